@@ -1,0 +1,31 @@
+"""What the engine asks of whoever shows its updates."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Protocol
+
+from brickstream.engine.update import Update
+from brickstream.multiscale import Budget, Plan, Pyramid, View
+
+ChunkId = tuple[int, tuple[int, ...]]
+"""Level and chunk index."""
+
+
+class Sink(Protocol):
+    """A renderer, as the engine sees it. All methods run on the render thread: the one that calls `show` and `poll`."""
+
+    def budget(self, pyramid: Pyramid, view: View) -> Budget:
+        """Say what a plan for this view must fit into, before anything is fetched."""
+
+    def begin(self, generation: int, plan: Plan) -> Collection[ChunkId]:
+        """Start a generation; return the planned chunks that are shown already and need not be delivered again.
+
+        What is on screen stays until something at least as good for the new plan replaces it.
+        """
+
+    def put(self, update: Update) -> None:
+        """Take one chunk of the newest generation."""
+
+    def complete(self, generation: int) -> None:
+        """Hear that every chunk of the generation was put, is held, or failed."""

@@ -1,0 +1,104 @@
+"""One step of progress: a frozen, atomic answer that a host can show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from brickstream.multiscale import LevelPlan, Plan
+from brickstream.multiscale.pyramid import IntArray
+
+
+class Outcome(Enum):
+    """How the wait for a chunk ended. The three that are not LOADED are three different things to the user."""
+
+    LOADED = "loaded"
+    MISSING = "missing"
+    """The store has no such chunk: by the rules of Zarr its pixels have the fill value."""
+    FAILED = "failed"
+    """The chunk could not be read; its pixels are unknown."""
+    NOTHING = "nothing"
+    """Nothing of the image is in view; nothing was asked for."""
+
+
+@dataclass(frozen=True, eq=False)
+class Update:
+    """One chunk of the picture, and how far the picture is.
+
+    Attributes
+    ----------
+    request_id : int
+        Unique for every `slice` or `show` of an engine.
+    generation : int
+        Number of the view change, counted for each view; an update of an older generation is stale.
+    plan : Plan
+        What the view needs; its `view` is the one that was asked for.
+    level : int
+        Level of the pyramid that this update brings pixels of.
+    outcome : Outcome
+    index : tuple of int
+        Chunk index in the grid of `level`, over all axes.
+    region : ndarray of shape (2, ndim), int64
+        Box of the chunk in pixels of `level`, half-open, clipped to the level.
+    data : ndarray or None
+        Pixels of `region` on the displayed axes, in the view's order, at the view's point; read-only. Missing chunks
+        bring their fill value; None where the chunk failed or nothing is in view.
+    settled, wanted : int
+        Chunks that are loaded, missing or failed, and chunks planned, over all levels.
+    failed : int
+        Chunks that failed so far.
+    """
+
+    request_id: int
+    generation: int
+    plan: Plan
+    level: int
+    outcome: Outcome
+    index: tuple[int, ...]
+    region: IntArray
+    data: NDArray[np.generic] | None
+    settled: int
+    wanted: int
+    failed: int
+    history: Sequence[Update] = ()
+    """All updates of this request up to this one; kept where the whole picture may be asked for."""
+
+    @property
+    def level_plan(self) -> LevelPlan | None:
+        """The part of the plan that concerns this update's level; None where nothing is in view."""
+        return next((part for part in self.plan.levels if part.level == self.level), None)
+
+    @property
+    def corner_pixels(self) -> IntArray:
+        """First and last pixel in view, both inclusive: ndarray of shape (2, ndim), int64, pixels of `level`.
+
+        Of shape (0, ndim) where nothing is in view.
+        """
+        part = self.level_plan
+        return part.corner_pixels if part is not None else np.empty((0, self.plan.pyramid.ndim), dtype=np.int64)
+
+    @property
+    def progress(self) -> float:
+        """Share of the planned chunks that are settled, 0 to 1."""
+        return self.settled / self.wanted if self.wanted else 1.0
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is pending any more."""
+        return self.settled == self.wanted
+
+    @property
+    def scale(self) -> tuple[float, ...]:
+        """World units per pixel of `level` on the displayed axes, in the view's order."""
+        scale = self.plan.pyramid.levels[self.level].scale
+        return tuple(scale[axis] for axis in self.plan.displayed)
+
+    @property
+    def translation(self) -> tuple[float, ...]:
+        """World centre of pixel 0 of `level` on the displayed axes, in the view's order."""
+        translation = self.plan.pyramid.levels[self.level].translation
+        return tuple(translation[axis] for axis in self.plan.displayed)

@@ -1,0 +1,114 @@
+"""Every error that brickstream raises on purpose.
+
+One base class, :class:`BrickstreamError`; each error also derives from the builtin that people expect in its place.
+A message says *what* went wrong, *where*, and *what to do* about it, in one line. It never carries a secret: URLs enter
+an error only after :func:`redact`.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit, urlunsplit
+
+
+def redact(url: str) -> str:
+    """Return `url` without user name, password, query values and fragment, for logs and errors.
+
+    Parameters
+    ----------
+    url : str
+        Any URL or path; a text that is not a URL with a network location comes back unchanged.
+    """
+    parts = urlsplit(url)
+    if not parts.netloc:
+        return url
+    host = parts.netloc.rpartition("@")[2]
+    query = "..." if parts.query else ""
+    return urlunsplit((parts.scheme, host, parts.path, query, ""))
+
+
+class BrickstreamError(Exception):
+    """Base of all errors of brickstream.
+
+    Parameters
+    ----------
+    what : str
+        What went wrong, without a full stop.
+    where : str, default ""
+        The URL, path, key or option it happened at. URLs must be redacted by the caller.
+    hint : str, default ""
+        What the reader can do about it.
+    """
+
+    def __init__(self, what: str, where: str = "", hint: str = "") -> None:
+        self.what = what
+        self.where = where
+        self.hint = hint
+        super().__init__(what, where, hint)
+
+    def __str__(self) -> str:
+        text = f"{self.what}: {self.where}" if self.where else self.what
+        return f"{text} ({self.hint})" if self.hint else text
+
+
+class StoreError(BrickstreamError, OSError):
+    """A store could not be read: no connection, a time-out, an answer that is no answer."""
+
+
+class NotFoundError(StoreError, FileNotFoundError):
+    """Nothing is there: an HTTP 404, a path that does not exist, a folder without an image."""
+
+
+class AccessDeniedError(StoreError, PermissionError):
+    """The server or the file system refuses: HTTP 401 and 403, file permissions."""
+
+
+class TimedOutError(StoreError, TimeoutError):
+    """Something took longer than the limit that was set for it."""
+
+
+class MetadataError(BrickstreamError, ValueError):
+    """Metadata that cannot be what it says it is.
+
+    Parameters
+    ----------
+    path : str
+        The JSON path of the value, such as ``multiscales[0].datasets[1].path``.
+    value : object
+        The value found there (its repr is cut to 80 characters).
+    rule : str
+        The rule that it breaks.
+    where : str, default ""
+        The document, as a redacted URL or a path.
+    """
+
+    def __init__(self, path: str, value: object, rule: str, where: str = "") -> None:
+        self.path = path
+        self.value = value
+        self.rule = rule
+        shown = repr(value)
+        shown = shown if len(shown) <= 80 else f"{shown[:77]}..."
+        super().__init__(f"bad metadata at {path or '(root)'}: {rule}, found {shown}", where)
+
+
+class CodecError(BrickstreamError, ValueError):
+    """A chunk whose bytes are not what the metadata promises: truncated, corrupt, or of an unknown codec."""
+
+
+class ViewError(BrickstreamError, ValueError):
+    """A view that an image cannot have: an unknown axis, a zoom of zero, a canvas without pixels."""
+
+
+class BudgetError(BrickstreamError, ValueError):
+    """A budget too small to hold even one chunk or one brick."""
+
+
+class GraphicsError(BrickstreamError, RuntimeError):
+    """No usable OpenGL, or a GPU limit that makes drawing impossible."""
+
+
+class MissingPackageError(BrickstreamError, ImportError):
+    """An optional package is needed for this; the hint names the pip command."""
+
+
+class ClosedError(BrickstreamError, RuntimeError):
+    """An engine was used before it was entered or after it was closed."""

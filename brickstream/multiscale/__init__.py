@@ -1,0 +1,25 @@
+"""What the data is, and what of it is in view. Pure NumPy: no I/O, no async, no GPU."""
+
+from brickstream.multiscale.camera import Camera
+from brickstream.multiscale.ome import Dataset, Image, read_metadata
+from brickstream.multiscale.plan import Budget, LevelPlan, Plan, choose_level, plan_view
+from brickstream.multiscale.pyramid import Axis, Channel, Level, Pyramid
+from brickstream.multiscale.view import Region, View
+
+__all__ = [
+    "Axis",
+    "Budget",
+    "Camera",
+    "Channel",
+    "Dataset",
+    "Image",
+    "Level",
+    "LevelPlan",
+    "Plan",
+    "Pyramid",
+    "Region",
+    "View",
+    "choose_level",
+    "plan_view",
+    "read_metadata",
+]

@@ -1,0 +1,158 @@
+"""The 3D camera: a turntable around a centre, and the part of the world that it sees.
+
+Angles, distance and field of view mean what vispy's ``TurntableCamera`` (up = +z) means by them, so that the same
+numbers give the same picture. Scene coordinates are x, y, z = the displayed axes from last to first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from math import isfinite, radians, sqrt, tan
+
+import numpy as np
+
+from brickstream.errors import ViewError
+from brickstream.multiscale.pyramid import FloatArray
+
+# vispy's depth range: orthographic near and far planes lie this far on both sides of the centre; in perspective the
+# ratio of far to near is ten times this.
+DEPTH = 1e6
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A turntable camera.
+
+    Attributes
+    ----------
+    azimuth, elevation, roll : float
+        Degrees.
+    fov : float
+        Vertical field of view in degrees; 0 is orthographic.
+    distance : float or None
+        From the centre, in world units; None derives it from the zoom. Without effect where `fov` is 0.
+    """
+
+    azimuth: float = 30.0
+    elevation: float = 30.0
+    roll: float = 0.0
+    fov: float = 0.0
+    distance: float | None = None
+
+    def __post_init__(self) -> None:
+        values = [self.azimuth, self.elevation, self.roll, self.fov, self.distance or 0.0]
+        if not all(isfinite(v) for v in values):
+            raise ViewError("camera numbers must be finite", repr(self))
+        if not 0 <= self.fov < 180:
+            raise ViewError("the camera's fov must be from 0 to below 180 degrees", f"fov={self.fov}")
+        if not -90 <= self.elevation <= 90:
+            raise ViewError("the camera's elevation must be from -90 to 90 degrees", f"elevation={self.elevation}")
+        if self.distance is not None and self.distance <= 0:
+            raise ViewError("the camera's distance must be above zero", f"distance={self.distance}")
+
+    def rotation(self) -> FloatArray:
+        """Rotation from camera directions (right, forward, up) to the scene: ndarray of shape (3, 3), columns."""
+        elevation = _rotate_x(-self.elevation)
+        azimuth = _rotate_z(self.azimuth)
+        roll = _rotate_y(self.roll)
+        return roll @ azimuth @ elevation
+
+    def eye_distance(self, height: float) -> float:
+        """World units from the eye to the centre, when `height` world units fill the canvas at the centre."""
+        if self.fov == 0:
+            return self.distance or 0.0
+        return self.distance or height / (2 * tan(radians(max(self.fov, 0.01)) / 2))
+
+
+def _rotate_x(degrees: float) -> FloatArray:
+    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return np.array([[1, 0, 0], [0, c, -s], [0, s, c]])
+
+
+def _rotate_y(degrees: float) -> FloatArray:
+    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
+
+
+def _rotate_z(degrees: float) -> FloatArray:
+    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
+
+
+def frustum(camera: Camera, center: FloatArray, width: float, height: float) -> FloatArray:
+    """Half-spaces that a camera sees.
+
+    Parameters
+    ----------
+    camera : Camera
+    center : ndarray of shape (3,), float64
+        Scene x, y, z that the camera turns around.
+    width, height : float
+        World units that fill the canvas at the centre.
+
+    Returns
+    -------
+    ndarray of shape (6, 4), float64
+        Rows (a, b, c, d): a point is seen where ``a x + b y + c z + d >= 0`` for every row. Scene coordinates.
+    """
+    right, forward, up = camera.rotation().T
+    distance = camera.eye_distance(height)
+    eye = center - distance * forward
+    if camera.fov == 0:
+        normals = [right, -right, up, -up, forward, -forward]
+        # The depth range is about the eye, as the projection's is.
+        offsets = [width / 2, width / 2, height / 2, height / 2, DEPTH, DEPTH]
+        points = [eye] * 6
+    else:
+        # The frustum's aspect and angle are fixed by the canvas; a distance of one's own only moves the eye.
+        slope_y = tan(radians(max(camera.fov, 0.01)) / 2)
+        slope_x = slope_y * width / height
+        spread = sqrt(DEPTH * 10)
+        near, far = distance / spread, distance * spread
+        normals = [
+            right + slope_x * forward,
+            -right + slope_x * forward,
+            up + slope_y * forward,
+            -up + slope_y * forward,
+        ]
+        normals += [forward, -forward]
+        offsets = [0.0, 0.0, 0.0, 0.0, -near, far]
+        points = [eye] * 6
+    rows = [np.append(n, o - n @ p) for n, o, p in zip(normals, offsets, points, strict=True)]
+    return np.array(rows, dtype=np.float64)
+
+
+def seen_box(planes: FloatArray, box: FloatArray) -> FloatArray | None:
+    """Smallest box around the part of a box that lies in all half-spaces.
+
+    Parameters
+    ----------
+    planes : ndarray of shape (n, 4), float64
+        Half-spaces as from :func:`frustum`.
+    box : ndarray of shape (2, 3), float64
+        Lower and upper corner.
+
+    Returns
+    -------
+    ndarray of shape (2, 3), float64, or None
+        None where nothing of the box is inside. Found from the corners of the polytope: every point where three of the
+        planes meet and no other plane excludes it.
+    """
+    sides = np.zeros((6, 4))
+    for axis in range(3):
+        sides[2 * axis, [axis, 3]] = 1.0, -box[0, axis]
+        sides[2 * axis + 1, [axis, 3]] = -1.0, box[1, axis]
+    rows = np.concatenate([planes, sides])
+    rows = rows / np.linalg.norm(rows[:, :3], axis=1, keepdims=True)
+    triples = np.array(list(combinations(range(len(rows)), 3)))
+    lhs, rhs = rows[triples][:, :, :3], -rows[triples][:, :, 3]
+    usable = np.abs(np.linalg.det(lhs)) > 1e-12
+    points = np.linalg.solve(lhs[usable], rhs[usable][:, :, None])[:, :, 0]
+    slack = points @ rows[:, :3].T + rows[:, 3]
+    tolerance = 1e-9 * (1.0 + np.abs(box).max() + float((box[1] - box[0]).max()))
+    corners = points[(slack >= -tolerance).all(axis=1)]
+    if not len(corners):
+        return None
+    found: FloatArray = np.clip([corners.min(axis=0), corners.max(axis=0)], box[0], box[1])
+    return found

@@ -1,0 +1,331 @@
+"""The plan: what a view needs of a pyramid, in which order. Pure, and its cost follows what is visible.
+
+A level is searched from the coarsest down: the bricks of the next finer level are looked for only inside those that are
+in view, so that a volume of a million voxels a side costs what a small one costs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from brickstream.errors import BudgetError
+from brickstream.multiscale.camera import seen_box
+from brickstream.multiscale.pyramid import FloatArray, IntArray, Level, Pyramid
+from brickstream.multiscale.view import Region, View
+
+# Float noise of a zoom that was itself computed from extents must not push the choice one level finer.
+TOLERANCE = 1e-6
+# A coarser level is worth its reads only where it needs at most this share of the chunks of the finer one.
+WORTH = 0.5
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a plan must fit into.
+
+    Attributes
+    ----------
+    max_bricks : int
+        Bricks over all planned levels.
+    brick_shape : tuple of int
+        Interior of a brick in pixels, in the order of the displayed axes.
+    """
+
+    max_bricks: int
+    brick_shape: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if self.max_bricks < 1:
+            raise BudgetError("the GPU budget holds less than one brick", "", "raise the budget")
+
+
+@dataclass(frozen=True, eq=False)
+class LevelPlan:
+    """What is needed of one level.
+
+    Attributes
+    ----------
+    level : int
+    corner_pixels : ndarray of shape (2, ndim), int64
+        First and last pixel in view, both inclusive, in pixels of this level, clamped to it; on axes that are not
+        displayed both rows are the pixel at the view's point.
+    chunks : ndarray of shape (n, ndim), int64
+        Indices of the needed chunks, nearest to the focus first.
+    distances : ndarray of shape (n,), float64
+        World distance from the focus to the nearest point of each chunk.
+    """
+
+    level: int
+    corner_pixels: IntArray
+    chunks: IntArray
+    distances: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """The answer to "what does this view need, in which order".
+
+    Attributes
+    ----------
+    view : View
+    pyramid : Pyramid
+    levels : tuple of LevelPlan
+        Coarsest first; the last is the target. Empty where nothing of the image is in view.
+    brick_shape : tuple of int
+        Interior of a brick in pixels, in the order of the displayed axes.
+    partial : bool
+        True where even the coarsest level exceeds the budget: only the bricks nearest to the focus are planned.
+    """
+
+    view: View
+    pyramid: Pyramid
+    levels: tuple[LevelPlan, ...]
+    brick_shape: tuple[int, ...]
+    partial: bool = False
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing of the image is in view."""
+        return not self.levels
+
+    @property
+    def target(self) -> LevelPlan:
+        """The finest planned level: what the finished picture shows."""
+        return self.levels[-1]
+
+    @property
+    def displayed(self) -> tuple[int, ...]:
+        """Positions of the displayed axes among the pyramid's axes."""
+        return tuple(self.pyramid.axis_index(name) for name in self.view.displayed)
+
+    @property
+    def chunk_count(self) -> int:
+        """Number of chunks over all planned levels."""
+        return sum(len(level.chunks) for level in self.levels)
+
+
+def choose_level(pyramid: Pyramid, view: View) -> int:
+    """Choose the coarsest level with at least one pixel per canvas pixel on every displayed axis.
+
+    An axis that no finer level resolves better does not count: going finer would not help it. Level 0 where none has
+    enough. For a volume the pixels are those at the centre of the view.
+    """
+    if view.level is not None:
+        return view.level
+    axes = [pyramid.axis_index(name) for name in view.displayed]
+    scales = pyramid.scales[:, axes]
+    best_so_far = np.minimum.accumulate(scales, axis=0)
+    for k in range(len(scales) - 1, 0, -1):
+        fine_enough = scales[k] * view.zoom <= 1 + TOLERANCE
+        no_better = scales[k] <= best_so_far[k - 1] * (1 + TOLERANCE)
+        if (fine_enough | no_better).all():
+            return k
+    return 0
+
+
+def plan_view(pyramid: Pyramid, view: View, budget: Budget) -> Plan:
+    """Plan what a view needs: levels, corner pixels, and chunks in order.
+
+    The target level is the one that fills the canvas, or the finest coarser one that fits the budget together with
+    the coarser levels planned before it. Coarser levels are planned where they cost clearly less than the finer one;
+    where the target needs no more chunks than the next coarser level, nothing coarser is planned.
+
+    Raises
+    ------
+    BudgetError
+        If the budget is less than one brick.
+    """
+    search = _Search(pyramid, view, budget)
+    target = choose_level(pyramid, view)
+    found = search.descend(target)
+    if not found:
+        return Plan(view, pyramid, (), budget.brick_shape)
+    if search.partial:
+        return Plan(view, pyramid, (found[0],), budget.brick_shape, partial=True)
+    kept = _worthwhile(found)
+    return Plan(view, pyramid, tuple(kept), budget.brick_shape)
+
+
+def _worthwhile(found: list[LevelPlan]) -> list[LevelPlan]:
+    """Keep the target and those coarser levels that cost clearly less than the next finer one kept."""
+    target, coarser = found[-1], found[:-1]
+    if not coarser or len(target.chunks) <= len(coarser[-1].chunks):
+        return [target]
+    kept = [target]
+    for level in reversed(coarser):
+        if len(level.chunks) <= WORTH * len(kept[-1].chunks):
+            kept.append(level)
+    if kept[-1] is target:
+        kept.append(coarser[0])
+    return kept[::-1]
+
+
+class _Search:
+    """Walks a pyramid from coarse to fine inside one field of view."""
+
+    def __init__(self, pyramid: Pyramid, view: View, budget: Budget) -> None:
+        self.pyramid = pyramid
+        self.view = view
+        self.budget = budget
+        self.axes = [pyramid.axis_index(name) for name in view.displayed]
+        self.region: Region = view.region()
+        self.focus = np.array(view.center)
+        self.brick = np.array(budget.brick_shape, dtype=np.int64)
+        self.partial = False
+
+    def descend(self, target: int) -> list[LevelPlan]:
+        """Levels from the coarsest to `target`, or to the finest one that fits the budget."""
+        box = self._seen()
+        if box is None:
+            return []
+        found: list[LevelPlan] = []
+        bricks: IntArray | None = None
+        used = 0
+        for k in range(len(self.pyramid.levels) - 1, target - 1, -1):
+            first, last = self._window(k, box)
+            bricks = self._bricks(k, bricks, first, last)
+            if used + len(bricks) > self.budget.max_bricks:
+                if found:
+                    break
+                self.partial = True
+                bricks = bricks[: self.budget.max_bricks]
+            used += len(bricks)
+            found.append(self._level_plan(k, bricks, first, last))
+            if self.partial:
+                break
+            self._coarser = k
+        return found
+
+    def _seen(self) -> FloatArray | None:
+        """World box of what is in view of the image, in the order of the displayed axes; None where nothing is."""
+        extent = self.pyramid.extent()[:, self.axes]
+        if self.region.box is not None:
+            low, high = np.maximum(extent[0], self.region.box[0]), np.minimum(extent[1], self.region.box[1])
+            return np.stack([low, high]) if (low < high).all() else None
+        box = seen_box(self.region.planes, extent[:, ::-1])  # type: ignore[arg-type]
+        return None if box is None else box[:, ::-1]
+
+    def _window(self, k: int, box: FloatArray) -> tuple[IntArray, IntArray]:
+        """First and last pixel (inclusive) of level k inside a half-open world box, clamped to the level."""
+        scale, shift = self.pyramid.scales[k, self.axes], self.pyramid.translations[k, self.axes]
+        pixels = (box - shift) / scale
+        # Pixel i covers [i - 0.5, i + 0.5). Float noise at an exact edge must not add a row of pixels.
+        noise = 1e-9 * np.maximum(1.0, np.abs(pixels))
+        first = np.floor(pixels[0] + 0.5 + noise[0]).astype(np.int64)
+        last = np.ceil(pixels[1] - 0.5 - noise[1]).astype(np.int64)
+        top = self.pyramid.shapes[k, self.axes] - 1
+        first = np.clip(first, 0, top)
+        return first, np.maximum(np.clip(last, 0, top), first)
+
+    def _bricks(self, k: int, coarser: IntArray | None, first: IntArray, last: IntArray) -> IntArray:
+        """Bricks of level k in view, nearest first: shape (n, d). `coarser` are those of level k + 1, if any."""
+        low, high = first // self.brick, last // self.brick
+        if coarser is None:
+            low, high = self._near(k, low, high)
+            bricks = _grid(low, high)
+        else:
+            bricks = self._children(k, coarser, low, high)
+        start, stop = self._world(k, bricks * self.brick, (bricks + 1) * self.brick)
+        seen = self.region.overlaps(start, stop)
+        distance = _distance(self.focus, start[seen], stop[seen])
+        return bricks[seen][np.argsort(distance, kind="stable")]
+
+    def _near(self, k: int, low: IntArray, high: IntArray) -> tuple[IntArray, IntArray]:
+        """Shrink a window of bricks that is far over the budget to those around the focus, before listing it."""
+        limit = 4 * self.budget.max_bricks + 1024
+        scale, shift = self.pyramid.scales[k, self.axes], self.pyramid.translations[k, self.axes]
+        focus = np.clip(np.floor((self.focus - shift) / scale / self.brick), low, high).astype(np.int64)
+        while prod((high - low + 1).tolist()) > limit:
+            axis = int(np.argmax(high - low))
+            reach = max(1, int(high[axis] - low[axis]) // 3)
+            low[axis], high[axis] = max(low[axis], focus[axis] - reach), min(high[axis], focus[axis] + reach)
+        return low, high
+
+    def _children(self, k: int, coarser: IntArray, low: IntArray, high: IntArray) -> IntArray:
+        """Bricks of level k that lie under the bricks of the next coarser level, inside a window."""
+        start, stop = self._world(k + 1, coarser * self.brick, (coarser + 1) * self.brick)
+        scale, shift = self.pyramid.scales[k, self.axes], self.pyramid.translations[k, self.axes]
+        # Half a coarse pixel of slack: levels need not end at exactly the same place.
+        slack = 0.5 * self.pyramid.scales[k + 1, self.axes]
+        first = np.floor(((start - slack - shift) / scale + 0.5) / self.brick).astype(np.int64)
+        last = np.floor(((stop + slack - shift) / scale + 0.5) / self.brick).astype(np.int64)
+        return _cover(np.maximum(first, low), np.minimum(last, high), high + 1)
+
+    def _world(self, k: int, start: IntArray, stop: IntArray) -> tuple[FloatArray, FloatArray]:
+        """World corners of half-open pixel boxes of level k, clipped to the level."""
+        scale, shift = self.pyramid.scales[k, self.axes], self.pyramid.translations[k, self.axes]
+        stop = np.minimum(stop, self.pyramid.shapes[k, self.axes])
+        return (start - 0.5) * scale + shift, (stop - 0.5) * scale + shift
+
+    def _level_plan(self, k: int, bricks: IntArray, first: IntArray, last: IntArray) -> LevelPlan:
+        level = self.pyramid.levels[k]
+        size = np.array([level.chunks[a] for a in self.axes], dtype=np.int64)
+        start = np.maximum(bricks * self.brick, first)
+        stop = np.minimum((bricks + 1) * self.brick - 1, last)
+        chunks = _cover(start // size, stop // size, last // size + 1)
+        low, high = self._world(k, chunks * size, (chunks + 1) * size)
+        seen = self.region.overlaps(low, high)
+        chunks, distance = chunks[seen], _distance(self.focus, low[seen], high[seen])
+        order = np.argsort(distance, kind="stable")
+        point = self._point(level)
+        indices = np.empty((len(chunks), self.pyramid.ndim), dtype=np.int64)
+        indices[:] = [p // c for p, c in zip(point, level.chunks, strict=True)]
+        indices[:, self.axes] = chunks[order]
+        corners = np.array([point, point], dtype=np.int64)
+        corners[:, self.axes] = [first, last]
+        return LevelPlan(k, corners, indices, distance[order])
+
+    def _point(self, level: Level) -> list[int]:
+        """Pixel of a level at the view's point, half-up, clamped to the level; 0 on displayed axes."""
+        given = dict(self.view.point)
+        pixels = []
+        for name, scale, shift, n in zip(
+            self.pyramid.axis_names, level.scale, level.translation, level.shape, strict=True
+        ):
+            if name not in given:
+                pixels.append(0)
+                continue
+            position = (given[name] - shift) / scale
+            pixels.append(min(max(int(np.floor(position + 0.5 + 1e-9 * max(1.0, abs(position)))), 0), n - 1))
+        return pixels
+
+
+def _grid(low: IntArray, high: IntArray) -> IntArray:
+    """All integer points of an inclusive box, shape (n, d)."""
+    axes = [np.arange(a, b + 1, dtype=np.int64) for a, b in zip(low, high, strict=True)]
+    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(low))
+
+
+def _cover(low: IntArray, high: IntArray, limit: IntArray) -> IntArray:
+    """All integer points of many inclusive boxes, each point once, in index order: shape (n, d).
+
+    `limit` is above every coordinate, by axis.
+    """
+    keep = (low <= high).all(axis=1)
+    low, high = low[keep], high[keep]
+    if not len(low):
+        return low
+    sizes = high - low + 1
+    counts = sizes.prod(axis=1)
+    box = np.repeat(np.arange(len(low)), counts)
+    rest = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
+    points = np.empty((len(box), low.shape[1]), dtype=np.int64)
+    for axis in range(low.shape[1] - 1, -1, -1):
+        size = sizes[box, axis]
+        points[:, axis] = low[box, axis] + rest % size
+        rest = rest // size
+    if (counts == 1).all() and len(points) == 1:
+        return points
+    keys = points[:, 0].copy()
+    for axis in range(1, low.shape[1]):
+        keys = keys * limit[axis] + points[:, axis]
+    return points[np.unique(keys, return_index=True)[1]]
+
+
+def _distance(focus: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
+    """Distance from a point to the nearest point of each box, shape (n,)."""
+    gap = np.maximum(np.maximum(low - focus, focus - high), 0.0)
+    return np.asarray(np.sqrt((gap * gap).sum(axis=1)), dtype=np.float64)

@@ -1,0 +1,214 @@
+"""What the data is: named axes, levels, and the pyramid they make.
+
+Pixel centres are at integers: pixel i of a level covers ``[i - 0.5, i + 0.5)`` in pixels of that level, and its centre
+is at ``scale * i + translation`` in the world. Level 0 is the finest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import isfinite, prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from brickstream.errors import MetadataError, ViewError
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One named axis of the world.
+
+    Attributes
+    ----------
+    name : str
+        Such as ``"z"``; unique within an image.
+    type : str or None
+        ``"space"``, ``"time"``, ``"channel"``, or None where the metadata does not say.
+    unit : str or None
+        A UDUNITS name such as ``"micrometer"``; None where unknown.
+    """
+
+    name: str
+    type: str | None = None
+    unit: str | None = None
+
+
+@dataclass(frozen=True)
+class Channel:
+    """How one channel likes to be shown.
+
+    Attributes
+    ----------
+    label : str
+        Its name for people.
+    color : str or None
+        Six hexadecimal digits, RGB.
+    window : tuple of (float, float) or None
+        Contrast limits in data values.
+    """
+
+    label: str
+    color: str | None = None
+    window: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Level:
+    """One array of a pyramid.
+
+    Attributes
+    ----------
+    path : str
+        Where it stands in its group; ``""`` for an array that is its own root.
+    shape : tuple of int
+        Pixels along each axis of the pyramid.
+    dtype : numpy.dtype
+    chunks : tuple of int
+        The unit of storage, in pixels; with shards, the inner chunk.
+    scale : tuple of float
+        World units from one pixel to the next, along each axis.
+    translation : tuple of float
+        World position of the centre of pixel 0.
+    shards : tuple of int or None
+        The shape of a shard in pixels, where there are shards.
+    """
+
+    path: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[np.generic]
+    chunks: tuple[int, ...]
+    scale: tuple[float, ...]
+    translation: tuple[float, ...]
+    shards: tuple[int, ...] | None = None
+
+    @property
+    def grid(self) -> tuple[int, ...]:
+        """Number of chunks along each axis."""
+        return tuple(-(-n // c) for n, c in zip(self.shape, self.chunks, strict=True))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the whole level, decoded."""
+        return prod(self.shape) * self.dtype.itemsize
+
+    @property
+    def chunk_nbytes(self) -> int:
+        """Bytes of one whole chunk, decoded."""
+        return prod(self.chunks) * self.dtype.itemsize
+
+    def chunk_box(self, index: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Pixels of a chunk as (start, stop), half-open, clipped to the level."""
+        start = tuple(i * c for i, c in zip(index, self.chunks, strict=True))
+        stop = tuple(min(s + c, n) for s, c, n in zip(start, self.chunks, self.shape, strict=True))
+        return start, stop
+
+
+@dataclass(frozen=True)
+class Pyramid:
+    """An image at several resolutions, finest first, in one world.
+
+    Attributes
+    ----------
+    name : str
+    axes : tuple of Axis
+        In the order of the arrays' dimensions.
+    levels : tuple of Level
+        Level 0 is the finest.
+    channels : tuple of Channel
+        Empty where the metadata names none.
+
+    Raises
+    ------
+    MetadataError
+        If the levels do not fit together: other numbers of dimensions, zero, negative or non-finite scales, no levels.
+    """
+
+    name: str
+    axes: tuple[Axis, ...]
+    levels: tuple[Level, ...]
+    channels: tuple[Channel, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.levels:
+            raise MetadataError("levels", [], "a pyramid has at least one level")
+        names = [axis.name for axis in self.axes]
+        if len(set(names)) != len(names):
+            raise MetadataError("axes", names, "axis names are unique")
+        for k, level in enumerate(self.levels):
+            _check_level(level, len(self.axes), f"levels[{k}]")
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.axes)
+
+    @property
+    def axis_names(self) -> tuple[str, ...]:
+        """Names of the axes, in array order."""
+        return tuple(axis.name for axis in self.axes)
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Type of the pixels of level 0."""
+        return self.levels[0].dtype
+
+    def axis_index(self, name: str) -> int:
+        """Position of an axis by name.
+
+        Raises
+        ------
+        ViewError
+            If the image has no such axis.
+        """
+        if name not in self.axis_names:
+            raise ViewError(f"no axis {name!r}", self.name, f"the axes are {', '.join(self.axis_names)}")
+        return self.axis_names.index(name)
+
+    @cached_property
+    def scales(self) -> FloatArray:
+        """World units per pixel, ndarray of shape (levels, ndim), float64, read-only."""
+        return _frozen([level.scale for level in self.levels])
+
+    @cached_property
+    def translations(self) -> FloatArray:
+        """World centres of pixel 0, ndarray of shape (levels, ndim), float64, read-only."""
+        return _frozen([level.translation for level in self.levels])
+
+    @cached_property
+    def shapes(self) -> IntArray:
+        """Shapes of the levels, ndarray of shape (levels, ndim), int64, read-only."""
+        shapes = np.array([level.shape for level in self.levels], dtype=np.int64)
+        shapes.flags.writeable = False
+        return shapes
+
+    def extent(self, level: int = 0) -> FloatArray:
+        """World box of a level: ndarray of shape (2, ndim), float64, half-open, from outer pixel edge to outer edge."""
+        scale, translation = self.scales[level], self.translations[level]
+        return np.stack([translation - 0.5 * scale, translation + (self.shapes[level] - 0.5) * scale])
+
+
+def _frozen(rows: list[tuple[float, ...]]) -> FloatArray:
+    array = np.array(rows, dtype=np.float64)
+    array.flags.writeable = False
+    return array
+
+
+def _check_level(level: Level, ndim: int, where: str) -> None:
+    for name in ("shape", "chunks", "scale", "translation"):
+        value = getattr(level, name)
+        if len(value) != ndim:
+            raise MetadataError(f"{where}.{name}", value, f"one number for each of the {ndim} axes")
+    if any(n < 1 for n in level.shape):
+        raise MetadataError(f"{where}.shape", level.shape, "every axis has at least one pixel")
+    if any(c < 1 for c in level.chunks):
+        raise MetadataError(f"{where}.chunks", level.chunks, "a chunk has at least one pixel along every axis")
+    # Negative scales (flipped axes) are real, but what draws them is not here yet: an error, no guess.
+    if not all(isfinite(s) and s > 0 for s in level.scale):
+        raise MetadataError(f"{where}.scale", level.scale, "scales are finite and above zero")
+    if not all(isfinite(t) for t in level.translation):
+        raise MetadataError(f"{where}.translation", level.translation, "translations are finite")
