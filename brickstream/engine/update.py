@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,25 @@ class Outcome(Enum):
     """The chunk could not be read; its pixels are unknown."""
     NOTHING = "nothing"
     """Nothing of the image is in view; nothing was asked for."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a chunk failed.
+
+    Attributes
+    ----------
+    url : str
+        The image, without secrets.
+    key : str
+        The chunk's key.
+    reason : str
+        One line.
+    """
+
+    url: str
+    key: str
+    reason: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +71,10 @@ class Update:
         Chunks that are loaded, missing or failed, and chunks planned, over all levels.
     failed : int
         Chunks that failed so far.
+    failure : Failure or None
+        Why, where the outcome is FAILED.
+    history : sequence of Update
+        All updates of this request up to this one, where the whole picture may be asked for; empty otherwise.
     """
 
     request_id: int
@@ -64,8 +88,8 @@ class Update:
     settled: int
     wanted: int
     failed: int
-    history: Sequence[Update] = ()
-    """All updates of this request up to this one; kept where the whole picture may be asked for."""
+    failure: Failure | None = None
+    history: Sequence[Update] = field(default=(), repr=False)
 
     @property
     def level_plan(self) -> LevelPlan | None:
@@ -102,3 +126,38 @@ class Update:
         """World centre of pixel 0 of `level` on the displayed axes, in the view's order."""
         translation = self.plan.pyramid.levels[self.level].translation
         return tuple(translation[axis] for axis in self.plan.displayed)
+
+    def to_array(self) -> NDArray[np.generic]:
+        """Compose the picture so far, at this update's level.
+
+        Returns
+        -------
+        ndarray
+            The pixels of `corner_pixels` on the displayed axes, in the view's order. Where the level has not arrived
+            yet (or has failed) it holds the pixels of the finest coarser level that has, taken by nearest centre, and
+            zero where there is none. The last update of a finished slice gives what NumPy slicing of the level gives.
+            A new array each time.
+        """
+        from brickstream.engine.compose import compose
+
+        return compose(self)
+
+
+class Prefix(Sequence[Update]):
+    """The first `count` items of a list that only ever grows: a history that stays what it was."""
+
+    def __init__(self, items: list[Update], count: int) -> None:
+        self._items = items
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, place: int) -> Update: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Update]: ...
+    def __getitem__(self, place: int | slice) -> Update | Sequence[Update]:
+        if isinstance(place, slice):
+            return self._items[: self._count][place]
+        return self._items[range(self._count)[place]]

@@ -1,0 +1,189 @@
+"""Reads what is wanted: acts on the table's decisions with one task a read, and tells the clients what came."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from brickstream.chunks.source import ChunkSource, chunk_nbytes, clip_chunk
+from brickstream.chunks.table import SETTLED, ChunkKey, ChunkState, ChunkTable, Entry, Limits, Rank
+from brickstream.errors import BrickstreamError, BudgetError, StoreError
+
+
+@dataclass(frozen=True)
+class Want:
+    """A client's wish for one chunk.
+
+    Attributes
+    ----------
+    key : ChunkKey
+    source : ChunkSource
+    rank : Rank
+        Its urgency; the lowest over all clients counts.
+    """
+
+    key: ChunkKey
+    source: ChunkSource
+    rank: Rank
+
+
+OnSettled = Callable[[Entry], None]
+
+
+class Fetcher:
+    """Fetches chunks for several clients, each chunk once, within the limits.
+
+    Lives on one event loop. Use it as an async context manager: leaving cancels every read and waits for its end.
+
+    Parameters
+    ----------
+    limits : Limits
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.table = ChunkTable(limits)
+        self._tasks: dict[Entry, asyncio.Task[None]] = {}
+        self._listeners: dict[Hashable, OnSettled] = {}
+        self._wanted: dict[Hashable, dict[ChunkKey, Entry]] = {}
+        self._group: asyncio.TaskGroup | None = None
+        self._pumping = False
+
+    async def __aenter__(self) -> Fetcher:
+        self._group = await asyncio.TaskGroup().__aenter__()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        for client in list(self._wanted):
+            self.forget(client)
+        for task in list(self._tasks.values()):
+            task.cancel()
+        group, self._group = self._group, None
+        if group is not None:
+            await group.__aexit__(None, None, None)
+
+    def want(self, client: Hashable, wants: Iterable[Want], on_settled: OnSettled) -> None:
+        """Replace everything a client wants; what it no longer wants is cancelled unless another client wants it.
+
+        Parameters
+        ----------
+        client : hashable
+        wants : iterable of Want
+        on_settled : callable
+            Called on the event loop once for each chunk, when it is loaded, missing or failed; loaded chunks stay in
+            memory until the client calls :meth:`release`.
+
+        Raises
+        ------
+        BudgetError
+            If one chunk alone is larger than the whole budget.
+        """
+        wants = list(wants)
+        self._check_sizes(wants)
+        entries = {}
+        for want in wants:
+            entry = self.table.get(want.key, want.source)
+            entries[want.key] = entry
+            entry.ranks[client] = want.rank
+            entry.unread.add(client)
+            self.table.touch(entry)
+        for key, entry in self._wanted.get(client, {}).items():
+            if key not in entries:
+                self.table.unwant(entry, client)
+        self._wanted[client] = entries
+        self._listeners[client] = on_settled
+        self._requeue()
+        ready = sorted((e for e in entries.values() if e.state in SETTLED), key=lambda e: e.ranks[client])
+        for entry in ready:
+            on_settled(entry)
+        self._pump()
+
+    def _check_sizes(self, wants: Iterable[Want]) -> None:
+        limit = self.table.limits.max_bytes
+        for source in {id(want.source): want.source for want in wants}.values():
+            if chunk_nbytes(source) > limit:
+                raise BudgetError(
+                    f"one chunk has {chunk_nbytes(source):,} bytes, more than the RAM budget of {limit:,}",
+                    "",
+                    "raise the budget (max_ram_bytes)",
+                )
+
+    def release(self, client: Hashable, keys: Iterable[ChunkKey]) -> None:
+        """Say that a client has taken the data of some chunks and no longer holds on to them."""
+        for key in keys:
+            entry = self.table.entries.get(key)
+            if entry is not None:
+                entry.unread.discard(client)
+        self._pump()
+
+    def forget(self, client: Hashable) -> None:
+        """Drop a client and everything that only it wants."""
+        for entry in self._wanted.pop(client, {}).values():
+            self.table.unwant(entry, client)
+        self._listeners.pop(client, None)
+        self._requeue()
+        self._pump()
+
+    def _requeue(self) -> None:
+        merged = {entry.key: entry for entries in self._wanted.values() for entry in entries.values()}
+        self.table.requeue(merged.values())
+
+    def _pump(self) -> None:
+        """Act on decisions until there is nothing left to do."""
+        if self._group is None or self._pumping:
+            return
+        self._pumping = True
+        try:
+            decision = self.table.decide()
+            for entry in decision.cancel:
+                self._tasks[entry].cancel()
+                # The slot is free at once: the task's own end only closes the request.
+                self.table.move(entry, ChunkState.ABSENT)
+                del self._tasks[entry]
+            for entry in decision.evict:
+                self.table.move(entry, ChunkState.ABSENT)
+            for entry in decision.start:
+                self.table.move(entry, ChunkState.REQUESTED)
+                task = self._group.create_task(self._read(entry))
+                self._tasks[entry] = task
+        finally:
+            self._pumping = False
+
+    async def _read(self, entry: Entry) -> None:
+        me = asyncio.current_task()
+        _, index = entry.key
+
+        def started() -> None:
+            if self._tasks.get(entry) is me and entry.state is ChunkState.REQUESTED:
+                self.table.move(entry, ChunkState.RECEIVING)
+                self._pump()
+
+        state, data, failure = ChunkState.ABSENT, None, None
+        try:
+            data = await entry.source.read(index, started)
+            if data is not None:
+                data = clip_chunk(data, index, entry.source, entry.source.key(index))
+            state = ChunkState.MISSING if data is None else ChunkState.LOADED
+        except BrickstreamError as error:
+            state, failure = ChunkState.FAILED, error
+        except Exception as error:  # noqa: BLE001 - sources are other people's code: one chunk fails, not the engine
+            what = f"the source failed ({type(error).__name__}: {error})"
+            state, failure = ChunkState.FAILED, StoreError(what, entry.source.key(index))
+        finally:
+            # A read that a decision cancelled has left the table already; any other end gives its slot back here.
+            if self._tasks.get(entry) is me:
+                del self._tasks[entry]
+                self._settle(entry, state, data, failure)
+
+    def _settle(
+        self, entry: Entry, state: ChunkState, data: NDArray[Any] | None, error: BrickstreamError | None
+    ) -> None:
+        self.table.move(entry, state, data, error)
+        self.table.touch(entry)
+        if state in SETTLED:
+            for client in list(entry.ranks):
+                self._listeners[client](entry)
+        self._pump()

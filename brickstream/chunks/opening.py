@@ -1,0 +1,323 @@
+"""URL to image: two round trips of metadata, then every level is ready to be read.
+
+Everything that may describe the place is asked for at once; what answers decides. A 403 on such a probe means "not
+there", as object stores without the right to list answer so; where everything is refused, the image is refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from math import isclose
+from typing import Any
+
+from brickstream.chunks.arrays import ArrayInfo, array_info, make_source
+from brickstream.chunks.reader import Reader
+from brickstream.chunks.source import ChunkSource
+from brickstream.errors import AccessDeniedError, MetadataError, NotFoundError
+from brickstream.multiscale import Axis, Dataset, Image, Level, Pyramid, read_metadata
+
+_PROBES = ("zarr.json", ".zattrs", ".zarray", ".zgroup", ".zmetadata")
+_AXIS_NAMES = ("t", "c", "z", "y", "x")
+_AXIS_TYPES = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
+# Names that arrays of a plain group tend to have; a web server cannot list them.
+_LIKELY_ARRAYS = tuple(f"{prefix}{k}" for prefix in ("", "s") for k in range(12))
+
+
+@dataclass(frozen=True, eq=False)
+class ChunkedImage:
+    """An opened image: a pyramid, and one source for each level.
+
+    Attributes
+    ----------
+    url : str
+        Where it is, without secrets.
+    format : str
+        Such as ``"ome-zarr 0.5"`` or ``"zarr 2 array"``.
+    zarr_format : int or None
+        2 or 3; None for sources that are not Zarr.
+    pyramid : Pyramid
+    sources : tuple of ChunkSource
+        One for each level, finest first.
+    reader : Reader or None
+        For what else lies beside the levels (labels); None for sources that are not Zarr.
+    """
+
+    url: str
+    format: str
+    zarr_format: int | None
+    pyramid: Pyramid
+    sources: tuple[ChunkSource, ...]
+    reader: Reader | None = None
+
+
+async def open_image(reader: Reader, executor: Executor) -> ChunkedImage:
+    """Open the image at a reader's root: OME-Zarr, a plain array, or a group of arrays.
+
+    Raises
+    ------
+    NotFoundError
+        If nothing that looks like Zarr is there.
+    AccessDeniedError
+        If every probe is refused.
+    MetadataError, CodecError, StoreError
+        If what is there cannot be read.
+    """
+    probes = await _probe(reader, "")
+    root = _Node(reader, probes)
+    if root.is_array:
+        info = array_info(root.array, "", root.where)
+        return _finish(reader, executor, f"zarr {root.zarr_format} array", [info], _plain(info, root.attributes))
+    if not root.is_group:
+        raise _nothing_there(reader)
+    images = read_metadata(root.attributes)
+    if images:
+        image = images[0]
+        infos = await _arrays(reader, root, [dataset.path for dataset in image.datasets])
+        return _finish(reader, executor, f"ome-zarr {image.version}", infos, image)
+    if "bioformats2raw.layout" in root.ome:
+        return await _open_series(reader, executor)
+    if "plate" in root.ome:
+        raise _plate(root)
+    return await _open_group(reader, executor, root)
+
+
+@dataclass(frozen=True, eq=False)
+class _Node:
+    """What the probes of one place found."""
+
+    reader: Reader
+    documents: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def where(self) -> str:
+        return self.reader.url
+
+    @property
+    def _v3(self) -> Mapping[str, Any]:
+        return self.documents.get("zarr.json", {})
+
+    @property
+    def is_array(self) -> bool:
+        return self._v3.get("node_type") == "array" or (not self._v3 and ".zarray" in self.documents)
+
+    @property
+    def is_group(self) -> bool:
+        return bool(self.documents)
+
+    @property
+    def zarr_format(self) -> int:
+        return 3 if self._v3 else 2
+
+    @property
+    def array(self) -> Mapping[str, Any]:
+        return self._v3 or self.documents[".zarray"]
+
+    @property
+    def attributes(self) -> Mapping[str, Any]:
+        found = self._v3.get("attributes", {}) if self._v3 else self.documents.get(".zattrs")
+        if found is None:
+            found = self.documents.get(".zmetadata", {}).get("metadata", {}).get(".zattrs", {})
+        return found if isinstance(found, Mapping) else {}
+
+    @property
+    def ome(self) -> Mapping[str, Any]:
+        inner = self.attributes.get("ome", self.attributes)
+        return inner if isinstance(inner, Mapping) else {}
+
+    @property
+    def consolidated(self) -> Mapping[str, Mapping[str, Any]]:
+        """Metadata documents of arrays below, by path; empty where the store has none."""
+        if self._v3:
+            inline = self._v3.get("consolidated_metadata")
+            nodes = inline.get("metadata", {}) if isinstance(inline, Mapping) else {}
+            return {path: doc for path, doc in nodes.items() if doc.get("node_type") == "array"}
+        nodes = self.documents.get(".zmetadata", {}).get("metadata", {})
+        return {key.removesuffix("/.zarray"): doc for key, doc in nodes.items() if key.endswith("/.zarray")}
+
+
+async def _probe(reader: Reader, prefix: str) -> dict[str, Mapping[str, Any]]:
+    """Read every document that may describe a place, at once."""
+    keys = [f"{prefix}{name}" for name in _PROBES]
+    answers = await asyncio.gather(*(_read_json(reader, key) for key in keys))
+    found = {name: doc for name, doc in zip(_PROBES, answers, strict=True) if isinstance(doc, Mapping)}
+    refused = [doc for doc in answers if isinstance(doc, AccessDeniedError)]
+    if not found and refused:
+        raise refused[0]
+    return found
+
+
+async def _read_json(reader: Reader, key: str) -> Mapping[str, Any] | AccessDeniedError | None:
+    """Read a JSON object; None where it is not there, the error where it is refused."""
+    try:
+        raw = await reader.read(key)
+    except AccessDeniedError as error:
+        return error
+    if raw is None:
+        return None
+    where = f"{reader.url}/{key}"
+    try:
+        document = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        start = raw[:40].decode("utf-8", "replace").strip().splitlines()
+        detail = f"it starts with {start[0]!r}" if start else "it is empty"
+        raise MetadataError("", detail, "a JSON document", where) from error
+    if not isinstance(document, Mapping):
+        raise MetadataError("", document, "a JSON object", where)
+    return document
+
+
+def _nothing_there(reader: Reader) -> NotFoundError:
+    return NotFoundError(
+        "no Zarr image here",
+        reader.url,
+        "there is no zarr.json, .zgroup or .zarray; give the URL of the image's folder",
+    )
+
+
+def _plate(root: _Node) -> MetadataError:
+    wells = root.ome["plate"].get("wells", []) if isinstance(root.ome["plate"], Mapping) else []
+    first = wells[0].get("path", "A/1") if wells and isinstance(wells[0], Mapping) else "A/1"
+    return MetadataError("plate", f"{len(wells)} wells", f"one image, such as {root.where}/{first}/0", root.where)
+
+
+async def _arrays(reader: Reader, root: _Node, paths: Sequence[str]) -> list[ArrayInfo]:
+    """Metadata of the named arrays, from the consolidated document or in one round trip."""
+    known = root.consolidated
+    name = "zarr.json" if root.zarr_format == 3 else ".zarray"
+
+    async def one(path: str) -> ArrayInfo:
+        where = f"{reader.url}/{path}/{name}"
+        document: Mapping[str, Any] | AccessDeniedError | None = known.get(path)
+        if document is None:
+            document = await _read_json(reader, f"{path}/{name}")
+        if isinstance(document, AccessDeniedError):
+            raise document
+        if document is None:
+            raise NotFoundError("a level that the metadata names is not there", where, "the store may be half written")
+        return array_info(document, path, where)
+
+    return list(await asyncio.gather(*(one(path) for path in paths)))
+
+
+async def _open_series(reader: Reader, executor: Executor) -> ChunkedImage:
+    """Open the first image of a bioformats2raw collection."""
+    below = _Below(reader, "0")
+    return await open_image(below, executor)
+
+
+@dataclass(frozen=True)
+class _Below:
+    """A reader of a folder inside another reader's root."""
+
+    reader: Reader
+    folder: str
+
+    @property
+    def url(self) -> str:
+        return f"{self.reader.url}/{self.folder}"
+
+    async def read(self, key: str, *args: Any, **kwargs: Any) -> bytes | None:
+        return await self.reader.read(f"{self.folder}/{key}", *args, **kwargs)
+
+
+async def _open_group(reader: Reader, executor: Executor, root: _Node) -> ChunkedImage:
+    """Open a group of arrays without OME metadata, as a pyramid ordered by size."""
+    known = root.consolidated
+    name = "zarr.json" if root.zarr_format == 3 else ".zarray"
+    if known:
+        documents = dict(known)
+    else:
+        answers = await asyncio.gather(*(_read_json(reader, f"{path}/{name}") for path in _LIKELY_ARRAYS))
+        pairs = zip(_LIKELY_ARRAYS, answers, strict=True)
+        documents = {path: document for path, document in pairs if isinstance(document, Mapping)}
+    infos = [array_info(doc, path, f"{reader.url}/{path}") for path, doc in documents.items() if _is_array(doc)]
+    if not infos:
+        raise NotFoundError(
+            "a Zarr group without an image", reader.url, "it has no OME metadata and no arrays 0, 1, ..."
+        )
+    infos.sort(key=lambda info: [-n for n in info.shape])
+    if len({len(info.shape) for info in infos}) > 1:
+        names = ", ".join(sorted(info.path for info in infos))
+        raise MetadataError("", names, "one pyramid; give the URL of one of these arrays", reader.url)
+    return _finish(reader, executor, f"zarr {root.zarr_format} group", infos, _plain(infos[0], {}, infos))
+
+
+def _is_array(document: Mapping[str, Any]) -> bool:
+    return document.get("zarr_format") == 2 or document.get("node_type") == "array"
+
+
+def _plain(first: ArrayInfo, attributes: Mapping[str, Any], infos: Sequence[ArrayInfo] = ()) -> Image:
+    """Describe arrays without OME metadata: axes by their names or the usual order, scales from the shapes."""
+    xarray = attributes.get("_ARRAY_DIMENSIONS")
+    names = first.names or (tuple(xarray) if isinstance(xarray, list) else ())
+    ndim = len(first.shape)
+    usual = [*(f"d{i}" for i in range(ndim - len(_AXIS_NAMES))), *_AXIS_NAMES[-ndim:]]
+    if len(names) != ndim or len(set(names)) != ndim or not all(isinstance(n, str) and n for n in names):
+        names = tuple(usual)
+    axes = tuple(Axis(str(n), _AXIS_TYPES.get(str(n))) for n in names)
+    datasets = []
+    for info in infos or [first]:
+        ratio = tuple(a / b for a, b in zip(first.shape, info.shape, strict=True))
+        datasets.append(
+            Dataset(info.path, tuple(float(round(r)) if isclose(r, round(r), rel_tol=0.1) else r for r in ratio), None)
+        )
+    return Image(first.path, "", axes, tuple(datasets))
+
+
+def _finish(reader: Reader, executor: Executor, form: str, infos: Sequence[ArrayInfo], image: Image) -> ChunkedImage:
+    levels = _levels(image, infos, reader.url)
+    name = image.name or reader.url.rstrip("/").rpartition("/")[2]
+    pyramid = Pyramid(name, image.axes, levels, image.channels)
+    sources = tuple(make_source(info, reader, executor) for info in infos)
+    return ChunkedImage(reader.url, form.strip(), infos[0].zarr_format, pyramid, sources, reader)
+
+
+def _levels(image: Image, infos: Sequence[ArrayInfo], where: str) -> tuple[Level, ...]:
+    ndim = len(image.axes)
+    levels: list[Level] = []
+    for dataset, info in zip(image.datasets, infos, strict=True):
+        if len(info.shape) != ndim:
+            raise MetadataError(f"{info.path}.shape", info.shape, f"one length for each of the {ndim} axes", where)
+        scale = dataset.scale or _derived_scale(levels, info)
+        shift = dataset.translation or _edges_aligned(levels, scale)
+        levels.append(Level(info.path, info.shape, info.dtype, info.chunks, scale, shift, info.shards))
+    return tuple(levels)
+
+
+def _derived_scale(finer: Sequence[Level], info: ArrayInfo) -> tuple[float, ...]:
+    if not finer:
+        return (1.0,) * len(info.shape)
+    base = finer[0]
+    return tuple(s * a / b for s, a, b in zip(base.scale, base.shape, info.shape, strict=True))
+
+
+def _edges_aligned(finer: Sequence[Level], scale: tuple[float, ...]) -> tuple[float, ...]:
+    """Translation of a level whose metadata gives none: writers that give none mean levels of the same extent."""
+    if not finer:
+        return (0.0,) * len(scale)
+    base = finer[0]
+    return tuple(t + (s - s0) / 2 for t, s, s0 in zip(base.translation, scale, base.scale, strict=True))
+
+
+async def read_labels(image: ChunkedImage) -> tuple[str, ...]:
+    """Names of the label images beside an image; one round trip.
+
+    Raises
+    ------
+    MetadataError, StoreError
+        If the list is there and cannot be read.
+    """
+    if image.reader is None:
+        return ()
+    name = "labels/zarr.json" if image.zarr_format == 3 else "labels/.zattrs"
+    document = await _read_json(image.reader, name)
+    if not isinstance(document, Mapping):
+        return ()
+    attributes = document.get("attributes", {}) if image.zarr_format == 3 else document
+    ome = attributes.get("ome", attributes) if isinstance(attributes, Mapping) else {}
+    labels = ome.get("labels", []) if isinstance(ome, Mapping) else []
+    return tuple(str(label) for label in labels) if isinstance(labels, list) else ()

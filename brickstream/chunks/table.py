@@ -1,0 +1,253 @@
+"""The states of chunks, the one place that changes them, and the pure decision what to do next.
+
+::
+
+    ABSENT ──> QUEUED ──> REQUESTED ──> RECEIVING ──> LOADED ──> (evicted: ABSENT)
+                  ^            │             ├──────> MISSING
+                  └─ cancelled ┴─────────────┴──────> FAILED
+
+Counters and byte totals change only in :meth:`ChunkTable.move`, so they cannot drift from the states.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from numpy.typing import NDArray
+
+from brickstream.chunks.source import ChunkSource, Index, chunk_nbytes
+from brickstream.errors import BrickstreamError
+
+ChunkKey = tuple[int, Index]
+"""A source (its ``id``; the entry keeps it alive) and a chunk index."""
+
+Rank = tuple[int, int, float]
+"""Tier, place of the level from coarse to fine, distance to the focus: smaller is more urgent."""
+
+VISIBLE = 0
+
+# Missing and failed chunks hold no data, only the memory of how they ended.
+MAX_REMEMBERED = 50_000
+
+
+class ChunkState(Enum):
+    """Where a chunk is; every chunk is in exactly one state."""
+
+    ABSENT = "absent"
+    QUEUED = "queued"
+    REQUESTED = "requested"
+    """Asked for; nothing has arrived."""
+    RECEIVING = "receiving"
+    """The answer arrives, or is decoded."""
+    LOADED = "loaded"
+    MISSING = "missing"
+    FAILED = "failed"
+
+
+IN_FLIGHT = frozenset({ChunkState.REQUESTED, ChunkState.RECEIVING})
+SETTLED = frozenset({ChunkState.LOADED, ChunkState.MISSING, ChunkState.FAILED})
+_HOLDS_BYTES = frozenset({ChunkState.REQUESTED, ChunkState.RECEIVING, ChunkState.LOADED})
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Budgets of a table.
+
+    Attributes
+    ----------
+    max_bytes : int
+        Bytes of decoded chunks, those being read included.
+    max_inflight : int
+        Reads at the same time.
+    """
+
+    max_bytes: int
+    max_inflight: int
+
+
+@dataclass(eq=False)
+class Entry:
+    """One chunk that somebody wants or that is still held.
+
+    Attributes
+    ----------
+    key : ChunkKey
+    source : ChunkSource
+    nbytes : int
+        Decoded size of the whole chunk; reserved when the read begins.
+    state : ChunkState
+        Changed by :meth:`ChunkTable.move` alone.
+    ranks : dict
+        Rank by client that wants the chunk now.
+    unread : set
+        Clients that still wait for the answer or hold its data.
+    used : int
+        When it was last wanted or delivered, for recency.
+    """
+
+    key: ChunkKey
+    source: ChunkSource
+    nbytes: int
+    state: ChunkState = ChunkState.ABSENT
+    data: NDArray[Any] | None = None
+    error: BrickstreamError | None = None
+    ranks: dict[Hashable, Rank] = field(default_factory=dict)
+    unread: set[Hashable] = field(default_factory=set)
+    used: int = 0
+
+    @property
+    def rank(self) -> Rank | None:
+        """Best rank of all clients; None where nobody wants the chunk."""
+        return min(self.ranks.values()) if self.ranks else None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What should happen now: reads to start and to cancel, chunks to drop from memory."""
+
+    start: tuple[Entry, ...] = ()
+    cancel: tuple[Entry, ...] = ()
+    evict: tuple[Entry, ...] = ()
+
+
+class ChunkTable:
+    """All chunks that are wanted or held, with their counters.
+
+    Lives on the event loop; holds no task and does no I/O.
+
+    Attributes
+    ----------
+    entries : dict of ChunkKey to Entry
+    bytes_held : int
+        Decoded bytes, reservations of running reads included.
+    bytes_peak, inflight_max, queue_max : int
+        The highest values so far.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.entries: dict[ChunkKey, Entry] = {}
+        self.bytes_held = self.bytes_peak = 0
+        self.inflight_max = 0
+        self.queue_max = 0
+        self._clock = 0
+        self._queue: list[Entry] = []
+        self._inflight: set[Entry] = set()
+
+    @property
+    def inflight(self) -> int:
+        """Number of running reads."""
+        return len(self._inflight)
+
+    def get(self, key: ChunkKey, source: ChunkSource) -> Entry:
+        """Find or make the entry of a chunk."""
+        entry = self.entries.get(key)
+        if entry is None:
+            entry = self.entries[key] = Entry(key, source, chunk_nbytes(source))
+        return entry
+
+    def touch(self, entry: Entry) -> None:
+        """Mark an entry as used just now."""
+        self._clock += 1
+        entry.used = self._clock
+
+    def move(
+        self,
+        entry: Entry,
+        state: ChunkState,
+        data: NDArray[Any] | None = None,
+        error: BrickstreamError | None = None,
+    ) -> None:
+        """Change the state of a chunk: the only place where states, counters and byte totals change."""
+        self.bytes_held += entry.nbytes * ((state in _HOLDS_BYTES) - (entry.state in _HOLDS_BYTES))
+        (self._inflight.add if state in IN_FLIGHT else self._inflight.discard)(entry)
+        self.bytes_peak = max(self.bytes_peak, self.bytes_held)
+        self.inflight_max = max(self.inflight_max, len(self._inflight))
+        entry.state, entry.data, entry.error = state, data, error
+        if state is ChunkState.ABSENT and not entry.ranks and not entry.unread:
+            self.entries.pop(entry.key, None)
+
+    def requeue(self, wanted: Iterable[Entry]) -> None:
+        """Rebuild the queue from the chunks that clients still wait for: never appended to, so never longer than plans.
+
+        A chunk that was delivered and then evicted is not read again: nobody waits for it.
+        """
+        self._forget_old()
+        queued: list[tuple[Rank, int, Entry]] = []
+        for entry in wanted:
+            if entry.state is ChunkState.ABSENT and entry.unread:
+                self.move(entry, ChunkState.QUEUED)
+            if entry.state is ChunkState.QUEUED:
+                queued.append((entry.rank or (VISIBLE, 0, 0.0), len(queued), entry))
+        queued.sort(key=lambda item: item[:2], reverse=True)
+        self._queue = [entry for *_, entry in queued]
+        self.queue_max = max(self.queue_max, len(self._queue))
+
+    def unwant(self, entry: Entry, client: Hashable) -> None:
+        """Take back a client's wish; a chunk that nobody wants leaves the queue, and the table unless it holds data."""
+        entry.ranks.pop(client, None)
+        entry.unread.discard(client)
+        if not entry.ranks and entry.state in (ChunkState.QUEUED, ChunkState.ABSENT):
+            self.move(entry, ChunkState.ABSENT)
+
+    def _forget_old(self) -> None:
+        """Bound the memory of chunks that hold no data any more, the longest unused first."""
+        if len(self.entries) <= 2 * MAX_REMEMBERED:
+            return
+        empty = [e for e in self.entries.values() if not e.ranks and e.state not in _HOLDS_BYTES]
+        for entry in sorted(empty, key=lambda e: e.used)[: max(0, len(empty) - MAX_REMEMBERED)]:
+            del self.entries[entry.key]
+
+    @property
+    def queue(self) -> list[Entry]:
+        """Queued chunks, the most urgent last."""
+        while self._queue and self._queue[-1].state is not ChunkState.QUEUED:
+            self._queue.pop()
+        return self._queue
+
+    def decide(self) -> Decision:
+        """Decide what to start, cancel and evict. Pure: nothing changes here.
+
+        Coarse comes first, and the first level of a view has the line to itself until its answers begin to arrive: on
+        a slow link the finer chunks would only share the bandwidth that the first picture needs.
+        """
+        cancel = tuple(e for e in self._inflight if not e.ranks)
+        slots = self.limits.max_inflight - len(self._inflight) + len(cancel)
+        free = self.limits.max_bytes - self.bytes_held + sum(e.nbytes for e in cancel)
+        start: list[Entry] = []
+        evict: list[Entry] = []
+        victims: Iterator[Entry] | None = None
+        only_first = self._first_level_waits()
+        for entry in reversed(self.queue):
+            rank = entry.rank
+            if len(start) >= slots or rank is None or (only_first and rank[1] > 0):
+                break
+            if entry.state is not ChunkState.QUEUED:
+                continue
+            while free < entry.nbytes:
+                victims = victims if victims is not None else iter(self._victims())
+                victim = next(victims, None)
+                if victim is None:
+                    return Decision(tuple(start), cancel, tuple(evict))
+                evict.append(victim)
+                free += victim.nbytes
+            free -= entry.nbytes
+            start.append(entry)
+        return Decision(tuple(start), cancel, tuple(evict))
+
+    def _first_level_waits(self) -> bool:
+        """Whether a chunk of the first level of some view is still without an answer."""
+        queue = self.queue
+        first = queue[-1].rank if queue else None
+        asked = (e.rank for e in self._inflight if e.state is ChunkState.REQUESTED)
+        return any(rank is not None and rank[1] == 0 for rank in (first, *asked))
+
+    def _victims(self) -> list[Entry]:
+        """Loaded chunks that may be dropped: unwanted ones first, the longest unused first; then the least urgent."""
+        held = [e for e in self.entries.values() if e.state is ChunkState.LOADED and not e.unread]
+        loose = sorted((e for e in held if not e.ranks), key=lambda e: e.used)
+        wanted = sorted((e for e in held if e.ranks), key=lambda e: e.rank or (0, 0, 0.0), reverse=True)
+        return [*loose, *wanted]

@@ -1,0 +1,264 @@
+"""Commands. Each reads its options, calls the room that does the work, and says the result."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.exceptions import TyperException
+
+from brickstream.cli import console, options
+from brickstream.errors import BrickstreamError
+
+OK, USER_ERROR, FAILED_CHUNKS, TIMED_OUT, INTERRUPTED = 0, 2, 3, 4, 130
+
+app = typer.Typer(
+    name="brickstream",
+    help="Show a multiscale, chunked image of any size while it is still being fetched.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else.")]
+Url = Annotated[str, typer.Argument(help="An http(s) URL or a folder: OME-Zarr, a Zarr array, or a group of arrays.")]
+Point = Annotated[list[str] | None, typer.Option(help="World position on an axis that is not displayed: z=90 t=3")]
+Timeout = Annotated[float | None, typer.Option(help="Seconds, from the start of the opening.", min=0)]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return its exit code."""
+    words = options.join_words(sys.argv[1:] if argv is None else argv)
+    try:
+        code = app(words, standalone_mode=False)
+    except KeyboardInterrupt:
+        console.error_line("interrupted")
+        return INTERRUPTED
+    except typer.Abort:
+        console.error_line("interrupted")
+        return INTERRUPTED
+    except TyperException as error:
+        console.error_line(f"{error.format_message()} (see brickstream --help)")
+        return USER_ERROR
+    except BrickstreamError as error:
+        console.error_line(error)
+        return USER_ERROR
+    return code if isinstance(code, int) else OK
+
+
+@app.callback()
+def _root() -> None:
+    """Show a multiscale, chunked image of any size while it is still being fetched."""
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Where pictures, timeline and sample images go.")] = Path("demo-out"),
+    stay: Annotated[bool, typer.Option("--stay", help="Keep the windows open until they are closed.")] = False,
+    latency_ms: Annotated[float, typer.Option(help="Latency of the built-in server.", min=0)] = 50.0,
+) -> int:
+    """Make sample images, serve them with latency, show them coarse to fine in 2D and 3D, and print the times.
+
+    Example: brickstream demo --out demo-out
+    """
+    from brickstream.cli.demo import run_demo
+
+    return run_demo(out, stay=stay, latency_ms=latency_ms)
+
+
+@app.command()
+def sample(
+    name: Annotated[str, typer.Argument(help="globe, brain or synthetic.")],
+    dest: Annotated[Path, typer.Argument(help="The folder to make.")],
+    ome: Annotated[str, typer.Option("--format", help="OME-Zarr 0.4 (Zarr v2) or 0.5 (Zarr v3).")] = "0.5",
+    sharded: Annotated[bool, typer.Option("--sharded", help="Pack chunks into shards (0.5 only).")] = False,
+    shape: Annotated[str | None, typer.Option(help="Of synthetic: 256x256x256.")] = None,
+) -> int:
+    """Write a real image as OME-Zarr with a pyramid.
+
+    Example: brickstream sample brain brain.ome.zarr --sharded
+    """
+    from brickstream.samples import write_sample
+
+    numbers = options.shape(shape) if shape is not None else None
+    with console.progress(f"writing {name}") as step:
+        path = write_sample(name, dest, ome_version=ome, sharded=sharded, shape=numbers, progress=step)
+    console.say(str(path))
+    return OK
+
+
+@app.command()
+def serve(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to serve.")],
+    port: Annotated[int, typer.Option(help="0 takes a free one.", min=0, max=65535)] = 8765,
+    latency_ms: Annotated[float, typer.Option(help="Before the first byte of a response.", min=0)] = 0.0,
+    jitter_ms: Annotated[float, typer.Option(help="Added to the latency, at random.", min=0)] = 0.0,
+    connect_ms: Annotated[float, typer.Option(help="Once for each TCP connection.", min=0)] = 0.0,
+    bandwidth_mbps: Annotated[float | None, typer.Option(help="Of all responses together.", min=0)] = None,
+    error_rate: Annotated[float, typer.Option(help="Share of the responses that fail.", min=0, max=1)] = 0.0,
+    seed: Annotated[int, typer.Option(help="Of jitter and errors.")] = 0,
+) -> int:
+    """Serve a folder on 127.0.0.1 like a far, slow or bad network; Ctrl-C ends it.
+
+    GET /_serve/log lists the requests; /synthetic/ZxYxX/ is a computed image of any size.
+
+    Example: brickstream serve data --latency-ms 50 --bandwidth-mbps 20
+    """
+    from brickstream.cli.serving import run_server
+    from brickstream.latency import Network
+
+    network = Network(
+        latency_ms=latency_ms,
+        jitter_ms=jitter_ms,
+        connect_ms=connect_ms,
+        bandwidth_mbps=bandwidth_mbps,
+        error_rate=error_rate,
+        seed=seed,
+    )
+    return run_server(folder, port, network)
+
+
+@app.command()
+def info(url: Url, as_json: Json = False) -> int:
+    """Say what an image is: axes, levels, channels, labels.
+
+    Example: brickstream info http://127.0.0.1:8765/brain.ome.zarr
+    """
+    from brickstream.cli.describe import describe, show_table
+
+    document = describe(url)
+    if as_json:
+        console.say_json(document)
+    else:
+        show_table(document)
+    return OK
+
+
+@app.command()
+def snapshot(
+    url: Url,
+    out: Annotated[Path, typer.Argument(metavar="OUT.png", help="The picture to write.")],
+    size: Annotated[str, typer.Option(help="WxH in pixels.")] = "800x600",
+    ndisplay: Annotated[int, typer.Option(help="2: a plane, 3: a volume.", min=2, max=3)] = 2,
+    displayed: Annotated[str | None, typer.Option(help="Axes to show, such as y,x or z,y,x.")] = None,
+    point: Point = None,
+    level: Annotated[int | None, typer.Option(help="Use this level (0 is the finest).")] = None,
+    center: Annotated[list[str] | None, typer.Option(help="World position of the middle: y=100,x=200")] = None,
+    zoom: Annotated[float | None, typer.Option(help="Canvas pixels per world unit; default: all fits.")] = None,
+    method: Annotated[str, typer.Option(help="Of volumes: mip, translucent, ...")] = "mip",
+    clim: Annotated[str | None, typer.Option(help="Contrast limits LO,HI.")] = None,
+    colormap: Annotated[str, typer.Option(help="A colormap's name.")] = "grays",
+    interpolation: Annotated[str | None, typer.Option(help="nearest or linear.")] = None,
+    camera: Annotated[list[str] | None, typer.Option(help="azimuth=,elevation=,roll=,fov=,distance=")] = None,
+    data: Annotated[Path | None, typer.Option(metavar="OUT.npy", help="Also write the finished array.")] = None,
+    dense: Annotated[bool, typer.Option("--dense", help="Draw with vispy's dense visuals instead.")] = False,
+    ram_budget: Annotated[str, typer.Option(help="For decoded chunks: 2GiB")] = "2GiB",
+    gpu_budget: Annotated[str, typer.Option(help="For the texture atlas: 512MiB")] = "512MiB",
+    max_inflight: Annotated[int, typer.Option(help="Reads at the same time.", min=1)] = 64,
+    prefetch: Annotated[str, typer.Option(help="on or off. Nothing is prefetched yet: both are off.")] = "off",
+    max_texture: Annotated[int | None, typer.Option(help="Pretend that the GL limit is this.", min=16)] = None,
+    timeout: Timeout = None,
+    as_json: Json = False,
+) -> int:
+    """Draw a view offscreen when it is complete, and say what it cost.
+
+    Exit code 0: complete; 3: complete with failed chunks; 4: timeout, picture of what is there; 2: error.
+
+    Example: brickstream snapshot http://127.0.0.1:8765/brain.ome.zarr brain.png --ndisplay 3 --camera elevation=20
+    """
+    from brickstream.cli.snapshot import Wish, run_snapshot
+    from brickstream.viewers.look import Look
+    from brickstream.viewers.snapshot import Limits
+
+    if prefetch not in ("on", "off"):
+        raise options.OptionError("not on or off", f"--prefetch {prefetch}")
+    wish = Wish(
+        url=url,
+        out=options.out_file(out),
+        canvas=options.size(size),
+        ndisplay=ndisplay,
+        displayed=tuple(displayed.split(",")) if displayed else None,
+        point=options.pairs(point, "--point"),
+        level=level,
+        center=options.center(center),
+        zoom=zoom,
+        camera=options.camera(camera),
+        look=Look(method, options.clim(clim), colormap, interpolation),
+        limits=Limits(
+            options.byte_count(ram_budget, "--ram-budget"),
+            options.byte_count(gpu_budget, "--gpu-budget"),
+            max_inflight,
+            max_texture,
+            timeout,
+        ),
+        data=options.out_file(data) if data is not None else None,
+    )
+    return run_snapshot(wish, dense=dense, as_json=as_json)
+
+
+@app.command()
+def view(
+    url: Url,
+    ndisplay: Annotated[int, typer.Option(help="2: a plane, 3: a volume.", min=2, max=3)] = 2,
+    size: Annotated[str, typer.Option(help="WxH of the window.")] = "800x600",
+    point: Point = None,
+    clim: Annotated[str | None, typer.Option(help="Contrast limits LO,HI.")] = None,
+    colormap: Annotated[str, typer.Option(help="A colormap's name.")] = "grays",
+    method: Annotated[str, typer.Option(help="Of volumes: mip, translucent, ...")] = "mip",
+    screenshot: Annotated[Path | None, typer.Option(metavar="OUT.png", help="Write a picture when complete.")] = None,
+    exit_when_complete: Annotated[bool, typer.Option("--exit-when-complete", help="Close when complete.")] = False,
+    timeout: Timeout = None,
+) -> int:
+    """Open a window: pan and zoom or orbit with the mouse, keys 2 and 3 switch, sliders move the other axes.
+
+    Example: brickstream view http://127.0.0.1:8765/brain.ome.zarr --ndisplay 3
+    """
+    from brickstream.viewers.desktop import WindowOptions, run_window
+    from brickstream.viewers.look import Look
+
+    window = WindowOptions(
+        url=url,
+        ndisplay=ndisplay,
+        canvas=options.size(size),
+        point=options.pairs(point, "--point"),
+        look=Look(method, options.clim(clim), colormap),
+        screenshot=options.out_file(screenshot) if screenshot is not None else None,
+        exit_when_complete=exit_when_complete,
+        timeout=timeout,
+    )
+    return run_window(window)
+
+
+bench_app = typer.Typer(help="Measure how long people wait.", no_args_is_help=True)
+app.add_typer(bench_app, name="bench")
+
+
+@bench_app.command("run")
+def bench_run(
+    suite: Annotated[str, typer.Argument(help="quick.")] = "quick",
+    as_json: Json = False,
+) -> int:
+    """Run a benchmark suite. quick: first pixels and complete for small samples at a few latencies.
+
+    Example: brickstream bench run quick --json
+    """
+    from brickstream.latency.bench import run_suite, table
+
+    with console.progress(f"bench {suite}") as step:
+        result: dict[str, Any] = run_suite(suite, progress=step)
+    if as_json:
+        console.say_json(result)
+    else:
+        console.say(table(result))
+    return OK
+
+
+@app.command("demo-pictures", hidden=True)
+def demo_pictures(flat: str, volume: str, out: Path) -> int:
+    """Draw the demo's pictures offscreen: the part of the demo that runs in a process of its own."""
+    from brickstream.cli.demo import draw_pictures
+
+    return draw_pictures(flat, volume, out)

@@ -1,0 +1,124 @@
+"""Texts of the command line to values, and back to one clear error."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+
+from brickstream.errors import BrickstreamError, ViewError
+from brickstream.multiscale import Camera
+
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30}
+_PAIR = re.compile(r"[A-Za-z_]\w*=")
+# These take several values, with commas or as words of their own.
+_MANY = ("--point", "--center", "--camera")
+
+
+class OptionError(BrickstreamError, ValueError):
+    """An option that cannot be read."""
+
+
+def join_words(argv: Sequence[str]) -> list[str]:
+    """Join ``--point z=90 t=3`` to ``--point z=90,t=3``: values of one option given as words of their own."""
+    out: list[str] = []
+    current = ""
+    for word in argv:
+        if current and _PAIR.match(word) and "=" in out[-1]:
+            out[-1] += f",{word}"
+            continue
+        if word in _MANY:
+            current = word
+        elif not (out and out[-1] in _MANY):
+            current = ""
+        out.append(word)
+    return out
+
+
+def size(text: str) -> tuple[int, int]:
+    """Read ``800x600`` as (width, height)."""
+    match = re.fullmatch(r"(\d{1,5})[xX,](\d{1,5})", text.strip())
+    if match is None or 0 in (int(match[1]), int(match[2])):
+        raise OptionError("not a size", f"--size {text}", "for example 800x600")
+    return int(match[1]), int(match[2])
+
+
+def shape(text: str, option: str = "--shape") -> tuple[int, ...]:
+    """Read ``512x512x512`` as a shape."""
+    parts = re.split(r"[xX,]", text.strip())
+    if not all(part.isdigit() and int(part) > 0 for part in parts):
+        raise OptionError("not a shape", f"{option} {text}", "for example 512x512x512")
+    return tuple(int(part) for part in parts)
+
+
+def byte_count(text: str, option: str) -> int:
+    """Read ``512MB``, ``2GiB`` or plain bytes."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmg]i?)?b?", text.strip().lower())
+    if match is None:
+        raise OptionError("not a number of bytes", f"{option} {text}", "for example 536870912, 512MB or 2GiB")
+    return int(float(match[1]) * _UNITS[match[2] or ""])
+
+
+def pairs(texts: Sequence[str] | None, option: str) -> dict[str, float]:
+    """Read ``z=90,t=3`` (also given in several options) as numbers by name."""
+    found: dict[str, float] = {}
+    for part in _parts(texts):
+        name, equals, value = part.partition("=")
+        if not equals or not name:
+            raise OptionError("not NAME=NUMBER", f"{option} {part}", f"for example {option} z=90")
+        found[name.strip()] = _number(value, option)
+    return found
+
+
+def center(texts: Sequence[str] | None) -> dict[str, float] | tuple[float, ...] | None:
+    """Read ``y=100,x=200`` by name, or ``100,200`` in the order of the displayed axes."""
+    parts = _parts(texts)
+    if not parts:
+        return None
+    if any("=" in part for part in parts):
+        return pairs(texts, "--center")
+    return tuple(_number(part, "--center") for part in parts)
+
+
+def camera(texts: Sequence[str] | None) -> Camera:
+    """Read ``azimuth=30,elevation=20,fov=45,distance=300`` over the default camera."""
+    given = pairs(texts, "--camera")
+    names = [field.name for field in fields(Camera)]
+    for name in given:
+        if name not in names:
+            raise OptionError(f"unknown camera setting {name!r}", "--camera", f"known are {', '.join(names)}")
+    return Camera(**given)
+
+
+def clim(text: str | None) -> tuple[float, float] | None:
+    """Read ``LO,HI``."""
+    if text is None:
+        return None
+    parts = text.split(",")
+    if len(parts) != 2:
+        raise OptionError("not two limits", f"--clim {text}", "for example --clim 0,255")
+    low, high = (_number(part, "--clim") for part in parts)
+    if not low < high:
+        raise ViewError("the lower contrast limit must be below the upper", f"--clim {text}")
+    return low, high
+
+
+def out_file(path: Path) -> Path:
+    """Check that a file can be written there, before anything long begins."""
+    if path.is_dir():
+        raise OptionError("a folder, not a file", str(path), "name the file to write")
+    if not path.absolute().parent.is_dir():
+        raise OptionError("no such folder", str(path.absolute().parent), "make it first")
+    return path
+
+
+def _parts(texts: Sequence[str] | None) -> list[str]:
+    return [part.strip() for text in texts or () for part in text.split(",") if part.strip()]
+
+
+def _number(text: str, option: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise OptionError("not a number", f"{option} {text}") from error

@@ -1,0 +1,106 @@
+"""``brickstream snapshot``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from brickstream.chunks import ChunkedImage
+from brickstream.cli import console
+from brickstream.multiscale import Camera, View
+from brickstream.viewers.files import write_png
+from brickstream.viewers.look import Look
+from brickstream.viewers.snapshot import Limits, Report, Snapshot, take_dense
+
+
+@dataclass(frozen=True)
+class Wish:
+    """Everything that the command line asks of a snapshot; see its ``--help``."""
+
+    url: str
+    out: Path
+    canvas: tuple[int, int]
+    ndisplay: int
+    displayed: tuple[str, ...] | None
+    point: Mapping[str, float]
+    level: int | None
+    center: Mapping[str, float] | tuple[float, ...] | None
+    zoom: float | None
+    camera: Camera
+    look: Look
+    limits: Limits
+    data: Path | None
+
+    def view(self, image: ChunkedImage) -> View:
+        """Make the view of an opened image."""
+        if self.ndisplay == 2:
+            return View.plane(
+                image, self.displayed, self.point, self.canvas, center=self.center, zoom=self.zoom, level=self.level
+            )
+        return View.volume(
+            image,
+            self.displayed,
+            self.point,
+            self.canvas,
+            center=self.center,
+            zoom=self.zoom,
+            camera=self.camera,
+            level=self.level,
+        )
+
+
+def run_snapshot(wish: Wish, *, dense: bool, as_json: bool) -> int:
+    """Take a snapshot, write its files, say what it cost; return the exit code."""
+    if dense:
+        return _run_dense(wish, as_json)
+    with console.progress("chunks") as step:
+        snapshot = Snapshot(
+            wish.url,
+            wish.view,
+            wish.canvas,
+            wish.look,
+            wish.limits,
+            on_progress=step,
+            keep_data=wish.data is not None,
+        )
+        picture = snapshot.take()
+    write_png(wish.out, picture)
+    if wish.data is not None:
+        np.save(wish.data, snapshot.data())
+    report = snapshot.report
+    for failure in snapshot.failures:
+        console.tell(f"failed: {failure.url}/{failure.key}: {failure.reason}")
+    _say(wish, report, as_json)
+    if not report.complete:
+        console.tell(f"timeout: {_settled(report)} of {report.chunks_wanted} chunks after {wish.limits.timeout:g} s")
+        return 4
+    return 3 if report.chunks_failed else 0
+
+
+def _settled(report: Report) -> int:
+    return report.chunks_read + report.chunks_missing + report.chunks_failed
+
+
+def _say(wish: Wish, report: Report, as_json: bool) -> None:
+    if as_json:
+        console.say_json(report.as_dict())
+        return
+    first = f"{report.first_pixels_s:.3f} s" if report.first_pixels_s is not None else "never"
+    whole = f"{report.complete_s:.3f} s" if report.complete_s is not None else "not yet"
+    console.say(
+        f"{wish.out}: level {report.level}, first pixels {first}, complete {whole}, "
+        f"{report.chunks_read} chunks, {report.requests} requests, {report.bytes_read:,} bytes"
+    )
+
+
+def _run_dense(wish: Wish, as_json: bool) -> int:
+    picture, level = take_dense(wish.url, wish.view, wish.look, wish.limits)
+    write_png(wish.out, picture)
+    if as_json:
+        console.say_json({"level": level, "dense": True, "complete": True})
+    else:
+        console.say(f"{wish.out}: level {level}, drawn dense")
+    return 0

@@ -1,0 +1,225 @@
+"""The half of the engine that lives on the event loop: requests in, updates out.
+
+Nothing here knows who shows the updates, or on which thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Hashable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from brickstream.chunks import ChunkedImage, ChunkKey, ChunkState, Entry, Fetcher, Want
+from brickstream.chunks.table import VISIBLE
+from brickstream.engine.sink import ChunkId
+from brickstream.engine.update import Failure, Outcome, Prefix, Update
+from brickstream.errors import BrickstreamError
+from brickstream.multiscale import Plan
+
+_OUTCOMES = {
+    ChunkState.LOADED: Outcome.LOADED,
+    ChunkState.MISSING: Outcome.MISSING,
+    ChunkState.FAILED: Outcome.FAILED,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """Everything that one answer depends on, captured.
+
+    Attributes
+    ----------
+    request_id : int
+        Unique in an engine.
+    generation : int
+        Number of the view change in its slot.
+    image : ChunkedImage
+    plan : Plan
+    held : collection of ChunkId
+        Planned chunks that are shown already: counted as settled, not read.
+    keep_history : bool
+        Whether updates remember their forerunners, so that a whole picture can be made.
+    """
+
+    request_id: int
+    generation: int
+    image: ChunkedImage
+    plan: Plan
+    held: Collection[ChunkId] = ()
+    keep_history: bool = False
+
+
+Emit = Callable[[Update], None]
+
+
+class Session:
+    """One request being answered.
+
+    Parameters
+    ----------
+    request : Request
+    emit : callable
+        Takes each update, on the event loop.
+    """
+
+    def __init__(self, request: Request, emit: Emit) -> None:
+        self.request = request
+        self._emit = emit
+        self._history: list[Update] = []
+        self._levels: dict[ChunkKey, int] = {}
+        self.wanted = request.plan.chunk_count
+        self.settled = self.failed = 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether every planned chunk is loaded, missing, failed or held."""
+        return self.settled == self.wanted
+
+    def wants(self) -> list[Want]:
+        """List the chunks that must be delivered, coarse levels first, each level nearest first."""
+        wants = []
+        held = set(self.request.held)
+        for place, part in enumerate(self.request.plan.levels):
+            source = self.request.image.sources[part.level]
+            for index, distance in zip(part.chunks.tolist(), part.distances.tolist(), strict=True):
+                if (part.level, tuple(index)) in held:
+                    self.settled += 1
+                    continue
+                key = (id(source), tuple(index))
+                self._levels[key] = part.level
+                wants.append(Want(key, source, (VISIBLE, place, distance)))
+        return wants
+
+    def nothing(self) -> Update:
+        """Make the update that says that nothing of the image is in view."""
+        plan = self.request.plan
+        none = np.empty((0, plan.pyramid.ndim), dtype=np.int64)
+        return self._update(0, Outcome.NOTHING, (), none, None, None)
+
+    def on_settled(self, entry: Entry) -> None:
+        """Turn a settled chunk into an update."""
+        level = self._levels[entry.key]
+        index = entry.key[1]
+        self.settled += 1
+        self.failed += entry.state is ChunkState.FAILED
+        region = np.array(self.request.plan.pyramid.levels[level].chunk_box(index), dtype=np.int64)
+        data = self._pixels(entry, level, region)
+        failure = self._failure(entry) if entry.error is not None else None
+        self._emit(self._update(level, _OUTCOMES[entry.state], index, region, data, failure))
+
+    def _pixels(self, entry: Entry, level: int, region: NDArray[np.int64]) -> NDArray[np.generic] | None:
+        plan = self.request.plan
+        axes = plan.displayed
+        if entry.state is ChunkState.FAILED:
+            return None
+        if entry.state is ChunkState.MISSING:
+            fill = np.asarray(entry.source.fill_value, dtype=entry.source.dtype)
+            return np.broadcast_to(fill, tuple(int(region[1, a] - region[0, a]) for a in axes))
+        part = next(part for part in plan.levels if part.level == level)
+        chunk: NDArray[Any] = entry.data if entry.data is not None else np.empty(0)
+        point = part.corner_pixels[0] - region[0]
+        cut = chunk[tuple(slice(None) if a in axes else int(point[a]) for a in range(chunk.ndim))]
+        remaining = sorted(axes)
+        data = np.ascontiguousarray(cut.transpose([remaining.index(a) for a in axes]))
+        data.flags.writeable = False
+        return data
+
+    def _failure(self, entry: Entry) -> Failure:
+        error = entry.error
+        reason = (f"{error.what} ({error.hint})" if error.hint else error.what) if error is not None else ""
+        return Failure(self.request.image.url, entry.source.key(entry.key[1]), reason)
+
+    def _update(
+        self,
+        level: int,
+        outcome: Outcome,
+        index: tuple[int, ...],
+        region: NDArray[np.int64],
+        data: NDArray[np.generic] | None,
+        failure: Failure | None,
+    ) -> Update:
+        request = self.request
+        history = Prefix(self._history, len(self._history) + 1) if request.keep_history else ()
+        update = Update(
+            request.request_id,
+            request.generation,
+            request.plan,
+            level,
+            outcome,
+            index,
+            region,
+            data,
+            self.settled,
+            self.wanted,
+            self.failed,
+            failure,
+            history,
+        )
+        if request.keep_history:
+            self._history.append(update)
+        return update
+
+
+class Core:
+    """Answers requests, one at a time in each slot; a new request in a slot ends the old one.
+
+    Parameters
+    ----------
+    fetcher : Fetcher
+    """
+
+    def __init__(self, fetcher: Fetcher) -> None:
+        self.fetcher = fetcher
+        self.sessions: dict[Hashable, Session] = {}
+
+    def start(self, slot: Hashable, request: Request, emit: Emit, finished: Callable[[], None]) -> None:
+        """Begin to answer a request; what its forerunner in the slot wanted and it does not is cancelled.
+
+        Parameters
+        ----------
+        slot : hashable
+        request : Request
+        emit : callable
+            Takes each update; its data stays in memory until :meth:`release`.
+        finished : callable
+            Called once, when nothing is pending any more.
+
+        Raises
+        ------
+        BrickstreamError
+            If the request cannot be answered within the budgets.
+        """
+
+        def step(update: Update) -> None:
+            # A late answer to an older request of the slot dies here.
+            if self.sessions.get(slot) is session:
+                emit(update)
+                if session.complete:
+                    finished()
+
+        session = Session(request, step)
+        self.sessions[slot] = session
+        wants = session.wants()
+        try:
+            self.fetcher.want(slot, wants, session.on_settled)
+        except BrickstreamError:
+            self.stop(slot)
+            raise
+        if request.plan.empty:
+            step(session.nothing())
+        elif not wants:
+            finished()
+
+    def release(self, slot: Hashable, request: Request, update: Update) -> None:
+        """Say that an update was taken: its chunk may leave memory."""
+        session = self.sessions.get(slot)
+        if session is not None and session.request is request and update.outcome is not Outcome.NOTHING:
+            self.fetcher.release(slot, [(id(request.image.sources[update.level]), update.index)])
+
+    def stop(self, slot: Hashable) -> None:
+        """End what a slot asked for."""
+        self.sessions.pop(slot, None)
+        self.fetcher.forget(slot)

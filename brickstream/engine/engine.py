@@ -1,0 +1,281 @@
+"""The async slicer: open an image, ask for a view, get updates from coarse to fine until the view is complete."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import TYPE_CHECKING, Any, Self
+
+from brickstream.chunks import (
+    ChunkedImage,
+    Fetcher,
+    Limits,
+    Traffic,
+    make_reader,
+    open_image,
+    open_session,
+    read_labels,
+)
+from brickstream.engine.core import Core, Request
+from brickstream.engine.showing import Showing, memory_budget
+from brickstream.engine.sink import Sink
+from brickstream.engine.update import Outcome, Update
+from brickstream.errors import BudgetError, ClosedError, TimedOutError
+from brickstream.multiscale import Plan, View, plan_view
+
+if TYPE_CHECKING:
+    from brickstream.engine.runtime import ThreadedEngine
+
+DEFAULT_RAM_BYTES = 2 << 30
+DEFAULT_INFLIGHT = 64
+_POLL_S = 0.005
+
+
+@dataclass(frozen=True)
+class Stats:
+    """What an engine has done so far.
+
+    Attributes
+    ----------
+    requests : int
+        Requests begun: HTTP requests, file and store reads; metadata included.
+    bytes_read : int
+        Bytes of their answers.
+    ram_bytes, ram_peak_bytes : int
+        Decoded chunks held now, and the most so far; reads in flight are counted at their decoded size.
+    inflight_max, queue_max : int
+        The most reads at the same time, and the longest queue, so far.
+    """
+
+    requests: int
+    bytes_read: int
+    ram_bytes: int
+    ram_peak_bytes: int
+    inflight_max: int
+    queue_max: int
+
+
+class Engine:
+    """Streams multiscale images. Use it as an async context manager; leaving cancels and closes everything.
+
+    All methods run on the event loop that entered the engine. For a host without a loop see :meth:`in_thread`.
+
+    Parameters
+    ----------
+    max_ram_bytes : int, default 2 GiB
+        Decoded chunks kept in memory, those being read included.
+    max_inflight : int, default 64
+        Reads at the same time.
+    sink : Sink, optional
+        Who shows what :meth:`show` asks for; without one, :meth:`poll` returns the updates.
+
+    Raises
+    ------
+    BudgetError
+        If a limit is below one.
+
+    Examples
+    --------
+    >>> async def picture(url: str):
+    ...     async with Engine() as engine:
+    ...         image = await engine.open(url)
+    ...         async for update in engine.slice(image, View.plane(image)):
+    ...             print(f"level {update.level}: {update.progress:.0%}")
+    ...         return update.to_array()
+    """
+
+    def __init__(
+        self,
+        max_ram_bytes: int = DEFAULT_RAM_BYTES,
+        max_inflight: int = DEFAULT_INFLIGHT,
+        *,
+        sink: Sink | None = None,
+    ) -> None:
+        if max_ram_bytes < 1 or max_inflight < 1:
+            raise BudgetError("budgets are at least one", f"max_ram_bytes={max_ram_bytes}, max_inflight={max_inflight}")
+        self.max_ram_bytes = max_ram_bytes
+        self.max_inflight = max_inflight
+        self.traffic = Traffic()
+        self._sink = sink
+        self._request_ids = count(1)
+        self._stack: AsyncExitStack | None = None
+        self._running: _Running | None = None
+
+    @classmethod
+    def in_thread(
+        cls,
+        max_ram_bytes: int = DEFAULT_RAM_BYTES,
+        max_inflight: int = DEFAULT_INFLIGHT,
+        *,
+        sink: Sink | None = None,
+    ) -> ThreadedEngine:
+        """Start an engine in a thread of its own, for hosts that have no event loop; close it when done."""
+        from brickstream.engine.runtime import ThreadedEngine
+
+        engine = ThreadedEngine(cls(max_ram_bytes, max_inflight), sink)
+        engine.start()
+        return engine
+
+    async def __aenter__(self) -> Self:
+        if self._running is not None:
+            raise ClosedError("the engine is entered already", "", "one `async with` for one engine")
+        async with AsyncExitStack() as stack:
+            threads = min(4, max(2, os.cpu_count() or 2))
+            executor = ThreadPoolExecutor(threads, thread_name_prefix="brickstream-decode")
+            stack.callback(executor.shutdown, wait=False, cancel_futures=True)
+            session = await stack.enter_async_context(open_session(self.max_inflight))
+            fetcher = await stack.enter_async_context(Fetcher(Limits(self.max_ram_bytes, self.max_inflight)))
+            core = Core(fetcher)
+            showing = Showing(core, lambda call: call(), self._sink, self.max_ram_bytes, self._request_ids)
+            self._running = _Running(executor, session, core, showing)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        stack, self._stack, self._running = self._stack, None, None
+        if stack is not None:
+            await stack.aclose()
+
+    def _run(self) -> _Running:
+        if self._running is None:
+            raise ClosedError("the engine is not running", "", "use it inside `async with Engine() as engine:`")
+        return self._running
+
+    @property
+    def core(self) -> Core:
+        """The scheduling half; for hosts that bring their own render thread."""
+        return self._run().core
+
+    async def open(self, where: object) -> ChunkedImage:
+        """Open an image: two round trips of metadata.
+
+        Parameters
+        ----------
+        where : str, pathlib.Path, or zarr.abc.store.Store
+            An http(s) URL, a local path, any other URL that fsspec knows, or a Zarr store. OME-Zarr 0.4 and 0.5, a
+            plain Zarr array, or a group of arrays.
+
+        Raises
+        ------
+        NotFoundError, AccessDeniedError, StoreError
+            If it cannot be reached or nothing is there.
+        MetadataError, CodecError
+            If what is there cannot be read.
+        """
+        running = self._run()
+        reader = make_reader(where, running.session, self.traffic)
+        return await open_image(reader, running.executor)
+
+    async def labels(self, image: ChunkedImage) -> tuple[str, ...]:
+        """Names of the label images beside an image: one more round trip."""
+        self._run()
+        return await read_labels(image)
+
+    def plan(self, image: ChunkedImage, view: View) -> Plan:
+        """Plan a view as :meth:`slice` would, without fetching anything."""
+        return plan_view(image.pyramid, view, memory_budget(image.pyramid, view, self.max_ram_bytes))
+
+    async def slice(self, image: ChunkedImage, view: View) -> AsyncIterator[Update]:
+        """Answer a view with updates, coarse first, then finer; ends when the view is complete.
+
+        Slices are independent of each other and share the cache and the limits. Leaving the loop cancels what only
+        this slice wants.
+
+        Parameters
+        ----------
+        image : ChunkedImage
+        view : View
+
+        Yields
+        ------
+        Update
+            At least one. The last is of the target level, and its ``to_array()`` is the finished picture.
+
+        Raises
+        ------
+        BudgetError
+            If one chunk is larger than the RAM budget.
+        """
+        core = self._run().core
+        request = Request(next(self._request_ids), 1, image, self.plan(image, view), keep_history=True)
+        mail: asyncio.Queue[Update] = asyncio.Queue()
+        slot = object()
+        target: Update | None = None
+        try:
+            core.start(slot, request, mail.put_nowait, lambda: None)
+            while True:
+                update = await mail.get()
+                core.release(slot, request, update)
+                if not request.plan.empty and update.level == request.plan.target.level:
+                    target = update
+                yield update
+                if update.complete:
+                    break
+            if target is not None and update.level != target.level:
+                # A coarse chunk came last: close with the picture that was asked for.
+                yield replace(
+                    target, settled=update.settled, wanted=update.wanted, failed=update.failed, history=update.history
+                )
+        finally:
+            core.stop(slot)
+
+    def show(self, image: ChunkedImage, view: View) -> Plan:
+        """Start to show a view through the sink, instead of the view shown before; see :meth:`poll`."""
+        return self._run().showing.show(image, view)
+
+    def poll(self, budget_ms: float | None = None) -> list[Update]:
+        """Hand what has arrived to the sink; call it once a frame. See :meth:`Showing.poll`."""
+        return self._run().showing.poll(budget_ms)
+
+    async def complete(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - the public name of the wait
+        """Poll until the view that is shown is complete.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds to wait; None waits for ever.
+
+        Raises
+        ------
+        TimedOutError
+            If it is not complete in time; what has arrived stays.
+        """
+        showing = self._run().showing
+        try:
+            async with asyncio.timeout(timeout):
+                while not showing.complete:
+                    showing.poll()
+                    if not showing.complete:
+                        await asyncio.sleep(_POLL_S)
+        except TimeoutError as error:
+            raise TimedOutError(f"the view is not complete after {timeout:g} s") from error
+
+    def stats(self) -> Stats:
+        """Counters since the engine was made."""
+        table = self._run().core.fetcher.table
+        return Stats(
+            self.traffic.requests,
+            self.traffic.bytes_read,
+            table.bytes_held,
+            table.bytes_peak,
+            table.inflight_max,
+            table.queue_max,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Running:
+    """What exists between entering and leaving an engine."""
+
+    executor: ThreadPoolExecutor
+    session: Any
+    core: Core
+    showing: Showing
+
+
+__all__ = ["Engine", "Outcome", "Stats"]

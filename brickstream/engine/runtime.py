@@ -1,0 +1,190 @@
+"""An engine in a thread of its own, for hosts without an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from itertools import count
+from typing import Any, Self, TypeVar
+
+from brickstream.chunks import ChunkedImage
+from brickstream.engine.engine import Engine, Stats
+from brickstream.engine.showing import Showing
+from brickstream.engine.sink import Sink
+from brickstream.engine.update import Update
+from brickstream.errors import ClosedError, TimedOutError
+from brickstream.multiscale import Plan, View
+
+T = TypeVar("T")
+
+
+class ThreadedEngine:
+    """An engine whose event loop runs in a thread.
+
+    :meth:`show`, :meth:`poll`, :meth:`wait` and :meth:`complete` belong to one thread, the render thread; the other
+    methods may be called from any thread. No lock is held while the sink is called.
+
+    Parameters
+    ----------
+    engine : Engine
+        Not entered yet.
+    sink : Sink or None
+    """
+
+    def __init__(self, engine: Engine, sink: Sink | None) -> None:
+        self._engine = engine
+        self._sink = sink
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping: asyncio.Event | None = None
+        self._ready: Future[None] = Future()
+        self._wake = threading.Event()
+        self._showing: Showing | None = None
+        self._crash: BaseException | None = None
+
+    def start(self) -> None:
+        """Start the thread and wait until the engine runs."""
+        self._thread = threading.Thread(target=self._main, name="brickstream", daemon=True)
+        self._thread.start()
+        self._ready.result()
+        self._showing = Showing(
+            self._engine.core, self._on_loop, self._sink, self._engine.max_ram_bytes, count(1), self._wake.set
+        )
+
+    def _main(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except BaseException as error:  # noqa: BLE001 - kept, and raised on the render thread at the next call
+            self._crash = error
+            if not self._ready.done():
+                self._ready.set_exception(error)
+        finally:
+            self._wake.set()
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stopping = asyncio.Event()
+        async with self._engine:
+            self._ready.set_result(None)
+            await self._stopping.wait()
+
+    def _on_loop(self, call: Callable[[], None]) -> None:
+        self._alive().call_soon_threadsafe(call)
+
+    def _alive(self) -> asyncio.AbstractEventLoop:
+        if self._crash is not None:
+            raise ClosedError(f"the engine's thread ended ({self._crash!r})") from self._crash
+        if self._loop is None or self._loop.is_closed() or self._thread is None:
+            raise ClosedError("the engine is closed", "", "start another with Engine.in_thread()")
+        return self._loop
+
+    def _shown(self) -> Showing:
+        self._alive()
+        if self._showing is None:
+            raise ClosedError("the engine was not started", "", "use Engine.in_thread()")
+        return self._showing
+
+    def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
+        """Run a coroutine of the engine on its loop; any thread."""
+        try:
+            return asyncio.run_coroutine_threadsafe(coroutine, self._alive())
+        except ClosedError:
+            coroutine.close()
+            raise
+
+    def open(self, where: object, timeout: float | None = None) -> ChunkedImage:
+        """Open an image and wait for it; see :meth:`Engine.open`. Any thread but the engine's own.
+
+        Raises
+        ------
+        TimedOutError
+            After `timeout` seconds.
+        """
+        future = self.open_soon(where)
+        try:
+            return future.result(timeout)
+        except TimeoutError as error:
+            if future.done():
+                raise
+            future.cancel()
+            raise TimedOutError(f"the image did not open within {timeout:g} s", str(where)) from error
+        except BaseException:
+            future.cancel()
+            raise
+
+    def open_soon(self, where: object) -> Future[ChunkedImage]:
+        """Open an image without waiting: a GUI asks the future once a frame. Any thread."""
+        return self.submit(self._engine.open(where))
+
+    def show(self, image: ChunkedImage, view: View) -> Plan:
+        """Start to show a view; render thread. See :meth:`Showing.show`."""
+        return self._shown().show(image, view)
+
+    def poll(self, budget_ms: float | None = None) -> list[Update]:
+        """Hand what has arrived to the sink, within a time budget; once a frame, render thread."""
+        showing = self._shown()
+        self._wake.clear()
+        try:
+            return showing.poll(budget_ms)
+        finally:
+            # What the time budget left over must not be slept over.
+            if showing.has_mail:
+                self._wake.set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Sleep until something arrives to be polled; False where `timeout` seconds passed first."""
+        return self._wake.wait(timeout)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether everything of the newest view was polled, or is held, or failed; render thread."""
+        return self._shown().complete
+
+    @property
+    def latest(self) -> Update | None:
+        """The last update that was polled of the newest view; render thread."""
+        return self._shown().latest
+
+    def complete(self, timeout: float | None = None) -> None:
+        """Poll until the view is complete; render thread.
+
+        Raises
+        ------
+        TimedOutError
+            After `timeout` seconds; what has arrived stays.
+        """
+        until = None if timeout is None else time.monotonic() + timeout
+        while True:
+            self.poll()
+            if self.is_complete:
+                return
+            left = None if until is None else until - time.monotonic()
+            if (left is not None and left <= 0) or not self.wait(left):
+                raise TimedOutError(f"the view is not complete after {timeout:g} s")
+
+    def stats(self) -> Stats:
+        """Counters since the start; any thread."""
+        self._alive()
+        return self._engine.stats()
+
+    def close(self) -> None:
+        """Cancel everything and end the thread; twice is fine. Any thread but the engine's own."""
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        if self._loop is not None and self._stopping is not None and not self._loop.is_closed():
+            try:
+                self._loop.call_soon_threadsafe(self._stopping.set)
+            except RuntimeError:
+                # The loop closed between the two lines: the thread has ended by itself.
+                self._stopping = None
+        thread.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()

@@ -1,0 +1,351 @@
+"""A picture of a remote image, drawn offscreen while it streams in, with the times that it took."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from brickstream.chunks import ChunkedImage
+from brickstream.engine import Engine, Failure, Outcome, ThreadedEngine, Update
+from brickstream.errors import TimedOutError
+from brickstream.multiscale import Plan, View
+from brickstream.render import OffscreenView, draw_dense
+from brickstream.viewers.look import Look, StreamedLimits, known_limits
+
+Picture = NDArray[np.uint8]
+MakeView = Callable[[ChunkedImage], View]
+
+# How long the render thread takes what has arrived before it looks whether there is something to draw.
+_POLL_MS = 10.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Budgets of a snapshot.
+
+    Attributes
+    ----------
+    max_ram_bytes, max_gpu_bytes, max_inflight : int
+    max_texture : int or None
+        Pretend that the GL limit of a texture's side is this.
+    timeout : float or None
+        Seconds from the start of the opening.
+    """
+
+    max_ram_bytes: int = 2 << 30
+    max_gpu_bytes: int = 512 << 20
+    max_inflight: int = 64
+    max_texture: int | None = None
+    timeout: float | None = None
+
+
+@dataclass
+class Report:
+    """What a snapshot did: the keys of ``snapshot --json``. Times are seconds from the start of the opening.
+
+    ``first_pixels_s`` and ``complete_s`` are taken when the frame that shows them has been drawn.
+    """
+
+    level: int | None = None
+    levels_shown: list[int] = field(default_factory=list)
+    corner_pixels: list[list[int]] = field(default_factory=list)
+    chunks_wanted: int = 0
+    chunks_read: int = 0
+    chunks_missing: int = 0
+    chunks_failed: int = 0
+    bytes_read: int = 0
+    requests: int = 0
+    first_pixels_s: float | None = None
+    complete_s: float | None = None
+    complete: bool = False
+    partial: bool = False
+    gpu_bytes: int = 0
+    ram_peak_bytes: int = 0
+    inflight_max: int = 0
+    queue_max: int = 0
+    failures: list[dict[str, str]] = field(default_factory=list)
+    open_s: float | None = None
+    first_level: int | None = None
+    frames: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON document."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """A picture that was drawn on the way.
+
+    Attributes
+    ----------
+    stage : str
+        ``"first"``, ``"half"`` or ``"done"``.
+    seconds : float
+        From the start of the opening to the finished frame.
+    picture : ndarray of shape (height, width, 4), uint8
+    level : int or None
+        The finest level shown.
+    progress : float
+        Share of the planned chunks that are settled.
+    """
+
+    stage: str
+    seconds: float
+    picture: Picture
+    level: int | None
+    progress: float
+
+
+class Snapshot:
+    """Streams one view of one image into an offscreen picture. Runs on the thread that calls it.
+
+    Parameters
+    ----------
+    where : str or Path
+    make_view : callable
+        Makes the view of the opened image.
+    canvas : tuple of (int, int)
+        Width and height in pixels.
+    look : Look
+    limits : Limits
+    on_frame : callable
+        Takes each frame that is drawn on the way, and the last.
+    on_progress : callable
+        Takes settled and planned chunks.
+    keep_data : bool
+        Keep the updates, so that :meth:`data` can give the array.
+    """
+
+    def __init__(
+        self,
+        where: str | Path,
+        make_view: MakeView,
+        canvas: tuple[int, int] = (800, 600),
+        look: Look | None = None,
+        limits: Limits | None = None,
+        *,
+        on_frame: Callable[[Frame], None] = lambda frame: None,
+        on_progress: Callable[[int, int], None] = lambda settled, wanted: None,
+        stages: tuple[str, ...] = ("first", "done"),
+        keep_data: bool = False,
+    ) -> None:
+        self._where = where
+        self._make_view = make_view
+        self._canvas = canvas
+        self._look = look or Look()
+        self._limits = limits or Limits()
+        self._on_frame = on_frame
+        self._on_progress = on_progress
+        self._stages = list(stages)
+        self._keep_data = keep_data
+        self.report = Report()
+        self.image: ChunkedImage | None = None
+        self.view: View | None = None
+        self.plan: Plan | None = None
+        self.failures: list[Failure] = []
+        self._updates: list[Update] = []
+        self._started = 0.0
+
+    def take(self) -> Picture:
+        """Open, stream and draw until the view is complete or the time is up.
+
+        Returns
+        -------
+        ndarray of shape (height, width, 4), uint8
+            The finished picture, or what is there when the time is up (`report.complete` is False then).
+
+        Raises
+        ------
+        BrickstreamError
+            If the image cannot be opened or the view cannot be made.
+        """
+        limits = self._limits
+        with OffscreenView(
+            self._canvas,
+            max_gpu_bytes=limits.max_gpu_bytes,
+            max_texture=limits.max_texture,
+            method=self._look.method,
+            colormap=self._look.colormap,
+        ) as offscreen:
+            # Shaders are compiled before the clock starts, as in a viewer whose window is open already.
+            offscreen.warm_up()
+            with Engine.in_thread(limits.max_ram_bytes, limits.max_inflight, sink=offscreen.sink) as engine:
+                self._started = time.perf_counter()
+                try:
+                    picture = self._stream(engine, offscreen)
+                finally:
+                    self._count(engine, offscreen)
+        return picture
+
+    def _seconds(self) -> float:
+        return time.perf_counter() - self._started
+
+    def _left(self) -> float | None:
+        return None if self._limits.timeout is None else self._limits.timeout - self._seconds()
+
+    def _stream(self, engine: ThreadedEngine, offscreen: OffscreenView) -> Picture:
+        self.image = engine.open(self._where, self._left())
+        self.report.open_s = self._seconds()
+        self.view = view = self._make_view(self.image)
+        limits = self._look.clim or known_limits(self.image.pyramid, view)
+        offscreen.set_look(clim=limits, interpolation=self._look.interpolation_for(view))
+        offscreen.show(view)
+        self.plan = plan = engine.show(self.image, view)
+        streamed = StreamedLimits(plan) if limits is None else None
+        while True:
+            for update in engine.poll(_POLL_MS):
+                self._take(update, offscreen, streamed)
+            offscreen.commit(_POLL_MS)
+            settled = engine.is_complete and not offscreen.pending_uploads
+            left = self._left()
+            if settled or (left is not None and left <= 0):
+                return self._finish(offscreen, settled)
+            self._draw_stages(engine, offscreen)
+            if not offscreen.pending_uploads:
+                engine.wait(left)
+
+    def _take(self, update: Update, offscreen: OffscreenView, streamed: StreamedLimits | None) -> None:
+        report = self.report
+        report.chunks_read += update.outcome is Outcome.LOADED
+        report.chunks_missing += update.outcome is Outcome.MISSING
+        report.chunks_failed += update.outcome is Outcome.FAILED
+        if update.failure is not None:
+            self.failures.append(update.failure)
+        if self._keep_data:
+            self._updates.append(update)
+        if streamed is not None and (limits := streamed.take(update)) is not None:
+            offscreen.set_look(clim=limits)
+        self._on_progress(update.settled, update.wanted)
+
+    def _draw_stages(self, engine: ThreadedEngine, offscreen: OffscreenView) -> None:
+        """Draw the frames on the way: the first pixels, and half-way."""
+        if not self._stages or not offscreen.has_pixels:
+            return
+        latest = engine.latest
+        progress = latest.progress if latest is not None else 0.0
+        if self._stages[0] == "first":
+            self._draw(offscreen, "first", progress)
+        elif self._stages[0] == "half" and progress >= 0.5:
+            self._draw(offscreen, "half", progress)
+
+    def _draw(self, offscreen: OffscreenView, stage: str, progress: float) -> Picture:
+        if stage in self._stages:
+            self._stages.remove(stage)
+        picture = offscreen.draw()
+        seconds = self._seconds()
+        shown = offscreen.shown_levels()
+        level = min(shown) if shown else None
+        self.report.frames += 1
+        if self.report.first_pixels_s is None and shown:
+            self.report.first_pixels_s, self.report.first_level = seconds, level
+        self._on_frame(Frame(stage, seconds, picture, level, progress))
+        return picture
+
+    def _finish(self, offscreen: OffscreenView, settled: bool) -> Picture:
+        report, plan = self.report, self.plan
+        done = report.chunks_read + report.chunks_missing + report.chunks_failed
+        wanted = plan.chunk_count if plan is not None else 0
+        progress = 1.0 if settled else done / max(wanted, 1)
+        for stage in [stage for stage in self._stages if stage == "half"]:
+            self._draw(offscreen, stage, progress)
+        picture = self._draw(offscreen, "done", progress)
+        report.complete = settled
+        report.complete_s = self._seconds() if settled else None
+        return picture
+
+    def _count(self, engine: ThreadedEngine, offscreen: OffscreenView) -> None:
+        report, plan, stats = self.report, self.plan, engine.stats()
+        report.bytes_read, report.requests = stats.bytes_read, stats.requests
+        report.ram_peak_bytes, report.inflight_max, report.queue_max = (
+            stats.ram_peak_bytes,
+            stats.inflight_max,
+            stats.queue_max,
+        )
+        report.gpu_bytes = offscreen.gpu_bytes
+        report.failures = [asdict(failure) for failure in self.failures]
+        if plan is not None:
+            report.chunks_wanted, report.partial = plan.chunk_count, plan.partial
+            report.levels_shown = offscreen.shown_levels()
+            if not plan.empty:
+                report.level = plan.target.level
+                report.corner_pixels = plan.target.corner_pixels.tolist()
+
+    def data(self) -> NDArray[np.generic]:
+        """The picture's pixels at the target level: what NumPy slicing of that level gives, where all was loaded.
+
+        Needs `keep_data`. Where nothing is in view, an empty array.
+        """
+        if self.plan is None or not self._updates:
+            return np.zeros((0, 0))
+        level = self.plan.target.level if not self.plan.empty else 0
+        last = next((u for u in reversed(self._updates) if u.level == level), self._updates[-1])
+        return replace(last, level=level, history=tuple(self._updates)).to_array()
+
+
+def take_dense(
+    where: str | Path,
+    make_view: MakeView,
+    look: Look | None = None,
+    limits: Limits | None = None,
+) -> tuple[Picture, int]:
+    """Draw the same view with vispy's dense visuals: the whole target level in one texture. An oracle, not a viewer.
+
+    Returns
+    -------
+    ndarray of shape (height, width, 4), uint8
+    int
+        The level.
+
+    Raises
+    ------
+    BrickstreamError
+        As for :meth:`Snapshot.take`.
+    """
+    look, limits = look or Look(), limits or Limits()
+    with Engine.in_thread(limits.max_ram_bytes, limits.max_inflight) as engine:
+        image = engine.open(where, limits.timeout)
+        view = make_view(image)
+        level = _target_level(engine, image, view)
+        make_whole = View.plane if view.camera is None else View.volume
+        whole = make_whole(image, view.displayed, dict(view.point), view.canvas, level=level)
+        updates = _collect(engine, image, whole, limits.timeout)
+    array = replace(updates[-1], level=level, history=tuple(updates)).to_array()
+    clim = look.clim or known_limits(image.pyramid, view) or (float(array.min()), float(array.max()))
+    axes = [image.pyramid.axis_index(name) for name in view.displayed]
+    scale = [image.pyramid.levels[level].scale[a] for a in axes]
+    shift = [image.pyramid.levels[level].translation[a] for a in axes]
+    picture = draw_dense(
+        array,
+        view,
+        scale,
+        shift,
+        clim=clim,
+        method=look.method,
+        colormap=look.colormap,
+        interpolation=look.interpolation_for(view),
+    )
+    return picture, level
+
+
+def _target_level(engine: ThreadedEngine, image: ChunkedImage, view: View) -> int:
+    plan = engine.show(image, view)
+    return 0 if plan.empty else plan.target.level
+
+
+def _collect(engine: ThreadedEngine, image: ChunkedImage, view: View, timeout: float | None) -> list[Update]:
+    engine.show(image, view)
+    updates: list[Update] = []
+    until = None if timeout is None else time.monotonic() + timeout
+    while not engine.is_complete:
+        updates += engine.poll()
+        left = None if until is None else until - time.monotonic()
+        if not engine.is_complete and ((left is not None and left <= 0) or not engine.wait(left)):
+            raise TimedOutError("the whole level was not read in time", image.url)
+    return updates
