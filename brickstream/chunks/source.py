@@ -71,29 +71,46 @@ class ChunkSource(Protocol):
         """
 
 
+class ArrayLike(Protocol):
+    """NumPy, dask, zarr, tensorstore: anything with a shape, a type and ``__getitem__``."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Length of each axis."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of an element."""
+
+    def __getitem__(self, box: tuple[slice, ...], /) -> Any:
+        """Give a part, as something that NumPy can make an array of."""
+
+
 @dataclass(frozen=True, eq=False)
 class ArraySource:
-    """Chunks of an in-memory array, or of any array-like whose ``__getitem__`` is quick.
+    """Chunks cut out of an array-like, in threads: a dask array computes just the chunk that is wanted.
 
     Attributes
     ----------
-    array : ndarray
+    array : ArrayLike
     chunks : tuple of int
+        Pixels of a chunk along each axis; any shape.
+    fill_value : scalar
     """
 
-    array: NDArray[Any]
+    array: ArrayLike
     chunks: tuple[int, ...]
     fill_value: Any = 0
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Pixels along each axis."""
-        return self.array.shape
+        return tuple(self.array.shape)
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Type of a pixel."""
-        return self.array.dtype
+        """Type of a pixel, native byte order."""
+        return self.array.dtype.newbyteorder("=")
 
     def key(self, index: Index) -> str:
         """Name a chunk by its grid index."""
@@ -101,9 +118,8 @@ class ArraySource:
 
     async def read(self, index: Index, started: Callable[[], None] = nothing_started) -> NDArray[Any] | None:
         """Copy one chunk out of the array."""
-        started()
         box = tuple(slice(i * c, (i + 1) * c) for i, c in zip(index, self.chunks, strict=True))
-        return np.array(self.array[box])
+        return await asyncio.to_thread(lambda: np.array(self.array[box], dtype=self.dtype))
 
 
 @dataclass(frozen=True, eq=False)

@@ -51,9 +51,7 @@ def show_table(document: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    axes = ", ".join(
-        " ".join(filter(None, (axis["name"], axis["unit"] and f"({axis['unit']})"))) for axis in document["axes"]
-    )
+    axes = ", ".join(f"{axis['name']} ({axis['unit'] or axis['type'] or '-'})" for axis in document["axes"])
     out = Console(soft_wrap=True, highlight=False)
     out.print(f"{document['name']}: {document['format']}, {document['nbytes']:,} bytes", markup=False)
     out.print(f"axes: {axes}", markup=False)
@@ -70,4 +68,5 @@ def show_table(document: dict[str, Any]) -> None:
 
 
 def _numbers(values: list[float] | None) -> str:
+    """Lay numbers out; a dash where there are none."""
     return " ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in values) if values else "-"

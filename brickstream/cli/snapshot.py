@@ -63,6 +63,7 @@ def run_snapshot(wish: Wish, *, dense: bool, as_json: bool) -> int:
             wish.canvas,
             wish.look,
             wish.limits,
+            ndisplay=wish.ndisplay,
             on_progress=step,
             keep_data=wish.data is not None,
         )

@@ -59,7 +59,8 @@ def _coarse_pixels(pixels: IntArray, fine: Level, coarse: Level, axis: int) -> I
     """Pixel of the coarse level, half-up and clamped to it, that holds the centre of each pixel of the fine one."""
     world = pixels * fine.scale[axis] + fine.translation[axis]
     found = np.floor((world - coarse.translation[axis]) / coarse.scale[axis] + 0.5)
-    return np.clip(found, 0, coarse.shape[axis] - 1).astype(np.int64)
+    inside: IntArray = np.clip(found, 0, coarse.shape[axis] - 1).astype(np.int64)
+    return inside
 
 
 def _box(low: IntArray, high: IntArray) -> tuple[slice, ...]:

@@ -7,9 +7,9 @@ in view, so that a volume of a million voxels a side costs what a small one cost
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
 
 import numpy as np
+from numpy.typing import NDArray
 
 from brickstream.errors import BudgetError
 from brickstream.multiscale.camera import seen_box
@@ -20,6 +20,8 @@ from brickstream.multiscale.view import Region, View
 TOLERANCE = 1e-6
 # A coarser level is worth its reads only where it needs at most this share of the chunks of the finer one.
 WORTH = 0.5
+# So many times the bricks of the budget may be looked at one by one; more are looked at in boxes first.
+LISTED = 4
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,8 @@ def plan_view(pyramid: Pyramid, view: View, budget: Budget) -> Plan:
 
 def _worthwhile(found: list[LevelPlan]) -> list[LevelPlan]:
     """Keep the target and those coarser levels that cost clearly less than the next finer one kept."""
-    target, coarser = found[-1], found[:-1]
+    # Where levels end at different places, a coarser one may have nothing in view.
+    target, coarser = found[-1], [level for level in found[:-1] if len(level.chunks)]
     if not coarser or len(target.chunks) <= len(coarser[-1].chunks):
         return [target]
     kept = [target]
@@ -159,7 +162,7 @@ def _worthwhile(found: list[LevelPlan]) -> list[LevelPlan]:
         if len(level.chunks) <= WORTH * len(kept[-1].chunks):
             kept.append(level)
     if kept[-1] is target:
-        kept.append(coarser[0])
+        kept.append(min(coarser, key=lambda level: len(level.chunks)))
     return kept[::-1]
 
 
@@ -174,6 +177,9 @@ class _Search:
         self.region: Region = view.region()
         self.focus = np.array(view.center)
         self.brick = np.array(budget.brick_shape, dtype=np.int64)
+        self.extent = pyramid.extent()[:, self.axes]
+        self.listed = LISTED * budget.max_bricks + 1024
+        self.too_large = False
         self.partial = False
 
     def descend(self, target: int) -> list[LevelPlan]:
@@ -187,7 +193,7 @@ class _Search:
         for k in range(len(self.pyramid.levels) - 1, target - 1, -1):
             first, last = self._window(k, box)
             bricks = self._bricks(k, bricks, first, last)
-            if used + len(bricks) > self.budget.max_bricks:
+            if self.too_large or used + len(bricks) > self.budget.max_bricks:
                 if found:
                     break
                 self.partial = True
@@ -196,16 +202,14 @@ class _Search:
             found.append(self._level_plan(k, bricks, first, last))
             if self.partial:
                 break
-            self._coarser = k
         return found
 
     def _seen(self) -> FloatArray | None:
         """World box of what is in view of the image, in the order of the displayed axes; None where nothing is."""
-        extent = self.pyramid.extent()[:, self.axes]
         if self.region.box is not None:
-            low, high = np.maximum(extent[0], self.region.box[0]), np.minimum(extent[1], self.region.box[1])
+            low, high = np.maximum(self.extent[0], self.region.box[0]), np.minimum(self.extent[1], self.region.box[1])
             return np.stack([low, high]) if (low < high).all() else None
-        box = seen_box(self.region.planes, extent[:, ::-1])  # type: ignore[arg-type]
+        box = seen_box(self.region.planes, self.extent[:, ::-1])  # type: ignore[arg-type]
         return None if box is None else box[:, ::-1]
 
     def _window(self, k: int, box: FloatArray) -> tuple[IntArray, IntArray]:
@@ -223,36 +227,56 @@ class _Search:
     def _bricks(self, k: int, coarser: IntArray | None, first: IntArray, last: IntArray) -> IntArray:
         """Bricks of level k in view, nearest first: shape (n, d). `coarser` are those of level k + 1, if any."""
         low, high = first // self.brick, last // self.brick
-        if coarser is None:
-            low, high = self._near(k, low, high)
-            bricks = _grid(low, high)
-        else:
-            bricks = self._children(k, coarser, low, high)
-        start, stop = self._world(k, bricks * self.brick, (bricks + 1) * self.brick)
-        seen = self.region.overlaps(start, stop)
-        distance = _distance(self.focus, start[seen], stop[seen])
-        return bricks[seen][np.argsort(distance, kind="stable")]
+        boxes = low[None], high[None]
+        if coarser is not None:
+            boxes = self._children(k, coarser, low, high)
+        if _cells(*boxes) > self.listed:
+            boxes = self._narrow(k, low, high)
+        bricks = _cover(*boxes, high + 1)
+        seen, distance = self._look(k, bricks, bricks)
+        return bricks[seen][np.argsort(distance[seen], kind="stable")]
 
-    def _near(self, k: int, low: IntArray, high: IntArray) -> tuple[IntArray, IntArray]:
-        """Shrink a window of bricks that is far over the budget to those around the focus, before listing it."""
-        limit = 4 * self.budget.max_bricks + 1024
-        scale, shift = self.pyramid.scales[k, self.axes], self.pyramid.translations[k, self.axes]
-        focus = np.clip(np.floor((self.focus - shift) / scale / self.brick), low, high).astype(np.int64)
-        while prod((high - low + 1).tolist()) > limit:
-            axis = int(np.argmax(high - low))
-            reach = max(1, int(high[axis] - low[axis]) // 3)
-            low[axis], high[axis] = max(low[axis], focus[axis] - reach), min(high[axis], focus[axis] + reach)
-        return low, high
+    def _narrow(self, k: int, low: IntArray, high: IntArray) -> tuple[IntArray, IntArray]:
+        """Halve a box of bricks and drop the parts out of view, until few enough bricks are left to be listed.
 
-    def _children(self, k: int, coarser: IntArray, low: IntArray, high: IntArray) -> IntArray:
-        """Bricks of level k that lie under the bricks of the next coarser level, inside a window."""
-        start, stop = self._world(k + 1, coarser * self.brick, (coarser + 1) * self.brick)
+        Where more parts than that are in view, those nearest to the focus stay and the level counts as too large.
+        """
+        lows, highs = low[None], high[None]
+        while _cells(lows, highs) > self.listed:
+            lows, highs = _halves(lows, highs)
+            seen, distance = self._look(k, lows, highs)
+            lows, highs, distance = lows[seen], highs[seen], distance[seen]
+            if len(lows) > self.listed:
+                self.too_large = True
+                nearest = np.argsort(distance, kind="stable")[: self.listed]
+                lows, highs = lows[nearest], highs[nearest]
+        return lows, highs
+
+    def _children(self, k: int, coarser: IntArray, low: IntArray, high: IntArray) -> tuple[IntArray, IntArray]:
+        """Boxes of bricks (both ends inclusive) of level k under the bricks of the next coarser level, in a window."""
+        start, stop = self._brick_world(k + 1, coarser, coarser)
         scale, shift = self.pyramid.scales[k, self.axes], self.pyramid.translations[k, self.axes]
-        # Half a coarse pixel of slack: levels need not end at exactly the same place.
-        slack = 0.5 * self.pyramid.scales[k + 1, self.axes]
-        first = np.floor(((start - slack - shift) / scale + 0.5) / self.brick).astype(np.int64)
-        last = np.floor(((stop + slack - shift) / scale + 0.5) / self.brick).astype(np.int64)
-        return _cover(np.maximum(first, low), np.minimum(last, high), high + 1)
+        noise = 1e-6
+        first = np.floor(((start - shift) / scale + 0.5 - noise) / self.brick).astype(np.int64)
+        last = np.floor(((stop - shift) / scale + 0.5 + noise) / self.brick).astype(np.int64)
+        return np.clip(first, low, high), np.clip(last, low, high)
+
+    def _look(self, k: int, low: IntArray, high: IntArray) -> tuple[NDArray[np.bool_], FloatArray]:
+        """Which boxes of bricks (both ends inclusive) of level k are in view, and how far from the focus."""
+        start, stop = self._brick_world(k, low, high)
+        return self.region.overlaps(start, stop), _distance(self.focus, start, stop)
+
+    def _brick_world(self, k: int, low: IntArray, high: IntArray) -> tuple[FloatArray, FloatArray]:
+        """World corners of boxes of bricks; those at the border of a level reach to the end of the image.
+
+        Levels need not end at the same place. So stretched, the bricks of every level fill the image, and a brick in
+        view always lies under a coarser one in view.
+        """
+        start, stop = self._world(k, low * self.brick, (high + 1) * self.brick)
+        top = (self.pyramid.shapes[k, self.axes] - 1) // self.brick
+        start = np.where(low == 0, np.minimum(start, self.extent[0]), start)
+        stop = np.where(high == top, np.maximum(stop, self.extent[1]), stop)
+        return start, stop
 
     def _world(self, k: int, start: IntArray, stop: IntArray) -> tuple[FloatArray, FloatArray]:
         """World corners of half-open pixel boxes of level k, clipped to the level."""
@@ -267,7 +291,7 @@ class _Search:
         stop = np.minimum((bricks + 1) * self.brick - 1, last)
         chunks = _cover(start // size, stop // size, last // size + 1)
         low, high = self._world(k, chunks * size, (chunks + 1) * size)
-        seen = self.region.overlaps(low, high)
+        seen = self.region.overlaps(low, high) & ((low < self.extent[1]) & (high > self.extent[0])).all(axis=1)
         chunks, distance = chunks[seen], _distance(self.focus, low[seen], high[seen])
         order = np.argsort(distance, kind="stable")
         point = self._point(level)
@@ -293,10 +317,20 @@ class _Search:
         return pixels
 
 
-def _grid(low: IntArray, high: IntArray) -> IntArray:
-    """All integer points of an inclusive box, shape (n, d)."""
-    axes = [np.arange(a, b + 1, dtype=np.int64) for a, b in zip(low, high, strict=True)]
-    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(low))
+def _cells(low: IntArray, high: IntArray) -> float:
+    """Number of integer points in many inclusive boxes; a float, since it may be larger than any integer here."""
+    return float((high - low + 1.0).prod(axis=1).sum())
+
+
+def _halves(low: IntArray, high: IntArray) -> tuple[IntArray, IntArray]:
+    """Cut each inclusive box in two along its longest axis; a box of one point stays as it is."""
+    rows = np.arange(len(low))
+    axis = np.argmax(high - low, axis=1)
+    middle = (low[rows, axis] + high[rows, axis]) // 2
+    left_high, right_low = high.copy(), low.copy()
+    left_high[rows, axis], right_low[rows, axis] = middle, middle + 1
+    whole = (right_low <= high).all(axis=1)
+    return np.concatenate([low, right_low[whole]]), np.concatenate([left_high, high[whole]])
 
 
 def _cover(low: IntArray, high: IntArray, limit: IntArray) -> IntArray:

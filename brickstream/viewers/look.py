@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from brickstream.engine import Update
-from brickstream.multiscale import Plan, Pyramid, View
+from brickstream.multiscale import Pyramid, View
 
 
 @dataclass(frozen=True)
@@ -30,16 +29,12 @@ class Look:
     colormap: str = "grays"
     interpolation: str | None = None
 
-    def interpolation_for(self, view: View) -> str:
-        """Give the interpolation of a view."""
-        return self.interpolation or ("nearest" if view.camera is None else "linear")
-
 
 def known_limits(pyramid: Pyramid, view: View) -> tuple[float, float] | None:
     """Contrast limits that need no pixels: the channel's window, or the range of a small type; None if unknown."""
     point = dict(view.point)
     channel = next((axis.name for axis in pyramid.axes if axis.type == "channel"), None)
-    number = int(round(point.get(channel, 0.0))) if channel is not None else 0
+    number = round(point.get(channel, 0.0)) if channel is not None else 0
     if number < len(pyramid.channels) and pyramid.channels[number].window is not None:
         return pyramid.channels[number].window
     if pyramid.dtype.kind == "b":
@@ -47,29 +42,3 @@ def known_limits(pyramid: Pyramid, view: View) -> tuple[float, float] | None:
     if pyramid.dtype == np.uint8:
         return 0.0, 255.0
     return None
-
-
-class StreamedLimits:
-    """Contrast limits from the pixels of the first (coarsest) planned level, as they come.
-
-    Only that level counts, so that limits stop moving early and do not depend on the order in which the rest arrives.
-    """
-
-    def __init__(self, plan: Plan) -> None:
-        self._level = plan.levels[0].level if plan.levels else -1
-        self._range: tuple[float, float] | None = None
-
-    def take(self, update: Update) -> tuple[float, float] | None:
-        """Take one update; return new limits where they changed."""
-        if update.level != self._level or update.data is None or not update.data.size:
-            return None
-        finite = update.data[np.isfinite(update.data)] if update.data.dtype.kind == "f" else update.data
-        if not finite.size:
-            return None
-        low, high = float(finite.min()), float(finite.max())
-        if self._range is not None:
-            low, high = min(low, self._range[0]), max(high, self._range[1])
-        if (low, high) == self._range:
-            return None
-        self._range = (low, high)
-        return (low, high) if low < high else (low, low + 1.0)

@@ -16,13 +16,15 @@ from brickstream.engine import Engine, Failure, Outcome, ThreadedEngine, Update
 from brickstream.errors import TimedOutError
 from brickstream.multiscale import Plan, View
 from brickstream.render import OffscreenView, draw_dense
-from brickstream.viewers.look import Look, StreamedLimits, known_limits
+from brickstream.viewers.look import Look, known_limits
 
 Picture = NDArray[np.uint8]
 MakeView = Callable[[ChunkedImage], View]
 
 # How long the render thread takes what has arrived before it looks whether there is something to draw.
 _POLL_MS = 10.0
+# A picture of the half-way point needs a look in between, also when everything has arrived at once.
+_HALF_WAY_MS = 0.5
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,8 @@ class Snapshot:
         Width and height in pixels.
     look : Look
     limits : Limits
+    ndisplay : {2, 3}
+        What the view will be, so that its shaders can be compiled beforehand.
     on_frame : callable
         Takes each frame that is drawn on the way, and the last.
     on_progress : callable
@@ -131,6 +135,7 @@ class Snapshot:
         look: Look | None = None,
         limits: Limits | None = None,
         *,
+        ndisplay: int = 2,
         on_frame: Callable[[Frame], None] = lambda frame: None,
         on_progress: Callable[[int, int], None] = lambda settled, wanted: None,
         stages: tuple[str, ...] = ("first", "done"),
@@ -139,6 +144,7 @@ class Snapshot:
         self._where = where
         self._make_view = make_view
         self._canvas = canvas
+        self._ndisplay = ndisplay
         self._look = look or Look()
         self._limits = limits or Limits()
         self._on_frame = on_frame
@@ -172,10 +178,12 @@ class Snapshot:
             max_gpu_bytes=limits.max_gpu_bytes,
             max_texture=limits.max_texture,
             method=self._look.method,
+            clim=self._look.clim,
             colormap=self._look.colormap,
+            interpolation=self._look.interpolation,
         ) as offscreen:
             # Shaders are compiled before the clock starts, as in a viewer whose window is open already.
-            offscreen.warm_up()
+            offscreen.warm_up(self._ndisplay)
             with Engine.in_thread(limits.max_ram_bytes, limits.max_inflight, sink=offscreen.sink) as engine:
                 self._started = time.perf_counter()
                 try:
@@ -194,24 +202,21 @@ class Snapshot:
         self.image = engine.open(self._where, self._left())
         self.report.open_s = self._seconds()
         self.view = view = self._make_view(self.image)
-        limits = self._look.clim or known_limits(self.image.pyramid, view)
-        offscreen.set_look(clim=limits, interpolation=self._look.interpolation_for(view))
         offscreen.show(view)
-        self.plan = plan = engine.show(self.image, view)
-        streamed = StreamedLimits(plan) if limits is None else None
+        self.plan = engine.show(self.image, view)
         while True:
-            for update in engine.poll(_POLL_MS):
-                self._take(update, offscreen, streamed)
+            for update in engine.poll(_HALF_WAY_MS if "half" in self._stages else _POLL_MS):
+                self._take(update)
             offscreen.commit(_POLL_MS)
-            settled = engine.is_complete and not offscreen.pending_uploads
+            settled = engine.is_complete and not offscreen.sink.pending_uploads
             left = self._left()
             if settled or (left is not None and left <= 0):
                 return self._finish(offscreen, settled)
             self._draw_stages(engine, offscreen)
-            if not offscreen.pending_uploads:
+            if not offscreen.sink.pending_uploads:
                 engine.wait(left)
 
-    def _take(self, update: Update, offscreen: OffscreenView, streamed: StreamedLimits | None) -> None:
+    def _take(self, update: Update) -> None:
         report = self.report
         report.chunks_read += update.outcome is Outcome.LOADED
         report.chunks_missing += update.outcome is Outcome.MISSING
@@ -220,13 +225,11 @@ class Snapshot:
             self.failures.append(update.failure)
         if self._keep_data:
             self._updates.append(update)
-        if streamed is not None and (limits := streamed.take(update)) is not None:
-            offscreen.set_look(clim=limits)
         self._on_progress(update.settled, update.wanted)
 
     def _draw_stages(self, engine: ThreadedEngine, offscreen: OffscreenView) -> None:
         """Draw the frames on the way: the first pixels, and half-way."""
-        if not self._stages or not offscreen.has_pixels:
+        if not self._stages or not offscreen.sink.has_pixels:
             return
         latest = engine.latest
         progress = latest.progress if latest is not None else 0.0
@@ -240,7 +243,7 @@ class Snapshot:
             self._stages.remove(stage)
         picture = offscreen.draw()
         seconds = self._seconds()
-        shown = offscreen.shown_levels()
+        shown = offscreen.sink.shown_levels()
         level = min(shown) if shown else None
         self.report.frames += 1
         if self.report.first_pixels_s is None and shown:
@@ -268,11 +271,11 @@ class Snapshot:
             stats.inflight_max,
             stats.queue_max,
         )
-        report.gpu_bytes = offscreen.gpu_bytes
+        report.gpu_bytes = offscreen.sink.gpu_bytes
         report.failures = [asdict(failure) for failure in self.failures]
         if plan is not None:
             report.chunks_wanted, report.partial = plan.chunk_count, plan.partial
-            report.levels_shown = offscreen.shown_levels()
+            report.levels_shown = offscreen.sink.shown_levels()
             if not plan.empty:
                 report.level = plan.target.level
                 report.corner_pixels = plan.target.corner_pixels.tolist()
@@ -286,7 +289,8 @@ class Snapshot:
             return np.zeros((0, 0))
         level = self.plan.target.level if not self.plan.empty else 0
         last = next((u for u in reversed(self._updates) if u.level == level), self._updates[-1])
-        return replace(last, level=level, history=tuple(self._updates)).to_array()
+        picture: NDArray[np.generic] = replace(last, level=level, history=tuple(self._updates)).to_array()
+        return picture
 
 
 def take_dense(
@@ -319,8 +323,8 @@ def take_dense(
     array = replace(updates[-1], level=level, history=tuple(updates)).to_array()
     clim = look.clim or known_limits(image.pyramid, view) or (float(array.min()), float(array.max()))
     axes = [image.pyramid.axis_index(name) for name in view.displayed]
-    scale = [image.pyramid.levels[level].scale[a] for a in axes]
-    shift = [image.pyramid.levels[level].translation[a] for a in axes]
+    scale = tuple(image.pyramid.levels[level].scale[a] for a in axes)
+    shift = tuple(image.pyramid.levels[level].translation[a] for a in axes)
     picture = draw_dense(
         array,
         view,
@@ -329,7 +333,7 @@ def take_dense(
         clim=clim,
         method=look.method,
         colormap=look.colormap,
-        interpolation=look.interpolation_for(view),
+        interpolation=look.interpolation,
     )
     return picture, level
 
@@ -345,7 +349,9 @@ def _collect(engine: ThreadedEngine, image: ChunkedImage, view: View, timeout: f
     until = None if timeout is None else time.monotonic() + timeout
     while not engine.is_complete:
         updates += engine.poll()
+        if engine.is_complete:
+            break
         left = None if until is None else until - time.monotonic()
-        if not engine.is_complete and ((left is not None and left <= 0) or not engine.wait(left)):
+        if (left is not None and left <= 0) or not engine.wait(left):
             raise TimedOutError("the whole level was not read in time", image.url)
     return updates

@@ -1,0 +1,74 @@
+# Every target sets up what it needs by itself, in .venv, and reuses it the next time. `make help` lists them.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+SETUP = @$(PYTHON) tools/setup_env.py --venv $(VENV)
+PYTEST = $(BIN)/python -m pytest
+
+SCREEN := $(DISPLAY)$(WAYLAND_DISPLAY)
+DESKTOP := $(if $(SCREEN),desktop)
+ON_SCREEN := $(if $(SCREEN),,xvfb-run --auto-servernum)
+
+# A need is a shell command that prints one line where something is missing; that line ends make with exit code 2.
+python_need = $(shell $(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	|| echo "'$(PYTHON)' is not Python 3.11 or newer with venv and pip: install python3-venv, or name another one: make $@ PYTHON=/path/to/python3")
+gl_need = $(shell $(PYTHON) tools/check_gl.py 2>/dev/null; test $$? -le 2 \
+	|| echo "OpenGL crashes on this machine: reinstall libegl1 libgl1 libgl1-mesa-dri")
+xvfb_need = $(if $(SCREEN),,$(shell command -v xvfb-run >/dev/null \
+	|| echo "no display and no xvfb-run: apt-get install xvfb"))
+need = $(foreach name,$(1),$(call stop_if,$($(name)_need)))
+stop_if = $(if $(1),$(error $(1)))
+
+.PHONY: help demo test test-hosts lint wheel-smoke oracle soak bench clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
+
+demo: ## stream the sample images and write pictures to demo-out/
+	$(call need,python gl)
+	$(SETUP) samples $(DESKTOP)
+	@$(BIN)/brickstream demo $(ARGS)
+
+test: ## run the tests that need no display (ARGS="-k name" goes to pytest)
+	$(call need,python gl)
+	$(SETUP) dev samples
+	@$(PYTEST) -m "not hosts and not slow" $(ARGS)
+
+test-hosts: ## run the tests that need Qt and a display (xvfb-run where there is none)
+	$(call need,python gl xvfb)
+	$(SETUP) dev samples desktop
+	@$(ON_SCREEN) $(PYTEST) -m hosts $(ARGS)
+
+lint: ## check style, types, layers and sizes
+	$(call need,python)
+	$(SETUP) dev samples
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python tools/sizes.py brickstream tools tests
+
+wheel-smoke: ## build the wheel and use it from an empty folder
+	$(call need,python gl)
+	$(SETUP) dev samples
+	@$(BIN)/python tools/wheel_smoke.py
+
+oracle: ## compare with naive models at length (the short form is in make test)
+	$(call need,python gl)
+	$(SETUP) dev samples
+	@$(PYTEST) -m oracle --hypothesis-profile=long --timeout=1800 $(ARGS)
+
+soak: ## run the endurance tests at length (the short form is in make test)
+	$(call need,python gl)
+	$(SETUP) dev samples
+	@$(PYTEST) -m soak --hypothesis-profile=long --timeout=3600 $(ARGS)
+
+bench: ## measure time to first pixels and to complete
+	$(call need,python gl)
+	$(SETUP) samples
+	@$(BIN)/brickstream bench run $(ARGS)
+
+clean: ## remove the environments and everything that was built
+	rm -rf .venv .venv-* build dist demo-out .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find brickstream tests tools examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

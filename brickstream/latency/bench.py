@@ -1,0 +1,128 @@
+"""Benchmark suites of the command line: how long people wait, measured over the built-in server."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from brickstream.chunks import ChunkedImage
+from brickstream.errors import BrickstreamError, MissingPackageError
+from brickstream.latency.server import Network, ThreadedServer
+from brickstream.multiscale import View
+from brickstream.samples import write_sample
+from brickstream.viewers.snapshot import Report, Snapshot
+
+Progress = Callable[[int, int], None]
+
+SUITES = ("quick",)
+LATENCIES_MS = (0.0, 20.0, 50.0)
+RUNS = 3
+CANVAS = (800, 600)
+_PACKAGES = ("brickstream", "numpy", "zarr", "aiohttp", "vispy")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One thing to measure: an image, seen in 2D or 3D, at a latency."""
+
+    image: str
+    ndisplay: int
+    latency_ms: float
+
+    def view(self, image: ChunkedImage) -> View:
+        """Make the view: all of the image, on the canvas of the suite."""
+        return (View.plane if self.ndisplay == 2 else View.volume)(image, canvas=CANVAS)
+
+
+def run_suite(suite: str, progress: Progress = lambda done, total: None) -> dict[str, Any]:
+    """Run a suite.
+
+    Parameters
+    ----------
+    suite : {"quick"}
+    progress : callable
+        Takes finished and planned runs.
+
+    Returns
+    -------
+    dict
+        ``suite``, ``machine``, and ``rows``: for each case the median, lowest and highest of every figure.
+
+    Raises
+    ------
+    BrickstreamError
+        If there is no such suite, or a run did not complete.
+    """
+    if suite not in SUITES:
+        raise BrickstreamError(f"no suite {suite!r}", "", f"there is {', '.join(SUITES)}")
+    with TemporaryDirectory(prefix="brickstream-bench-") as folder:
+        names = _make_images(Path(folder))
+        cases = [Case(name, nd, ms) for name, nd in names for ms in LATENCIES_MS]
+        rows = []
+        for number, case in enumerate(cases):
+            rows.append(_measure(case, Path(folder)))
+            progress(number + 1, len(cases))
+    return {"suite": suite, "canvas": list(CANVAS), "runs": RUNS, "machine": _machine(), "rows": rows}
+
+
+def _make_images(folder: Path) -> list[tuple[str, int]]:
+    """Write the images that can be written here: the real ones need the `samples` extra."""
+    try:
+        for name in ("globe", "brain"):
+            write_sample(name, folder / name)
+    except MissingPackageError:
+        write_sample("synthetic", folder / "synthetic", shape=(192, 224, 192))
+        return [("synthetic", 2), ("synthetic", 3)]
+    return [("globe", 2), ("brain", 2), ("brain", 3)]
+
+
+def _measure(case: Case, folder: Path) -> dict[str, Any]:
+    with ThreadedServer(folder, Network(latency_ms=case.latency_ms)) as server:
+        reports = [_once(f"{server.url.rstrip('/')}/{case.image}", case) for _ in range(RUNS)]
+    row: dict[str, Any] = {"image": case.image, "ndisplay": case.ndisplay, "latency_ms": case.latency_ms}
+    row["level"] = reports[0].level
+    for name in ("open_s", "first_pixels_s", "complete_s", "requests", "bytes_read", "chunks_wanted"):
+        values = [getattr(report, name) for report in reports]
+        row[name] = {"median": median(values), "min": min(values), "max": max(values)}
+    return row
+
+
+def _once(url: str, case: Case) -> Report:
+    snapshot = Snapshot(url, case.view, CANVAS, ndisplay=case.ndisplay)
+    snapshot.take()
+    report = snapshot.report
+    if not report.complete or report.chunks_failed or report.first_pixels_s is None:
+        raise BrickstreamError("a run of the benchmark did not complete", url)
+    return report
+
+
+def _machine() -> dict[str, Any]:
+    return {
+        "system": platform.system(),
+        "processor": platform.machine(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in _PACKAGES},
+    }
+
+
+def table(result: dict[str, Any]) -> str:
+    """Lay a result out for people: medians of the runs."""
+    lines = [
+        f"{'image':12}{'view':>5}{'latency':>9}{'open':>8}{'first':>8}{'complete':>10}{'requests':>10}{'bytes':>12}"
+    ]
+    for row in result["rows"]:
+        open_s, first, whole = (row[name]["median"] for name in ("open_s", "first_pixels_s", "complete_s"))
+        lines.append(
+            f"{row['image']:12}{row['ndisplay']}D{row['latency_ms']:>9.0f} ms{open_s:8.3f}{first:8.3f}{whole:10.3f}"
+            f"{row['requests']['median']:>10.0f}{row['bytes_read']['median']:>12,.0f}"
+        )
+    lines.append(f"seconds; medians of {result['runs']} runs on {result['machine']['cores']} cores")
+    return "\n".join(lines)

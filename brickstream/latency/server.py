@@ -1,0 +1,336 @@
+"""An HTTP server on the loopback that can behave like a far and bad network."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import threading
+from collections import Counter
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+from urllib.parse import unquote
+from weakref import WeakSet
+
+from aiohttp import web
+
+from brickstream.errors import BrickstreamError, ClosedError, NotFoundError, StoreError
+from brickstream.latency.content import Answer, Content, answer, file_content
+from brickstream.latency.exchange import Exchange, Outcome, RequestRecord
+from brickstream.latency.faults import Fault, Faults, fault_for
+from brickstream.latency.shaping import Link, Network
+from brickstream.latency.synthetic import synthetic_content
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["Fault", "Faults", "Network", "RequestRecord", "Server", "ThreadedServer"]
+
+_SYNTHETIC = "synthetic/"
+_ANY_ORIGIN = {"Access-Control-Allow-Origin": "*"}
+# A request that slips in while the server stops is broken off as well.
+_SHUTDOWN_S = 0.1
+
+
+class Server:
+    """Serves a folder, and computed volumes below ``/synthetic/ZxYxX/``, over HTTP on the loopback.
+
+    An async context manager; it lives in the event loop in which it is entered. Range, HEAD and CORS work; there are no
+    listings of folders and nothing outside the root is served. ``GET /_serve/log`` returns the log as JSON
+    (``?since=N`` leaves out the first N rows), ``DELETE /_serve/log`` clears it; these two are neither delayed nor
+    logged.
+
+    Parameters
+    ----------
+    root : Path or None
+        The folder to serve; None serves only the computed volumes. A folder ``synthetic`` in it is hidden by them.
+    network : Network
+        The network to pretend.
+    host : str, default "127.0.0.1"
+        Address to listen on, of the loopback.
+    port : int, default 0
+        Port to listen on; 0 takes any free one.
+    faults : Faults or None, default None
+        What shall go wrong, for tests: ``faults(key, n)`` for the n-th request (from 0) of a key, or a mapping of keys.
+
+    Examples
+    --------
+    >>> async with Server(Path("data"), Network(latency_ms=50)) as server:  # doctest: +SKIP
+    ...     image = await engine.open(f"{server.url}/brain.ome.zarr")
+    """
+
+    def __init__(
+        self,
+        root: Path | None,
+        network: Network = Network(),  # noqa: B008 - frozen
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        faults: Faults | None = None,
+    ) -> None:
+        self._root = None if root is None else Path(root)
+        self._network = network
+        self._host = host
+        self._port = port
+        self._faults = faults
+        self._log: list[RequestRecord] = []
+        self._asked: Counter[tuple[str, str | None]] = Counter()
+        self._known_connections: WeakSet[asyncio.BaseTransport] = WeakSet()
+        self._running: set[asyncio.Task[object]] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._link = Link(network.bandwidth_mbps)
+        self._runner: web.AppRunner | None = None
+        self._started_at = 0.0
+        self._url = ""
+
+    async def __aenter__(self) -> Self:
+        """Start listening.
+
+        Raises
+        ------
+        NotFoundError
+            When the root is not a folder.
+        BrickstreamError
+            When the host is not of the loopback.
+        StoreError
+            When the port is taken.
+        """
+        _check_loopback(self._host)
+        if self._root is not None and not await asyncio.to_thread(self._root.is_dir):
+            raise NotFoundError("there is no such folder to serve", str(self._root))
+        # Without handler_cancellation aiohttp would send the rest of a response into the void and call it served.
+        self._runner = web.AppRunner(
+            self._application(), handler_cancellation=True, access_log=None, shutdown_timeout=_SHUTDOWN_S
+        )
+        await self._runner.setup()
+        self._started_at = asyncio.get_running_loop().time()
+        try:
+            await web.TCPSite(self._runner, self._host, self._port).start()
+        except OSError as error:
+            await self._runner.cleanup()
+            where = f"{self._host}:{self._port}"
+            raise StoreError(f"cannot listen: {error.strerror}", where, "choose another port") from error
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        self._url = f"http://{host}:{self._runner.addresses[0][1]}"
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop listening and break off what is still being sent."""
+        if self._runner is None:
+            return
+        for site in list(self._runner.sites):
+            await site.stop()
+        for task in self._running:
+            task.cancel()
+        await self._idle.wait()
+        await self._runner.cleanup()
+
+    @property
+    def url(self) -> str:
+        """Where the root is, such as ``http://127.0.0.1:8000``, without a slash at the end.
+
+        Raises
+        ------
+        ClosedError
+            When the server was not entered.
+        """
+        if not self._url:
+            raise ClosedError("the server has no URL before it is entered")
+        return self._url
+
+    @property
+    def log(self) -> list[RequestRecord]:
+        """A copy of the log, one row per request in the order in which they ended. Safe in any thread."""
+        return list(self._log)
+
+    def clear_log(self) -> None:
+        """Forget the log and which requests came before: jitter, errors and faults begin anew."""
+        self._log.clear()
+        self._asked.clear()
+
+    async def idle(self) -> None:
+        """Wait until no request is being answered: then the log is complete."""
+        await self._idle.wait()
+
+    def _application(self) -> web.Application:
+        app = web.Application()
+        app.router.add_get("/_serve/log", self._get_log)
+        app.router.add_delete("/_serve/log", self._delete_log)
+        app.router.add_route("*", "/_serve/{rest:.*}", self._no_control)
+        app.router.add_route("*", "/{key:.*}", self._serve)
+        return app
+
+    async def _get_log(self, request: web.Request) -> web.Response:
+        since = request.query.get("since", "0")
+        if not (since.isascii() and since.isdigit()):
+            raise web.HTTPBadRequest(text="since must be a whole number, such as /_serve/log?since=10\n")
+        return web.json_response([asdict(row) for row in self._log[int(since) :]], headers=_ANY_ORIGIN)
+
+    async def _delete_log(self, request: web.Request) -> web.Response:
+        self.clear_log()
+        return web.Response(status=204, headers=_ANY_ORIGIN)
+
+    async def _no_control(self, request: web.Request) -> web.Response:
+        raise web.HTTPNotFound(text="there is only GET and DELETE /_serve/log\n")
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        task = asyncio.current_task()
+        if task is None:  # pragma: no cover - a coroutine of aiohttp always runs in a task
+            raise web.HTTPInternalServerError
+        self._running.add(task)
+        self._idle.clear()
+        try:
+            return await self._answer(request)
+        finally:
+            self._running.discard(task)
+            if not self._running:
+                self._idle.set()
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        began = asyncio.get_running_loop().time()
+        key = unquote(request.rel_url.raw_path).removeprefix("/")
+        range_header = request.headers.get("Range")
+        delay, fault = self._fate(key, range_header)
+        delay += self._connect_delay(request)
+
+        def finished(status: int, sent: int, outcome: Outcome) -> None:
+            end = asyncio.get_running_loop().time()
+            times = (began - self._started_at, end - self._started_at)
+            self._log.append(RequestRecord(key, range_header, status, sent, *times, outcome, request.method))
+
+        exchange = Exchange(request, self._link, fault, finished)
+        decide = partial(_decide, self._root, request.method, key, range_header, fault)
+        return await exchange.run(began + delay, decide)
+
+    def _fate(self, key: str, range_header: str | None) -> tuple[float, Fault | None]:
+        """Return the latency in seconds and the fault of this request, and count it."""
+        of_key, of_range = (key, None), (key, range_header or "")
+        scripted = fault_for(self._faults, key, self._asked[of_key])
+        delay, random = self._network.draw(*of_range, self._asked[of_range])
+        self._asked.update((of_key, of_range))
+        return delay, scripted or random
+
+    def _connect_delay(self, request: web.Request) -> float:
+        transport = request.transport
+        if transport is None or transport in self._known_connections:
+            return 0.0
+        self._known_connections.add(transport)
+        return self._network.connect_ms / 1000
+
+
+def _decide(root: Path | None, method: str, key: str, range_header: str | None, fault: Fault | None) -> Answer:
+    return answer(method, range_header, _find(root, key), fault)
+
+
+def _find(root: Path | None, key: str) -> Content | None:
+    if key.startswith(_SYNTHETIC):
+        return synthetic_content(key.removeprefix(_SYNTHETIC))
+    return None if root is None else file_content(root, key)
+
+
+def _check_loopback(host: str) -> None:
+    try:
+        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise BrickstreamError("the server listens on this machine only", host, "use 127.0.0.1")
+
+
+class ThreadedServer:
+    """A :class:`Server` in a thread and event loop of its own, for callers without an event loop.
+
+    A context manager. Its parameters are those of :class:`Server`; :attr:`url`, :attr:`log`, :meth:`idle` and
+    :meth:`clear_log` may be used from any thread.
+
+    Parameters
+    ----------
+    root : Path or None
+        The folder to serve; None serves only the computed volumes.
+    network : Network
+        The network to pretend.
+    host, port, faults
+        As in :class:`Server`.
+    """
+
+    def __init__(
+        self,
+        root: Path | None,
+        network: Network = Network(),  # noqa: B008 - frozen
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        faults: Faults | None = None,
+    ) -> None:
+        self._server = Server(root, network, host=host, port=port, faults=faults)
+        self._thread = threading.Thread(target=self._run, name="brickstream-serve", daemon=True)
+        self._ready = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+        self._error: BaseException | None = None
+
+    def __enter__(self) -> Self:
+        """Start the thread and wait until the server listens; raises what :class:`Server` raises."""
+        self._thread.start()
+        self._ready.wait()
+        if self._error is not None:
+            self._thread.join()
+            raise self._error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop the server and wait for its thread."""
+        if self._loop is not None and self._stop is not None:
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+
+    @property
+    def url(self) -> str:
+        """As :attr:`Server.url`."""
+        return self._server.url
+
+    @property
+    def log(self) -> list[RequestRecord]:
+        """As :attr:`Server.log`."""
+        return self._server.log
+
+    def clear_log(self) -> None:
+        """As :meth:`Server.clear_log`; returns when it is done."""
+        loop = self._require_loop()
+        asyncio.run_coroutine_threadsafe(self._clear(), loop).result()
+
+    def idle(self) -> None:
+        """Wait until no request is being answered: then the log is complete."""
+        loop = self._require_loop()
+        asyncio.run_coroutine_threadsafe(self._server.idle(), loop).result()
+
+    async def _clear(self) -> None:
+        self._server.clear_log()
+
+    def _require_loop(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            raise ClosedError("the server is not running")
+        return self._loop
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._main())
+        except BaseException as error:  # noqa: BLE001 - it is raised in the thread that started this one
+            self._error = error
+        finally:
+            self._loop = None
+            self._ready.set()
+
+    async def _main(self) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        async with self._server:
+            self._ready.set()
+            await self._stop.wait()

@@ -1,0 +1,168 @@
+"""Bricks with an apron: padded slots, the skins that neighbours need, and the faces that are patched. Pure NumPy.
+
+An offset is a step to one of the neighbours, each axis -1, 0 or 1. The apron of a brick falls into one block for each
+offset; what belongs into a block comes from the brick that lies there. Beyond the border of the level there is none: the
+offset is then taken as 0 on that axis, which repeats the border pixels as a clamped dense texture does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from brickstream.render.grid import Index, LevelGrid
+from brickstream.render.layout import AtlasLayout, Triple
+
+Array = NDArray[np.generic]
+Offset = tuple[int, int, int]
+Face = tuple[int, int]
+"""Axis and side (-1 or 1)."""
+
+
+@dataclass(eq=False)
+class Brick:
+    """A brick that has a slot.
+
+    Attributes
+    ----------
+    index : tuple of int
+    slot : int
+    size : tuple of int
+        Pixels of the interior, clipped to the level.
+    skins : dict
+        Outermost layer of pixels on each face; one pixel along the face's axis.
+    low, high : float
+        Smallest and largest value in the slot, as data.
+    known : frozenset of (int, int, int), or None
+        Chunks whose pixels the brick has; None means all that it can have.
+    joined : set of offset
+        Blocks of the apron that hold the neighbour's pixels.
+    uploaded : bool
+        Whether the GPU has it.
+    """
+
+    index: Index
+    slot: int
+    size: Triple
+    skins: dict[Face, Array]
+    low: float
+    high: float
+    known: frozenset[Index] | None
+    joined: set[Offset] = field(default_factory=set)
+    uploaded: bool = False
+
+
+def offsets(apron: Triple) -> list[Offset]:
+    """All steps to neighbours across axes that have an apron."""
+    steps = [(-1, 0, 1) if a else (0,) for a in apron]
+    return [(z, y, x) for z, y, x in product(*steps) if (z, y, x) != (0, 0, 0)]
+
+
+def inside(grid: LevelGrid, index: Index, offset: Offset) -> Offset:
+    """Take an offset as 0 along axes where it leaves the level."""
+    z, y, x = (
+        o if 0 <= i + o < n else 0 for i, o, n in zip(index, offset, grid.counts, strict=True)
+    )
+    return z, y, x
+
+
+def step(index: Index, offset: Offset) -> Index:
+    """Index of the neighbour at an offset."""
+    return index[0] + offset[0], index[1] + offset[1], index[2] + offset[2]
+
+
+def skins(interior: Array, apron: Triple) -> dict[Face, Array]:
+    """Copy the outermost pixels of each face that a neighbour can need."""
+    faces = {}
+    for axis in (a for a in range(3) if apron[a]):
+        for side in (-1, 1):
+            at = slice(0, 1) if side < 0 else slice(-1, None)
+            faces[axis, side] = interior[_along(axis, at)].copy()
+    return faces
+
+
+def padded(interior: Array, layout: AtlasLayout) -> Array:
+    """Fill a slot with a brick: the interior, and its own edge pixels repeated all around."""
+    pads = [
+        (a, total - a - n) for a, total, n in zip(layout.apron, layout.slot, interior.shape, strict=True)
+    ]
+    return np.pad(interior, pads, mode="edge")
+
+
+def join(
+    slot: Array, layout: AtlasLayout, brick: Brick, offset: Offset, reach: Offset, neighbour: Brick
+) -> None:
+    """Write the pixels of a neighbour into one block of a slot's apron; `reach` is the offset inside the level."""
+    slot[block(layout, brick.size, offset)] = _strip(offset, reach, neighbour)
+
+
+def block(layout: AtlasLayout, size: Triple, offset: Offset) -> tuple[slice, slice, slice]:
+    """Texels of one block of the apron, within the slot."""
+    parts = []
+    for o, a, total, n in zip(offset, layout.apron, layout.slot, size, strict=True):
+        parts.append(slice(0, a) if o < 0 else slice(a, a + n) if o == 0 else slice(a + n, total))
+    return parts[0], parts[1], parts[2]
+
+
+def _strip(offset: Offset, reach: Offset, neighbour: Brick) -> Array:
+    """Pixels of a neighbour that touch the brick at an offset."""
+    axis = next(a for a in range(3) if reach[a])
+    face = neighbour.skins[axis, -reach[axis]]
+    parts = []
+    for a, (o, r) in enumerate(zip(offset, reach, strict=True)):
+        if a == axis or o == 0:
+            parts.append(slice(None))
+        else:
+            # Inside the level the nearest pixels are on the side that faces the brick; at its border, the border's own.
+            first = r > 0 or (r == 0 and o < 0)
+            parts.append(slice(0, 1) if first else slice(-1, None))
+    return face[parts[0], parts[1], parts[2]]
+
+
+def faces_of(new: dict[Offset, Offset]) -> set[Face]:
+    """Few faces that together hold all the given blocks (offset -> offset inside the level)."""
+    faces: set[Face] = set()
+    for offset, reach in sorted(new.items(), key=lambda item: sum(map(abs, item[1]))):
+        own = [(a, offset[a]) for a in range(3) if reach[a]]
+        if not faces.intersection(own):
+            faces.add(own[0])
+    return faces
+
+
+def face_slab(layout: AtlasLayout, brick: Brick, face: Face) -> tuple[Triple, Array]:
+    """Apron of one face as clamped pixels of the brick itself: where it starts within the slot, and its texels."""
+    axis, side = face
+    own = brick.skins[face]
+    pads = [(a, total - a - n) for a, total, n in zip(layout.apron, layout.slot, brick.size, strict=True)]
+    pads[axis] = (0, 0)
+    start = [0, 0, 0]
+    start[axis] = 0 if side < 0 else layout.apron[axis] + brick.size[axis]
+    return (start[0], start[1], start[2]), np.pad(own, pads, mode="edge")
+
+
+def join_slab(
+    slab: Array, layout: AtlasLayout, brick: Brick, axis: int, offset: Offset, reach: Offset, neighbour: Brick
+) -> None:
+    """Write the pixels of a neighbour into the slab of a face across `axis`."""
+    parts = list(block(layout, brick.size, offset))
+    parts[axis] = slice(0, 1)
+    slab[parts[0], parts[1], parts[2]] = _strip(offset, reach, neighbour)
+
+
+def block_texels(
+    layout: AtlasLayout, brick: Brick, offset: Offset, reach: Offset, neighbour: Brick
+) -> tuple[Triple, Array]:
+    """Give one block alone: where it starts within the slot, and its texels."""
+    z, y, x = block(layout, brick.size, offset)
+    shape = z.stop - z.start, y.stop - y.start, x.stop - x.start
+    texels = np.broadcast_to(_strip(offset, reach, neighbour), shape)
+    return (z.start, y.start, x.start), np.ascontiguousarray(texels)
+
+
+def _along(axis: int, at: slice) -> tuple[slice, slice, slice]:
+    parts = [slice(None)] * 3
+    parts[axis] = at
+    return parts[0], parts[1], parts[2]

@@ -1,0 +1,57 @@
+"""Colormaps by name, and contrast limits as the shader wants them."""
+
+from __future__ import annotations
+
+from math import inf, isfinite
+from typing import Any
+
+import numpy as np
+from vispy.color import BaseColormap, get_colormap, get_colormaps
+
+from brickstream.errors import ViewError
+from brickstream.render.layout import texel_unit
+
+
+def resolve_colormap(colormap: str | BaseColormap) -> Any:
+    """Give vispy's colormap for a name of vispy or of the package cmap, or a colormap of vispy as it is.
+
+    Raises
+    ------
+    ViewError
+        If neither knows the name.
+    """
+    if isinstance(colormap, BaseColormap):
+        return colormap
+    if colormap in get_colormaps():
+        return get_colormap(colormap)
+    import cmap  # noqa: PLC0415
+
+    try:
+        return cmap.Colormap(colormap).to_vispy()
+    except (ValueError, TypeError, KeyError) as error:
+        few = "grays, viridis, hot, magma, turbo, hsl"
+        raise ViewError(f"no colormap {colormap!r}", "", f"for example {few}") from error
+
+
+def check_clim(clim: tuple[float, float]) -> tuple[float, float]:
+    """Give contrast limits as two finite numbers.
+
+    Raises
+    ------
+    ViewError
+        If they are not two finite numbers.
+    """
+    try:
+        low, high = (float(v) for v in clim)
+    except (TypeError, ValueError) as error:
+        raise ViewError("contrast limits are two numbers", f"clim={clim!r}") from error
+    if not (isfinite(low) and isfinite(high)):
+        raise ViewError("contrast limits must be finite", f"clim=({low}, {high})")
+    return low, high
+
+
+def shader_clim(clim: tuple[float, float], dtype: np.dtype[np.generic]) -> tuple[float, float]:
+    """Contrast limits in data values to texel values; equal ones show everything as the lowest colour, as in vispy."""
+    low, high = clim
+    unit = texel_unit(dtype)
+    return (low / unit, inf) if low == high else (low / unit, high / unit)

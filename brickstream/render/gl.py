@@ -1,0 +1,53 @@
+"""The OpenGL that we draw with: which backend, and what it can do."""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import cache
+
+from brickstream.errors import GraphicsError
+
+PACKAGES = "install Mesa's GL libraries; Debian: libegl1 libgl1 libgl1-mesa-dri"
+MAX_3D_TEXTURE_SIZE = 0x8073  # a name that vispy does not have
+
+
+def use_headless() -> None:
+    """Draw without a display, through EGL. Call it before anything else loads OpenGL; calling it again does nothing.
+
+    Raises
+    ------
+    GraphicsError
+        If EGL or GL cannot be loaded, or OpenGL was loaded for a display already in this process.
+    """
+    platform = os.environ.get("PYOPENGL_PLATFORM")
+    if "OpenGL.platform" in sys.modules and platform != "egl":
+        raise GraphicsError(
+            "OpenGL was loaded for a display already", "this process", "draw offscreen in a process of its own"
+        )
+    os.environ["PYOPENGL_PLATFORM"] = "egl"
+    os.environ["EGL_PLATFORM"] = "surfaceless"
+    import vispy  # noqa: PLC0415
+
+    try:
+        vispy.use(app="egl", gl="gl+")
+    except (RuntimeError, OSError, ImportError, AttributeError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise GraphicsError("no usable OpenGL", reason, PACKAGES) from error
+
+
+@cache
+def texture_limits() -> tuple[int, int]:
+    """Largest size of a 2D and of a 3D texture along an axis, in texels, of the context that is current.
+
+    Raises
+    ------
+    GraphicsError
+        If no context is current.
+    """
+    from vispy.gloo import gl  # noqa: PLC0415
+
+    limits = int(gl.glGetParameter(gl.GL_MAX_TEXTURE_SIZE)), int(gl.glGetParameter(MAX_3D_TEXTURE_SIZE))
+    if min(limits) < 64:
+        raise GraphicsError("the OpenGL context has no usable 3D textures", f"limits {limits}", PACKAGES)
+    return limits

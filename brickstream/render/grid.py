@@ -1,0 +1,145 @@
+"""One level of a pyramid as a grid of bricks on the displayed axes. Pure NumPy; needs no GPU."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from brickstream.multiscale import Pyramid, View
+from brickstream.multiscale.pyramid import FloatArray, IntArray
+from brickstream.render.layout import Triple
+
+Index = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Which picture a brick belongs to: the same place of another plane is another layer.
+
+    Attributes
+    ----------
+    level : int
+    plane : tuple of int
+        Pixel of the level on each axis; -1 on displayed axes.
+    displayed : tuple of int
+        The displayed axes, in the view's order.
+    """
+
+    level: int
+    plane: tuple[int, ...]
+    displayed: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class LevelGrid:
+    """Geometry of one layer; everything has three axes (z, y, x), a plane's first has one pixel.
+
+    Attributes
+    ----------
+    layer : Layer
+    shape, chunk, brick : ndarray of shape (3,), int64
+        Pixels of the level, of a chunk and of a brick's interior.
+    scale, shift : ndarray of shape (3,), float64
+        World units a pixel; world centre of pixel 0.
+    """
+
+    layer: Layer
+    shape: IntArray
+    chunk: IntArray
+    brick: IntArray
+    scale: FloatArray
+    shift: FloatArray
+
+    @cached_property
+    def count(self) -> IntArray:
+        """Bricks along each axis, ndarray of shape (3,), int64."""
+        return -(-self.shape // self.brick)
+
+    @cached_property
+    def counts(self) -> Triple:
+        """The same as plain numbers."""
+        z, y, x = self.count.tolist()
+        return z, y, x
+
+    def bricks_in(self, low: FloatArray, high: FloatArray) -> tuple[IntArray, IntArray]:
+        """First and last brick (inclusive, clamped to the grid) that hold a part of world boxes of shape (..., 3)."""
+        edges = [(corner - self.shift) / self.scale + 0.5 for corner in (low, high)]
+        noise = 1e-6
+        first = np.floor((edges[0] + noise) / self.brick).astype(np.int64)
+        last = np.ceil((edges[1] - noise) / self.brick).astype(np.int64) - 1
+        top = self.count - 1
+        first = np.clip(first, 0, top)
+        return first, np.maximum(np.clip(last, 0, top), first)
+
+    def world(self, bricks: IntArray) -> tuple[FloatArray, FloatArray]:
+        """World corners of bricks (..., 3), clipped to the level."""
+        start, stop = bricks * self.brick, np.minimum((bricks + 1) * self.brick, self.shape)
+        return (start - 0.5) * self.scale + self.shift, (stop - 0.5) * self.scale + self.shift
+
+    def size(self, brick: Index) -> Triple:
+        """Pixels of one brick, clipped to the level."""
+        z, y, x = (min(int(b), int(n) - i * int(b)) for i, b, n in zip(brick, self.brick, self.shape, strict=True))
+        return z, y, x
+
+
+def level_grid(pyramid: Pyramid, view: View, level: int, brick: Triple) -> LevelGrid:
+    """Make the grid of a level for a view."""
+    axes = tuple(pyramid.axis_index(name) for name in view.displayed)
+    layer = Layer(level, _plane(pyramid, view, level), axes)
+    arrays = [pyramid.levels[level].shape, pyramid.levels[level].chunks]
+    shape, chunk = (np.array(three([v[a] for a in axes], 1), dtype=np.int64) for v in arrays)
+    scale = np.array(three([pyramid.scales[level, a] for a in axes], 1.0))
+    shift = np.array(three([pyramid.translations[level, a] for a in axes], 0.0))
+    return LevelGrid(layer, shape, chunk, np.array(brick, dtype=np.int64), scale, shift)
+
+
+def three(values: list[int] | list[float], first: float) -> list[float]:
+    """Put `first` before two values; leave three as they are."""
+    return [first, *values] if len(values) == 2 else list(values)
+
+
+def _plane(pyramid: Pyramid, view: View, level: int) -> tuple[int, ...]:
+    """Pixel at the view's point, rounded half up and clamped, as plans do it."""
+    point = dict(view.point)
+    plane = []
+    for a, name in enumerate(pyramid.axis_names):
+        if name not in point:
+            plane.append(-1)
+            continue
+        position = (point[name] - pyramid.translations[level, a]) / pyramid.scales[level, a]
+        pixel = int(np.floor(position + 0.5 + 1e-9 * max(1.0, abs(position))))
+        plane.append(min(max(pixel, 0), int(pyramid.shapes[level, a]) - 1))
+    return tuple(plane)
+
+
+def expand(low: IntArray, high: IntArray) -> tuple[IntArray, IntArray]:
+    """All integer points of many inclusive boxes.
+
+    Parameters
+    ----------
+    low, high : ndarray of shape (n, 3), int64
+
+    Returns
+    -------
+    owner : ndarray of shape (m,), int64
+        Which box each point is of.
+    points : ndarray of shape (m, 3), int64
+    """
+    sizes = np.maximum(high - low + 1, 0)
+    counts = sizes.prod(axis=1)
+    owner = np.repeat(np.arange(len(low)), counts)
+    rest = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
+    points = np.empty((len(owner), 3), dtype=np.int64)
+    for axis in (2, 1, 0):
+        size = sizes[owner, axis]
+        points[:, axis] = low[owner, axis] + rest % size
+        rest = rest // size
+    return owner, points
+
+
+def ravel(points: IntArray, count: IntArray) -> IntArray:
+    """One number for each point (n, 3) of a grid of `count` cells."""
+    flat: IntArray = (points[:, 0] * count[1] + points[:, 1]) * count[2] + points[:, 2]
+    return flat

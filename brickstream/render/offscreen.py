@@ -1,0 +1,158 @@
+"""A canvas without a window."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from brickstream.errors import GraphicsError
+from brickstream.multiscale import View
+from brickstream.render.gl import texture_limits, use_headless
+from brickstream.render.scene import BrickScene, check_options
+from brickstream.render.sink import BrickSink
+
+
+class OffscreenView:
+    """Draws views into arrays, without a display. A context manager; everything runs on the thread that entered it.
+
+    Parameters
+    ----------
+    canvas : tuple of (int, int), default (800, 600)
+        Width and height in pixels.
+    max_gpu_bytes : int
+        Budget for the textures.
+    max_texture, method, clim, colormap, interpolation
+        As for :class:`~brickstream.render.scene.BrickScene`.
+    """
+
+    def __init__(
+        self,
+        canvas: tuple[int, int] = (800, 600),
+        *,
+        max_gpu_bytes: int = 512 << 20,
+        max_texture: int | None = None,
+        method: str = "mip",
+        clim: tuple[float, float] | None = None,
+        colormap: Any = "grays",
+        interpolation: str | None = None,
+    ) -> None:
+        check_options(method, interpolation)
+        self.size = canvas
+        self._max_gpu_bytes = max_gpu_bytes
+        self._options = {
+            "max_texture": max_texture,
+            "method": method,
+            "clim": clim,
+            "colormap": colormap,
+            "interpolation": interpolation,
+        }
+        self._canvas: Any = None
+        self._scene: BrickScene | None = None
+
+    def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def open(self) -> None:
+        """Make the context; does nothing where it is there.
+
+        Raises
+        ------
+        GraphicsError
+            If there is no usable OpenGL.
+        """
+        if self._scene is not None:
+            return
+        self._canvas = open_canvas(self.size)
+        viewbox = self._canvas.central_widget.add_view()
+        self._scene = BrickScene(self._canvas, viewbox, self._max_gpu_bytes, **self._options)  # type: ignore[arg-type]
+
+    @property
+    def scene(self) -> BrickScene:
+        """The scene on this canvas.
+
+        Raises
+        ------
+        GraphicsError
+            If the view is not open.
+        """
+        if self._scene is None:
+            raise GraphicsError("the offscreen view is not open", "", "use it in a with statement")
+        return self._scene
+
+    @property
+    def sink(self) -> BrickSink:
+        """The sink to give to an engine."""
+        return self.scene.sink
+
+    def show(self, view: View) -> None:
+        """Aim the camera at a view."""
+        self.scene.set_view(view)
+
+    def warm_up(self, ndisplay: int | None = None) -> None:
+        """Compile shaders and draw once, so that the first real picture is quick.
+
+        Parameters
+        ----------
+        ndisplay : {2, 3}, optional
+            What will be shown; default what the view says, else both.
+        """
+        self._canvas.set_current()
+        view = self.scene.view
+        for n in (2, 3) if ndisplay is None and view is None else (ndisplay or view.ndisplay,):  # type: ignore[union-attr]
+            self.scene.warm_up(n)
+        self._canvas.render()
+
+    def commit(self, budget_ms: float | None = None) -> int:
+        """Upload what is queued, within a time; see :meth:`BrickScene.commit`."""
+        self._canvas.set_current()
+        return self.scene.commit(budget_ms)
+
+    def draw(self, budget_ms: float | None = None) -> NDArray[np.uint8]:
+        """Commit what is queued and draw.
+
+        Returns
+        -------
+        ndarray of shape (height, width, 4), uint8
+            Red, green, blue, alpha; row 0 is on top. Opaque, on black.
+        """
+        self.commit(budget_ms)
+        return render_opaque(self._canvas)
+
+    def close(self) -> None:
+        """Give the context back; does nothing where there is none."""
+        canvas, self._canvas, self._scene = self._canvas, None, None
+        if canvas is not None:
+            canvas.close()
+
+
+def open_canvas(size: tuple[int, int]) -> Any:
+    """Make a headless vispy SceneCanvas of `size` (width, height), with its context current.
+
+    Raises
+    ------
+    GraphicsError
+        If there is no usable OpenGL.
+    """
+    use_headless()
+    from vispy.scene import SceneCanvas  # noqa: PLC0415
+
+    canvas = SceneCanvas(size=size, show=False, bgcolor="black")
+    canvas.set_current()
+    texture_limits()
+    return canvas
+
+
+def render_opaque(canvas: Any) -> NDArray[np.uint8]:
+    """Draw a canvas on black: ndarray of shape (height, width, 4), uint8, alpha 255."""
+    picture: NDArray[np.uint8] = np.array(canvas.render(), dtype=np.uint8)
+    picture[..., 3] = 255
+    return picture

@@ -1,0 +1,290 @@
+"""The page table: for each place in view the best resident brick, with the fallback resolved here and not on the GPU.
+
+Each level that takes part has a *window* of cells, one for each of its bricks around what is in view. A cell names the
+slot of its own brick, if that is resident, and the level to draw there: its own, or the finest coarser one that is
+resident over the whole cell. A cell can lie across several coarser bricks (ratios need not be whole numbers), so a reader
+that is sent to another level looks up that level's own table at the very place: two lookups, exact for any ratio.
+
+Levels finer than the target take part only while the target is not there yet: what was on screen before stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from brickstream.multiscale.pyramid import FloatArray, IntArray
+from brickstream.render.apron import Brick
+from brickstream.render.grid import Index, Layer, LevelGrid, ravel
+
+SLOT, LEVEL, LOW, HIGH = range(4)
+HEADER = 3
+Spans = list[tuple[IntArray, IntArray]]
+Box = tuple[IntArray, IntArray]
+"""First cell and one past the last, by axis."""
+
+
+@dataclass(eq=False)
+class Window:
+    """The cells of one level.
+
+    Attributes
+    ----------
+    grid : LevelGrid
+    low, count : ndarray of shape (3,), int64
+        First brick, and bricks along each axis.
+    first : int
+        Number of the first cell in the table.
+    """
+
+    grid: LevelGrid
+    low: IntArray
+    count: IntArray
+    first: int = 0
+    slots: NDArray[np.int32] = field(init=False)
+    whole: NDArray[np.bool_] = field(init=False)
+    dirty: Box | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        self.slots = np.zeros(self.count, dtype=np.int32)
+        self.whole = np.zeros(self.count, dtype=bool)
+
+    @property
+    def cells(self) -> int:
+        """Number of cells."""
+        return int(self.count.prod())
+
+    def spoil(self, low: IntArray, high: IntArray) -> None:
+        """Mark a box of cells (half-open) to be resolved again."""
+        low, high = np.maximum(low, 0), np.minimum(high, self.count)
+        if (low >= high).any():
+            return
+        if self.dirty is not None:
+            low, high = np.minimum(low, self.dirty[0]), np.maximum(high, self.dirty[1])
+        self.dirty = low, high
+
+
+def make_windows(
+    grids: list[LevelGrid], target: int, boxes: list[Box | None], focus: FloatArray, room: int
+) -> list[Window]:
+    """Choose the windows of the levels.
+
+    Parameters
+    ----------
+    grids : list of LevelGrid
+        Finest first.
+    target : int
+        Position of the target level in `grids`.
+    boxes : list of (low, high) or None
+        Bricks that each level has to show at least (inclusive); None where it only follows the target.
+    focus : ndarray of shape (3,), float64
+        World position around which a window is kept when it is too large for the table.
+    room : int
+        Cells in the table. The target gets at most half, the next coarser level half of the rest, and so on.
+    """
+    low, high = boxes[target]  # type: ignore[misc]
+    start, stop = grids[target].world(np.array([low, high]))
+    reach = start[0], stop[1]
+    windows: list[Window] = []
+    order = [target, *range(target + 1, len(grids)), *range(target - 1, -1, -1)]
+    for i in order:
+        first, last = grids[i].bricks_in(*reach)
+        own = boxes[i]
+        if own is not None:
+            first, last = (np.minimum(first, own[0]), np.maximum(last, own[1])) if i >= target else own
+        room = room - windows[-1].cells if windows else room
+        first, last = _shrink(first, last, grids[i].bricks_in(focus, focus)[0], max(1, room // 2))
+        windows.append(Window(grids[i], first, last - first + 1))
+    windows.sort(key=lambda w: w.grid.layer.level)
+    return windows
+
+
+def _shrink(first: IntArray, last: IntArray, focus: IntArray, limit: int) -> Box:
+    first, last = first.copy(), last.copy()
+    focus = np.clip(focus, first, last)
+    while (last - first + 1).prod(dtype=float) > limit:
+        axis = int(np.argmax(last - first))
+        reach = int(last[axis] - first[axis]) // 3
+        first[axis] = max(int(first[axis]), int(focus[axis]) - reach)
+        last[axis] = min(int(last[axis]), int(focus[axis]) + reach)
+    return first, last
+
+
+class PageTable:
+    """Cells of all levels that take part, packed one after the other.
+
+    Parameters
+    ----------
+    windows : list of Window
+        Finest first.
+    target : int
+        Position of the target level.
+    width : int
+        Cells in one row of the texture; a power of two.
+    unit : float
+        Data value of a texel that reads as 1.
+
+    Attributes
+    ----------
+    cells : ndarray of shape (rows, width, 4), float32
+        Slot, position of the level to draw, smallest and largest value in the slot as texel values. Slot 0: nothing.
+        Before these come three cells for each level: its pixels for one of the target (x, y, z) and the number of its
+        first cell; where the first pixel of the target's window lies in it, relative to its own window; the cells of
+        its window.
+    """
+
+    def __init__(self, windows: list[Window], target: int, width: int, unit: float = 1.0) -> None:
+        self._unit = unit
+        self.windows = windows
+        self.target = target
+        total = HEADER * len(windows)
+        for window in windows:
+            window.first, total = total, total + window.cells
+            window.spoil(np.zeros(3, dtype=np.int64), window.count)
+        self.cells = np.zeros((-(-total // width), width, 4), dtype=np.float32)
+        self._flat = self.cells.reshape(-1, 4)
+        self._flat[: HEADER * len(windows)] = self._header()
+        self._places = {window.grid.layer: i for i, window in enumerate(windows)}
+        self._spans = {
+            (i, j): _spans(windows[i], windows[j]) for i in range(len(windows)) for j in self._order(i) if i != j
+        }
+
+    def _header(self) -> NDArray[np.float32]:
+        target = self.windows[self.target]
+        origin = target.grid.shift + target.low * target.grid.brick * target.grid.scale
+        rows = np.zeros((len(self.windows), HEADER, 4), dtype=np.float32)
+        for row, window in zip(rows, self.windows, strict=True):
+            grid = window.grid
+            row[0, :3] = (target.grid.scale / grid.scale)[::-1]
+            row[0, 3] = window.first
+            row[1, :3] = ((origin - grid.shift) / grid.scale - window.low * grid.brick)[::-1]
+            row[2, :3] = window.count[::-1]
+        return rows.reshape(-1, 4)
+
+    def _order(self, i: int) -> list[int]:
+        """Levels that may be drawn in a cell of level i, best first."""
+        rest = list(range(i, len(self.windows)))
+        if i >= self.target:
+            return rest
+        return [self.target, *(j for j in rest if j != self.target)]
+
+    def place(self, layer: Layer, brick: Brick, whole: bool) -> None:
+        """Enter a resident brick; `whole` where it has all pixels that are in view."""
+        self._set(layer, brick.index, brick.slot, whole, (brick.low, brick.high))
+
+    def remove(self, layer: Layer, index: Index) -> None:
+        """Take a brick out."""
+        self._set(layer, index, 0, False, (0.0, 0.0))
+
+    def holds(self, layer: Layer, index: Index) -> bool:
+        """Whether a brick has a cell and so may be on screen."""
+        j = self._places.get(layer)
+        if j is None:
+            return False
+        window = self.windows[j]
+        z, y, x = (i - int(low) for i, low in zip(index, window.low, strict=True))
+        nz, ny, nx = window.slots.shape
+        return 0 <= z < nz and 0 <= y < ny and 0 <= x < nx and bool(window.slots[z, y, x])
+
+    def _set(self, layer: Layer, index: Index, slot: int, whole: bool, span: tuple[float, float]) -> None:
+        j = self._places.get(layer)
+        if j is None:
+            return
+        window = self.windows[j]
+        cell = np.array(index) - window.low
+        if (cell < 0).any() or (cell >= window.count).any():
+            return
+        at = tuple(cell)
+        window.slots[at], window.whole[at] = slot, whole
+        row = self._flat[window.first + int(np.ravel_multi_index(at, tuple(window.count)))]
+        # Float noise of the sampler must not pass for a value outside the brick's range.
+        low, high = (v / self._unit for v in span)
+        row[SLOT], row[LOW], row[HIGH] = slot, low - 1e-6 * abs(low), high + 1e-6 * abs(high)
+        window.spoil(cell, cell + 1)
+        for i in range(len(self.windows)):
+            if (i, j) in self._spans:
+                low = [np.searchsorted(s[1], c) for s, c in zip(self._spans[i, j], cell, strict=True)]
+                high = [np.searchsorted(s[0], c, side="right") for s, c in zip(self._spans[i, j], cell, strict=True)]
+                self.windows[i].spoil(np.array(low), np.array(high))
+
+    def refresh(self) -> Iterable[tuple[int, int]]:
+        """Resolve what has changed; return the changed rows of `cells` as (first, stop) runs."""
+        width = self.cells.shape[1]
+        rows = []
+        for i, window in enumerate(self.windows):
+            if window.dirty is None:
+                continue
+            (z0, y0, x0), (z1, y1, x1) = window.dirty
+            window.dirty = None
+            levels = self._resolve(i, (slice(z0, z1), slice(y0, y1), slice(x0, x1)))
+            mine = self._flat[window.first : window.first + window.cells].reshape(*window.count, 4)
+            mine[z0:z1, y0:y1, x0:x1, LEVEL] = levels
+            strides = window.count[1] * window.count[2], window.count[2]
+            first = window.first + z0 * strides[0] + y0 * strides[1] + x0
+            last = window.first + (z1 - 1) * strides[0] + (y1 - 1) * strides[1] + x1 - 1
+            rows.append((int(first) // width, int(last) // width + 1))
+        return rows
+
+    def _resolve(self, i: int, at: tuple[slice, slice, slice]) -> NDArray[np.int32]:
+        """Position of the level to draw in a box of cells of level i."""
+        window = self.windows[i]
+        own = window.slots[at]
+        found = np.full(own.shape, -1, dtype=np.int32)
+        for j in self._order(i):
+            covered = window.whole[at] & (own > 0) if j == i else self._covered(i, j, at)
+            found[(found < 0) & covered] = j
+            if (found >= 0).all():
+                return found
+        found[(found < 0) & (own > 0)] = i
+        # A part of a coarser brick is better than nothing.
+        for j in self._order(i):
+            if j > i and (found < 0).any():
+                found[(found < 0) & self._covered(i, j, at, every=False)] = j
+        found[found < 0] = i
+        return found
+
+    def _covered(self, i: int, j: int, at: tuple[slice, slice, slice], *, every: bool = True) -> NDArray[np.bool_]:
+        """Whether level j is resident over the whole (or any part) of each cell of level i."""
+        window = self.windows[j]
+        there = window.whole if every else window.slots > 0
+        merge = np.logical_and if every else np.logical_or
+        for axis, ((low, high), part) in enumerate(zip(self._spans[i, j], at, strict=True)):
+            low, high, top = low[part], high[part], int(window.count[axis]) - 1
+            inside = (low >= 0) & (high <= top) if every else (low <= top) & (high >= 0)
+            low, high = low.clip(0, top), high.clip(0, top)
+            taken = np.take(there, low, axis=axis)
+            for more in range(1, int((high - low).max(initial=0)) + 1):
+                taken = merge(taken, np.take(there, np.minimum(low + more, high), axis=axis))
+            shape = [1, 1, 1]
+            shape[axis] = -1
+            there = taken & inside.reshape(shape)
+        return there
+
+    def shown(self, cells: IntArray) -> NDArray[np.int64]:
+        """Positions of the levels that some cells of the target's window draw, each once.
+
+        Parameters
+        ----------
+        cells : ndarray of shape (n, 3), int64
+            Bricks of the target level; those outside its window do not count.
+        """
+        window = self.windows[self.target]
+        at = cells - window.low
+        at = at[((at >= 0) & (at < window.count)).all(axis=1)]
+        rows = self._flat[window.first + ravel(at, window.count)]
+        levels = rows[:, LEVEL].astype(np.int64)
+        return np.unique(levels[(levels != self.target) | (rows[:, SLOT] > 0)])
+
+
+def _spans(fine: Window, coarse: Window) -> Spans:
+    """First and last cell (inclusive) of `coarse` under each cell of `fine`, by axis; relative to the window."""
+    spans = []
+    for axis in range(3):
+        bricks = np.zeros((int(fine.count[axis]), 3), dtype=np.int64)
+        bricks[:, axis] = fine.low[axis] + np.arange(fine.count[axis])
+        low, high = coarse.grid.bricks_in(*fine.grid.world(bricks))
+        spans.append((low[:, axis] - coarse.low[axis], high[:, axis] - coarse.low[axis]))
+    return spans

@@ -1,0 +1,212 @@
+"""Which bricks have a slot: allocation, eviction, aprons. Pure NumPy; what the GPU has to do is queued as uploads."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from brickstream.errors import BudgetError
+from brickstream.render import apron
+from brickstream.render.apron import Array, Brick, Offset
+from brickstream.render.grid import Index, Layer, LevelGrid
+from brickstream.render.layout import AtlasLayout, Triple
+from brickstream.render.stage import value_span
+
+Key = tuple[Layer, Index]
+
+
+@dataclass(frozen=True, eq=False)
+class Upload:
+    """Texels for the atlas.
+
+    Attributes
+    ----------
+    key : (Layer, index)
+    brick : Brick
+        Dropped unexecuted where it has lost its slot meanwhile.
+    start : tuple of int
+        First texel (z, y, x).
+    texels : ndarray
+    """
+
+    key: Key
+    brick: Brick
+    start: Triple
+    texels: Array
+
+
+class Residency:
+    """The bricks of one atlas.
+
+    Parameters
+    ----------
+    layout : AtlasLayout
+
+    Attributes
+    ----------
+    layers : dict
+        Layer -> index -> Brick, least recently wanted layers first.
+    uploads : deque of Upload
+        In the order they must be executed.
+    evicted : list of Key
+        Bricks that lost their slot since the list was last cleared.
+    """
+
+    def __init__(self, layout: AtlasLayout) -> None:
+        self.layout = layout
+        self.layers: dict[Layer, dict[Index, Brick]] = {}
+        self.uploads: deque[Upload] = deque()
+        self.evicted: list[Key] = []
+        self._free = list(range(layout.capacity, 0, -1))
+        self._offsets = apron.offsets(layout.apron)
+        self._used: dict[Key, None] = {}
+
+    def get(self, layer: Layer, index: Index) -> Brick | None:
+        """Give a brick that has a slot."""
+        return self.layers.get(layer, {}).get(index)
+
+    def touch(self, layer: Layer, index: Index) -> None:
+        """Note that a brick is wanted now."""
+        key = (layer, index)
+        self._used.pop(key, None)
+        self._used[key] = None
+
+    def drop_queued(self, keep: Callable[[Key], bool]) -> None:
+        """Forget bricks that wait for their upload and are no longer wanted."""
+        for key in {u.key for u in self.uploads if not u.brick.uploaded and not keep(u.key)}:
+            self._release(key)
+        self.uploads = deque(u for u in self.uploads if self._current(u))
+
+    def add(
+        self,
+        grid: LevelGrid,
+        index: Index,
+        interior: Array,
+        known: frozenset[Index] | None,
+        spare: Callable[[Key], int],
+    ) -> Brick:
+        """Give a brick a slot and queue its upload, with what its neighbours have for its apron.
+
+        Parameters
+        ----------
+        grid, index
+            Where the brick is.
+        interior : ndarray
+            Texels, clipped to the level.
+        known : frozenset of chunks, or None
+            As in :class:`Brick`.
+        spare : callable
+            Rank of a brick among those that can go: 0 first; below 0 never.
+        """
+        layer = grid.layer
+        slot = self._slot(layer, index, spare)
+        low, high = value_span(interior)
+        z, y, x = interior.shape
+        brick = Brick(index, slot, (z, y, x), apron.skins(interior, self.layout.apron), low, high, known)
+        texels = apron.padded(interior, self.layout)
+        for offset, reach, neighbour in self._neighbours(grid, index):
+            apron.join(texels, self.layout, brick, offset, reach, neighbour)
+            brick.joined.add(offset)
+        brick.low, brick.high = value_span(texels)
+        self.layers.setdefault(layer, {})[index] = brick
+        self.touch(layer, index)
+        self.uploads.append(Upload((layer, index), brick, self.layout.origin(slot), texels))
+        return brick
+
+    def around(self, grid: LevelGrid, index: Index) -> list[Index]:
+        """Indices of all neighbours inside the level."""
+        spans = [
+            range(max(0, i - 1), min(n, i + 2)) if a else (i,)
+            for i, n, a in zip(index, grid.counts, self.layout.apron, strict=True)
+        ]
+        return [(z, y, x) for z, y, x in product(*spans) if (z, y, x) != index]
+
+    def patch(self, grid: LevelGrid, index: Index) -> None:
+        """Queue uploads for those parts of a brick's apron whose neighbours have come since it was uploaded."""
+        brick = self.get(grid.layer, index)
+        if brick is None:
+            return
+        there = {o: (r, n) for o, r, n in self._neighbours(grid, index)}
+        new = set(there) - brick.joined
+        if not new:
+            return
+        for start, texels in self._patches(brick, there, new):
+            low, high = value_span(texels)
+            brick.low, brick.high = float(np.fmin(brick.low, low)), float(np.fmax(brick.high, high))
+            origin = self.layout.origin(brick.slot)
+            first = origin[0] + start[0], origin[1] + start[1], origin[2] + start[2]
+            self.uploads.append(Upload((grid.layer, index), brick, first, texels))
+        brick.joined |= new
+
+    def _patches(
+        self, brick: Brick, there: dict[Offset, tuple[Offset, Brick]], new: set[Offset]
+    ) -> list[tuple[Triple, Array]]:
+        patches = []
+        left = set(new)
+        for axis, side in apron.faces_of({o: there[o][0] for o in new}):
+            blocks = [o for o in self._offsets if o[axis] == side]
+            if any(o in brick.joined and o not in there for o in blocks):
+                continue  # a neighbour has gone: its pixels are only in the atlas now
+            start, slab = apron.face_slab(self.layout, brick, (axis, side))
+            for offset in (o for o in blocks if o in there):
+                apron.join_slab(slab, self.layout, brick, axis, offset, *there[offset])
+            left -= set(blocks)
+            patches.append((start, slab))
+        for offset in left:
+            reach, neighbour = there[offset]
+            patches.append(apron.block_texels(self.layout, brick, offset, reach, neighbour))
+        return patches
+
+    def _neighbours(self, grid: LevelGrid, index: Index) -> list[tuple[Offset, Offset, Brick]]:
+        bricks = self.layers.get(grid.layer, {})
+        found = []
+        for offset in self._offsets:
+            reach = apron.inside(grid, index, offset)
+            neighbour = bricks.get(apron.step(index, reach)) if reach != (0, 0, 0) else None
+            if neighbour is not None:
+                found.append((offset, reach, neighbour))
+        return found
+
+    def _slot(self, layer: Layer, index: Index, spare: Callable[[Key], int]) -> int:
+        if self.get(layer, index) is not None:
+            self._release((layer, index))
+        if not self._free:
+            self._release(self._victim(spare))
+        return self._free.pop()
+
+    def _victim(self, spare: Callable[[Key], int]) -> Key:
+        """The least recently wanted of the bricks that are best spared."""
+        best: tuple[int, Key] | None = None
+        for key in self._used:
+            rank = spare(key)
+            if rank == 0:
+                return key
+            if rank > 0 and (best is None or rank < best[0]):
+                best = rank, key
+        if best is None:
+            raise BudgetError("a plan wants more bricks than the atlas holds", f"{self.layout.capacity} bricks")
+        return best[1]
+
+    def _release(self, key: Key) -> None:
+        layer, index = key
+        bricks = self.layers[layer]
+        self._free.append(bricks.pop(index).slot)
+        if not bricks:
+            del self.layers[layer]
+        self._used.pop(key, None)
+        self.evicted.append(key)
+
+    def _current(self, upload: Upload) -> bool:
+        return self.get(*upload.key) is upload.brick
+
+    def next_upload(self) -> Upload | None:
+        """Take the next upload that is still meant."""
+        while self.uploads:
+            upload = self.uploads.popleft()
+            if self._current(upload):
+                return upload
+        return None

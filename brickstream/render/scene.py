@@ -1,0 +1,185 @@
+"""Ties a sink, a visual and a camera to a canvas: the part of a viewer that shows one image."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from vispy.visuals.transforms import STTransform
+
+from brickstream.errors import ViewError
+from brickstream.multiscale import View
+from brickstream.render.aim import aim, scene_origin
+from brickstream.render.colors import check_clim, shader_clim
+from brickstream.render.frame import Frame
+from brickstream.render.gl import texture_limits
+from brickstream.render.layout import AtlasLayout
+from brickstream.render.sink import BrickSink
+from brickstream.render.textures import Textures
+from brickstream.render.visual import INTERPOLATIONS, METHODS, BrickVisual, PlaneBricks, VolumeBricks
+
+
+class BrickScene:
+    """One image in a view box. Render thread only; the canvas' context must be current.
+
+    Parameters
+    ----------
+    canvas : vispy SceneCanvas
+    viewbox : vispy ViewBox
+        Fills the canvas.
+    max_gpu_bytes : int
+    max_texture : int, optional
+        Pretend that textures cannot be larger than this along an axis.
+    method : str
+        Projection in 3D, one of :data:`~brickstream.render.visual.METHODS`.
+    clim : tuple of (float, float), optional
+        Contrast limits in data values; None takes the channel's window, the range of uint8, or what has been seen so far.
+    colormap : str
+    interpolation : {"linear", "nearest"}, optional
+        None is nearest for planes and linear for volumes.
+
+    Attributes
+    ----------
+    sink : BrickSink
+    view : View or None
+    """
+
+    def __init__(
+        self,
+        canvas: Any,
+        viewbox: Any,
+        max_gpu_bytes: int,
+        *,
+        max_texture: int | None = None,
+        method: str = "mip",
+        clim: tuple[float, float] | None = None,
+        colormap: Any = "grays",
+        interpolation: str | None = None,
+    ) -> None:
+        check_options(method, interpolation)
+        self._viewbox = viewbox
+        self._method, self._interpolation = method, interpolation
+        self._clim = None if clim is None else check_clim(clim)
+        self._colormap = colormap
+        self._max_texture = max_texture
+        self._textures = Textures(canvas, interpolation or "linear")
+        self._nodes: dict[int, BrickVisual] = {}
+        self.sink = BrickSink(self._textures, max_gpu_bytes, self._limits)
+        self.view: View | None = None
+        self._set: tuple[object, ...] = ()
+
+    def _limits(self) -> tuple[int, int]:
+        flat, deep = texture_limits()
+        return (flat, deep) if self._max_texture is None else (min(flat, self._max_texture), min(deep, self._max_texture))
+
+    @property
+    def clim(self) -> tuple[float, float]:
+        """Contrast limits in data values, as drawn now."""
+        plan = self.sink.plan
+        if self._clim is not None or plan is None:
+            return self._clim or (0.0, 1.0)
+        window = self._channel_window()
+        if window is not None:
+            return window
+        if plan.pyramid.dtype == np.uint8:
+            return 0.0, 255.0
+        seen = self.sink.value_range
+        return seen if seen is not None and np.isfinite(seen).all() else (0.0, 1.0)
+
+    @clim.setter
+    def clim(self, value: tuple[float, float] | None) -> None:
+        self._clim = None if value is None else check_clim(value)
+
+    @property
+    def colormap(self) -> Any:
+        """The colormap, as a name or an object of vispy."""
+        return self._colormap
+
+    @colormap.setter
+    def colormap(self, value: Any) -> None:
+        self._colormap = value
+        for node in self._nodes.values():
+            node.colormap = value
+
+    def _channel_window(self) -> tuple[float, float] | None:
+        plan = self.sink.plan
+        if plan is None or not plan.pyramid.channels:
+            return None
+        names = [axis.name for axis in plan.pyramid.axes if axis.type == "channel"]
+        point = dict(plan.view.point)
+        channel = int(round(point.get(names[0], 0.0))) if names else 0
+        if not 0 <= channel < len(plan.pyramid.channels):
+            return None
+        return plan.pyramid.channels[channel].window
+
+    def set_view(self, view: View) -> None:
+        """Aim the camera. What the view needs comes through the sink."""
+        aim(self._viewbox, view)
+        self.view = view
+        for ndisplay, node in self._nodes.items():
+            node.visible = ndisplay == view.ndisplay
+
+    def prepare(self, ndisplay: int) -> None:
+        """Make the visual for planes (2) or volumes (3) before it is needed; its shader compiles at the next drawing."""
+        if ndisplay not in self._nodes:
+            if ndisplay == 2:
+                node = PlaneBricks(self._textures, self._colormap, parent=self._viewbox.scene)
+            else:
+                node = VolumeBricks(self._textures, self._method, self._colormap, parent=self._viewbox.scene)
+            node.transform = STTransform()
+            self._nodes[ndisplay] = node
+
+    def warm_up(self, ndisplay: int) -> None:
+        """Set up the visual with an atlas of nothing, so that the next drawing compiles its shaders."""
+        self.prepare(ndisplay)
+        if self.sink.layout is not None:
+            return
+        layout = AtlasLayout((1, 1, 1), (0, 0, 0), (1, 1, 1), np.dtype(np.uint8))
+        one, box = np.ones(3), np.array([[-0.5] * 3, [0.5] * 3])
+        self._textures.allocate(layout)
+        self._textures.write((0, 0, 0), np.zeros((1, 1, 1), dtype=np.uint8))
+        self._textures.write_table(np.ones((1, 4, 4), dtype=np.float32), 0, 1)
+        self._nodes[ndisplay].set_frame(Frame(one, 0 * one, box, box, 1, 1.0))
+        self._nodes[ndisplay].visible = True
+        self._set = ()
+
+    def commit(self, budget_ms: float | None = None) -> int:
+        """Upload what is queued (see :meth:`BrickSink.commit`) and bring the visual up to date; return uploads made."""
+        done = self.sink.commit(budget_ms)
+        frame, plan = self.sink.frame, self.sink.plan
+        if self.view is None:
+            return done
+        self.prepare(self.view.ndisplay)
+        node = self._nodes[self.view.ndisplay]
+        fits = frame is not None and plan is not None and plan.view.displayed == self.view.displayed
+        node.visible = fits
+        if frame is None or not fits:
+            return done
+        node.transform.scale = frame.scale
+        node.transform.translate = frame.shift - scene_origin(self.view)
+        layout = self.sink.layout
+        if layout is not None:
+            clim = shader_clim(self.clim, layout.dtype)
+            if node.clim != clim:
+                node.clim = clim
+        interpolation = self._interpolation or ("nearest" if self.view.ndisplay == 2 else "linear")
+        if self._textures.interpolation != interpolation:
+            self._textures.interpolation = interpolation
+        state = frame, self._textures.atlas, self._textures.table
+        if state != self._set:
+            node.set_frame(frame)
+            self._set = state
+        return done
+
+
+def check_options(method: str, interpolation: str | None) -> None:
+    """Refuse methods and interpolations that there are not.
+
+    Raises
+    ------
+    ViewError
+    """
+    if method not in METHODS:
+        raise ViewError(f"no method {method!r}", "", f"the methods are {', '.join(METHODS)}")
+    if interpolation is not None and interpolation not in INTERPOLATIONS:
+        raise ViewError(f"no interpolation {interpolation!r}", "", f"it is {' or '.join(INTERPOLATIONS)}")

@@ -1,0 +1,37 @@
+float g_best;
+int g_at;
+
+void begin_ray() {
+    g_best = 3.4e38;
+    g_at = -1;
+}
+
+bool wants_brick(vec2 span) {
+    return span.x < g_best;
+}
+
+bool take_sample(float value, int index) {
+    if (value < g_best) {
+        g_best = value;
+        g_at = index;
+    }
+    return g_best <= u_clim.x;
+}
+
+bool end_ray(out vec4 colour, out float at) {
+    if (g_at < 0)
+        return false;
+    // Ten finer samples around the best one.
+    at = float(g_at) - 0.5;
+    float best = g_best;
+    for (int k = 0; k < 10; k++) {
+        float here = float(g_at) - 0.5 + 0.1 * float(k);
+        float value = value_at(here, best);
+        if (value < best) {
+            best = value;
+            at = here;
+        }
+    }
+    colour = colour_of(best);
+    return true;
+}

@@ -1,0 +1,104 @@
+// Bricks in an atlas, found through the page table. Positions are pixels of the target level, relative to its window.
+
+uniform sampler3D u_atlas;
+uniform sampler2D u_pages;
+uniform vec3 u_atlas_shape;             // texels
+uniform vec3 u_slots;                   // slots along each axis
+uniform vec3 u_brick;                   // interior of a brick
+uniform vec3 u_apron;
+uniform vec2 u_pages_shape;             // cells: columns, rows
+uniform float u_levels;                 // levels in the table, finest first
+uniform vec2 u_clim;
+
+vec4 cell_at(float number) {
+    float row = floor((number + 0.5) / u_pages_shape.x);
+    return texture2D(u_pages, (vec2(number - row * u_pages_shape.x, row) + 0.5) / u_pages_shape);
+}
+
+// A level, as the first cells of the table describe it.
+vec3 l_scale;       // pixels of the level for one of the target
+vec3 l_shift;       // where the target's pixel 0 is, relative to the level's window
+vec3 l_cells;       // size of the window
+float l_first;      // number of its first cell
+
+void read_level(float level) {
+    vec4 a = cell_at(3.0 * level);
+    l_scale = a.xyz;
+    l_first = a.w;
+    l_shift = cell_at(3.0 * level + 1.0).xyz;
+    l_cells = cell_at(3.0 * level + 2.0).xyz;
+}
+
+vec4 page(vec3 cell) {
+    return cell_at(l_first + (cell.z * l_cells.y + cell.y) * l_cells.x + cell.x);
+}
+
+// A brick: where it lies in the level's pixels, and its slot.
+vec3 g_scale, g_shift;      // target pixels to pixels of the drawn level
+vec3 g_low, g_high;         // the box of target pixels for which this brick is right
+vec3 g_texel;               // atlas texel centre that belongs to pixel 0 of the drawn level's window
+vec3 g_first, g_last;       // texel centres that may be read
+bool g_there;
+vec2 g_span;                // smallest and largest value
+
+void note_cell(vec3 cell) {
+    g_low = max(g_low, (cell * u_brick - 0.5 - l_shift) / l_scale);
+    g_high = min(g_high, ((cell + 1.0) * u_brick - 0.5 - l_shift) / l_scale);
+}
+
+// Finds the brick at a place and leaves it in the globals; false where there is none (the box is right even so).
+bool find_brick(vec3 place) {
+    float level = 0.0;
+    vec3 cell = vec3(0.0);
+    g_low = vec3(-3e38);
+    g_high = vec3(3e38);
+    while (true) {
+        read_level(level);
+        vec3 pixel = place * l_scale + l_shift + 0.5;
+        cell = clamp(floor(pixel / u_brick), vec3(0.0), l_cells - 1.0);
+        // Rounding at the rim of a window must not send a place to a coarser level.
+        vec3 beyond = max(-pixel, pixel - l_cells * u_brick);
+        if (max(max(beyond.x, beyond.y), beyond.z) < 0.01 || level + 1.5 > u_levels)
+            break;
+        level += 1.0;
+    }
+    vec4 entry = page(cell);
+    note_cell(cell);
+    // A loop and not an if: software rasterisers walk both sides of an if, but leave out a loop that nobody enters.
+    float drawn = entry.g;
+    while (abs(drawn - level) > 0.5) {
+        level = drawn;
+        read_level(level);
+        cell = clamp(floor((place * l_scale + l_shift + 0.5) / u_brick), vec3(0.0), l_cells - 1.0);
+        entry = page(cell);
+        note_cell(cell);
+    }
+    float slot = floor(entry.r + 0.5);
+    float plane = floor((slot + 0.5) / (u_slots.x * u_slots.y));
+    slot -= plane * u_slots.x * u_slots.y;
+    float row = floor((slot + 0.5) / u_slots.x);
+    vec3 padded = u_brick + 2.0 * u_apron;
+    vec3 origin = vec3(slot - row * u_slots.x, row, plane) * padded;
+    g_scale = l_scale;
+    g_shift = l_shift;
+    g_texel = origin + u_apron - cell * u_brick + 0.5;
+    g_first = origin + 0.5;
+    g_last = origin + padded - 0.5;
+    g_span = entry.ba;
+    g_there = entry.r > 0.5;
+    return g_there;
+}
+
+// Atlas coordinate of a place in the brick that was found.
+vec3 atlas_coord(vec3 place) {
+    return (place * g_scale + g_shift + g_texel) / u_atlas_shape;
+}
+
+float read_atlas(vec3 coord) {
+    return texture3D(u_atlas, clamp(coord, g_first / u_atlas_shape, g_last / u_atlas_shape)).r;
+}
+
+vec4 colour_of(float value) {
+    value = clamp(value, min(u_clim.x, u_clim.y), max(u_clim.x, u_clim.y));
+    return $cmap((value - u_clim.x) / (u_clim.y - u_clim.x));
+}

@@ -1,0 +1,26 @@
+vec4 g_mixed;
+
+void begin_ray() {
+    g_mixed = vec4(0.0);
+}
+
+bool wants_brick(vec2 span) {
+    return true;
+}
+
+bool take_sample(float value, int index) {
+    vec4 colour = colour_of(value);
+    if (u_opacity != 1.0)
+        colour.a = 1.0 - pow(1.0 - colour.a, u_opacity);
+    // Front to back, colours not premultiplied; the floor keeps the division alive.
+    float behind = colour.a * (1.0 - g_mixed.a);
+    float alpha = max(g_mixed.a + behind, 0.001);
+    g_mixed = vec4((g_mixed.rgb * g_mixed.a + colour.rgb * behind) / alpha, alpha);
+    return alpha > 0.99;
+}
+
+bool end_ray(out vec4 colour, out float at) {
+    colour = g_mixed;
+    at = 0.0;
+    return true;
+}

@@ -1,0 +1,86 @@
+// Casts one ray through the bricks. The samples are those of a dense volume: from where the ray enters the whole level
+// (or the near plane) to where it leaves it, a whole number of equal steps. Only samples inside the window are taken, and
+// all samples in a row that lie in one brick share one lookup.
+
+#define BLOCK 24
+
+varying vec3 v_position;
+varying vec4 v_near;
+varying vec4 v_far;
+
+uniform vec3 u_box_low;         // the whole level
+uniform vec3 u_box_high;
+
+vec2 crossing(vec3 origin, vec3 ray, vec3 low, vec3 high) {
+    vec3 a = (low - origin) / ray;
+    vec3 b = (high - origin) / ray;
+    vec3 enter = min(a, b);
+    vec3 leave = max(a, b);
+    return vec2(max(max(enter.x, enter.y), enter.z), min(min(leave.x, leave.y), leave.z));
+}
+
+void main() {
+    vec3 near = v_near.xyz / v_near.w;
+    vec3 ray = normalize(v_far.xyz / v_far.w - near);
+    // A direction of exactly zero would make 0 / 0 on a face.
+    ray = mix(ray, vec3(1e-20), vec3(equal(ray, vec3(0.0))));
+    vec2 window = crossing(v_position, ray, u_window_low, u_window_high);
+    // Both faces of the box are drawn; the ray is cast once, from the one where it leaves.
+    if (-window.x <= window.y)
+        discard;
+    vec2 box = crossing(v_position, ray, u_box_low, u_box_high);
+    float entry = max(dot(near - v_position, ray), box.x);
+    int steps = int((box.y - entry) / u_step + 0.5);
+    if (steps < 1)
+        discard;
+    float length_of_step = (box.y - entry) / float(steps);
+    float first = max(0.0, ceil((window.x - entry) / length_of_step - 1e-3));
+    int count = int(min(float(steps), floor((window.y - entry) / length_of_step + 1e-3) + 1.0) - first);
+    g_start = v_position + ray * (entry + first * length_of_step);
+    g_stride = ray * length_of_step;
+
+    begin_ray();
+    bool sampled = false;
+    int i = 0;
+    int until = 0;
+    g_low = vec3(1.0);
+    g_high = vec3(-1.0);
+    // In blocks, so that neighbouring rays that cross a brick more or less fall into step again; a rasteriser draws
+    // several in lockstep.
+    while (i < count) {
+        until = min(i + BLOCK, count);
+        while (i < until) {
+            vec3 place = g_start + g_stride * float(i);
+            while (any(lessThan(place, g_low)) || any(greaterThan(place, g_high))) {
+                find_brick(place);
+                break;
+            }
+            vec3 bounds = mix(g_low, g_high, vec3(greaterThan(g_stride, vec3(0.0))));
+            vec3 left = (bounds - place) / g_stride;
+            int stop = i + int(clamp(ceil(min(min(left.x, left.y), left.z)), 1.0, float(until - i)));
+            sampled = sampled || g_there;
+            // A brick that cannot change the picture is walked past.
+            int j = g_there && wants_brick(g_span) ? i : stop;
+            vec3 coord = atlas_coord(place);
+            vec3 delta = g_stride * g_scale / u_atlas_shape;
+            vec3 lowest = g_first / u_atlas_shape;
+            vec3 highest = g_last / u_atlas_shape;
+            while (j < stop) {
+                if (take_sample(texture3D(u_atlas, clamp(coord, lowest, highest)).r, j)) {
+                    until = stop = count;
+                    break;
+                }
+                coord += delta;
+                j++;
+            }
+            i = stop;
+        }
+    }
+    if (!sampled)
+        discard;
+    float depth_at = 0.0;
+    if (!end_ray(gl_FragColor, depth_at))
+        discard;
+    vec4 point = $to_document(vec4(g_start + g_stride * depth_at, 1.0));
+    gl_FragDepth = (point.z / point.w + 1.0) / 2.0;
+}

@@ -1,0 +1,435 @@
+"""The sink: chunks of a plan become bricks, bricks become uploads, uploads become cells of the page table.
+
+Needs no GPU itself: what the GPU has to do goes through a :class:`Device`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from brickstream.engine.sink import ChunkId
+from brickstream.engine.update import Outcome, Update
+from brickstream.errors import BudgetError
+from brickstream.multiscale import Budget, Plan, Pyramid, View
+from brickstream.multiscale.pyramid import IntArray
+from brickstream.render.apron import Array, Brick
+from brickstream.render.frame import Frame, make_frame
+from brickstream.render.grid import Index, Layer, LevelGrid, level_grid, three
+from brickstream.render.layout import TABLE_SHARE, AtlasLayout, Triple, choose_layout, texel_unit
+from brickstream.render.page_table import Box, PageTable, make_windows
+from brickstream.render.residency import Key, Residency
+from brickstream.render.stage import Stage, to_texels
+from brickstream.render.wanted import Wanted, wanted_levels
+
+CELL_NBYTES = 16
+MAX_CELLS = 1 << 20
+
+
+class Device(Protocol):
+    """Where the textures are. All methods run on the render thread."""
+
+    def allocate(self, layout: AtlasLayout) -> None:
+        """Make a new atlas texture; an older one goes."""
+
+    def write(self, start: Triple, texels: Array) -> None:
+        """Write a box of texels (z, y, x) of the atlas, now."""
+
+    def write_table(self, cells: NDArray[np.float32], first: int, stop: int) -> None:
+        """Write rows of the page table, now; make the texture anew where `cells` has another shape."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the textures."""
+
+
+@dataclass
+class Counters:
+    """What a sink has done since it was made.
+
+    Attributes
+    ----------
+    bricks, patches : int
+        Whole bricks and apron parts uploaded.
+    bytes_bricks, bytes_patches, bytes_table : int
+        Bytes uploaded.
+    evicted : int
+        Bricks that lost their slot.
+    """
+
+    bricks: int = 0
+    patches: int = 0
+    bytes_bricks: int = 0
+    bytes_patches: int = 0
+    bytes_table: int = 0
+    evicted: int = 0
+
+
+class BrickSink:
+    """Takes the updates of an engine and keeps the bricks of the newest plan on the GPU. Render thread only.
+
+    Parameters
+    ----------
+    device : Device
+    max_gpu_bytes : int
+        Budget for the atlas and the page table together.
+    max_texture : callable
+        Gives the largest size of a 2D and of a 3D texture along an axis; asked when first needed.
+    """
+
+    def __init__(self, device: Device, max_gpu_bytes: int, max_texture: Callable[[], tuple[int, int]]) -> None:
+        self.max_gpu_bytes = max_gpu_bytes
+        self.counters = Counters()
+        self.generation: int | None = None
+        self.plan: Plan | None = None
+        self.frame: Frame | None = None
+        self.value_range: tuple[float, float] | None = None
+        self._device = device
+        self._max_texture = max_texture
+        self._residency: Residency | None = None
+        self._pyramid: Pyramid | None = None
+        self._allocated = False
+        self._wanted: dict[Layer, Wanted] = {}
+        self._stages: dict[Key, Stage] = {}
+        self._missing: dict[Key, int] = {}
+        self._rows: dict[ChunkId, tuple[Wanted, int]] = {}
+        self._unshown: set[Index] = set()
+        self._table: PageTable | None = None
+        self._written: tuple[int, int] | None = None
+        self._target_cells: IntArray = np.empty((0, 3), dtype=np.int64)
+
+    # -- what the engine calls -------------------------------------------------------------------------------------
+
+    def budget(self, pyramid: Pyramid, view: View) -> Budget:
+        """Say how many bricks, of which shape, a plan may want.
+
+        Raises
+        ------
+        BudgetError
+            If not even one brick fits the GPU budget.
+        """
+        layout = self._layout(pyramid, view)
+        return Budget(layout.capacity, layout.brick[3 - view.ndisplay :])
+
+    def begin(self, generation: int, plan: Plan) -> Collection[ChunkId]:
+        """Start a generation.
+
+        Returns
+        -------
+        set of (level, chunk index)
+            Planned chunks that no brick in view is waiting for.
+
+        Raises
+        ------
+        BudgetError
+            If the plan was made for bricks of another shape.
+        """
+        residency = self._prepare(plan)
+        self.generation, self.plan = generation, plan
+        levels = list(wanted_levels(plan, residency.layout.brick, residency.layout.capacity))
+        self._wanted = {w.grid.layer: w for w in levels if w.bricks}
+        residency.drop_queued(self._is_wanted)
+        stages, self._stages, self._missing, self._rows = self._stages, {}, {}, {}
+        held: set[ChunkId] = set()
+        for wanted in levels:
+            self._await(wanted, stages)
+            for row, chunk in enumerate(wanted.chunks):
+                name = (wanted.grid.layer.level, chunk)
+                self._rows[name] = wanted, row
+                if all(self._has(wanted, index, row) for index in wanted.bricks_of.get(row, ())):
+                    held.add(name)
+        self._rebuild()
+        return held
+
+    def put(self, update: Update) -> None:
+        """Take one chunk; one of another generation than the newest, or of no plan, is dropped."""
+        found = self._rows.get((update.level, update.index))
+        if update.generation != self.generation or found is None:
+            return
+        wanted, row = found
+        if update.outcome is Outcome.FAILED or update.data is None:
+            self._fail(wanted, row)
+            return
+        plan = update.plan
+        axes = list(plan.displayed)
+        start = np.array(three(update.region[0, axes].tolist(), 0), dtype=np.int64)
+        texels = to_texels(update.data, self._atlas.layout.dtype, plan.view.ndisplay)
+        for index in wanted.bricks_of.get(row, ()):
+            if self._has(wanted, index, row):
+                continue
+            key = wanted.grid.layer, index
+            stage = self._stages.get(key)
+            if stage is None:
+                stage = self._stages[key] = Stage.empty(index, wanted.grid, texels.dtype)
+            stage.put(wanted.cells[row], start, texels)
+            self._missing[key] -= 1
+            if not self._missing[key]:
+                self._finish(wanted, stage)
+
+    def complete(self, generation: int) -> None:
+        """Hear that nothing of a generation is outstanding: aprons that still can be patched are."""
+        if generation != self.generation or self._residency is None:
+            return
+        for layer, wanted in self._wanted.items():
+            for index in self._residency.layers.get(layer, {}):
+                self._residency.patch(wanted.grid, index)
+
+    # -- what the host calls once a frame --------------------------------------------------------------------------
+
+    def commit(self, budget_ms: float | None = None) -> int:
+        """Execute queued uploads and bring the page table up to date; the context must be current.
+
+        Parameters
+        ----------
+        budget_ms : float, optional
+            Stop uploading after this long (at least one upload is made); None uploads everything.
+
+        Returns
+        -------
+        int
+            Uploads made.
+        """
+        if self._residency is None:
+            return 0
+        if not self._allocated:
+            self._device.allocate(self._residency.layout)
+            self._allocated = True
+        self._forget_evicted()
+        done = self._upload(budget_ms)
+        if self._table is not None:
+            if self._table.target and not self._unshown:
+                self._rebuild()  # what was on screen before is not needed any more
+            self._write_table()
+        return done
+
+    @property
+    def gpu_bytes(self) -> int:
+        """Bytes of the textures on the GPU."""
+        return self._device.nbytes
+
+    @property
+    def pending_uploads(self) -> int:
+        """Uploads that wait for a commit."""
+        return len(self._residency.uploads) if self._residency is not None else 0
+
+    @property
+    def layout(self) -> AtlasLayout | None:
+        """The atlas, once a plan has begun."""
+        return self._residency.layout if self._residency is not None else None
+
+    def shown_levels(self) -> list[int]:
+        """Levels that the bricks in view are drawn from, as of the last commit, sorted."""
+        if self._table is None:
+            return []
+        shown = self._table.shown(self._target_cells).tolist()
+        return sorted(self._table.windows[i].grid.layer.level for i in shown)
+
+    @property
+    def has_pixels(self) -> bool:
+        """Whether anything of the newest plan is shown, as of the last commit."""
+        return bool(self.shown_levels())
+
+    # -- layout ----------------------------------------------------------------------------------------------------
+
+    def _layout(self, pyramid: Pyramid, view: View) -> AtlasLayout:
+        return choose_layout(pyramid, view, self.max_gpu_bytes, self._max_texture()[1])
+
+    def _prepare(self, plan: Plan) -> Residency:
+        """Keep the atlas where it fits the plan; else start a new one."""
+        layout = self._layout(plan.pyramid, plan.view)
+        if layout.brick[3 - plan.view.ndisplay :] != plan.brick_shape:
+            raise BudgetError("the plan was made for other bricks", f"{plan.brick_shape}", "plan with budget()")
+        if self._residency is None or self._pyramid is not plan.pyramid or self._residency.layout != layout:
+            self._residency, self._pyramid, self._allocated = Residency(layout), plan.pyramid, False
+            self._stages = {}
+            self.value_range = None
+        return self._residency
+
+    @property
+    def _atlas(self) -> Residency:
+        if self._residency is None:
+            raise BudgetError("no plan has begun", "", "call begin() first")
+        return self._residency
+
+    # -- bricks ----------------------------------------------------------------------------------------------------
+
+    def _await(self, wanted: Wanted, stages: dict[Key, Stage]) -> None:
+        """Note what each brick of a level still waits for; bricks half put together for an older plan go on."""
+        layer = wanted.grid.layer
+        for index in wanted.bricks:
+            key = layer, index
+            brick = self._atlas.get(layer, index)
+            if brick is not None:
+                self._atlas.touch(layer, index)
+                if self._is_whole(wanted, brick):
+                    continue
+            stage = stages.get(key)
+            parts = wanted.parts[index]
+            self._missing[key] = len(parts)
+            if stage is not None:
+                self._stages[key] = stage
+                self._missing[key] -= sum(wanted.cells[row] in stage.known for row in parts)
+                if not self._missing[key]:
+                    self._finish(wanted, stage)
+
+    def _has(self, wanted: Wanted, index: Index, row: int) -> bool:
+        key = wanted.grid.layer, index
+        if key not in self._missing:
+            return True
+        stage = self._stages.get(key)
+        return stage is not None and wanted.cells[row] in stage.known
+
+    def _is_wanted(self, key: Key) -> bool:
+        wanted = self._wanted.get(key[0])
+        return wanted is not None and key[1] in wanted.parts
+
+    def _is_whole(self, wanted: Wanted | None, brick: Brick) -> bool:
+        """Whether a brick has all pixels of it that are in view."""
+        if brick.known is None:
+            return True
+        rows = wanted.parts.get(brick.index, ()) if wanted is not None else ()
+        return wanted is not None and all(wanted.cells[row] in brick.known for row in rows)
+
+    def _finish(self, wanted: Wanted, stage: Stage) -> None:
+        layer, index = key = wanted.grid.layer, stage.index
+        del self._missing[key], self._stages[key]
+        whole = wanted.whole[index]
+        interior = stage.finished(whole)
+        brick = self._atlas.add(wanted.grid, index, interior, None if whole else frozenset(stage.known), self._spare)
+        low, high = self.value_range or (brick.low, brick.high)
+        self.value_range = float(np.fmin(low, brick.low)), float(np.fmax(high, brick.high))
+        self._settled(wanted, index)
+
+    def _fail(self, wanted: Wanted, row: int) -> None:
+        """A chunk will not come: the bricks that need it stay as they are, and neighbours need not wait for them."""
+        for index in wanted.bricks_of.get(row, ()):
+            key = wanted.grid.layer, index
+            if self._missing.pop(key, None) is not None:
+                self._stages.pop(key, None)
+                self._settled(wanted, index)
+
+    def _settled(self, wanted: Wanted, index: Index) -> None:
+        """Patch the neighbours for which this was the last one to settle."""
+        grid, layer = wanted.grid, wanted.grid.layer
+        bricks = self._atlas.layers.get(layer, {})
+        for name in self._atlas.around(grid, index):
+            if name in bricks and not any((layer, n) in self._missing for n in self._atlas.around(grid, name)):
+                self._atlas.patch(grid, name)
+
+    def _spare(self, key: Key) -> int:
+        """Rank of a brick for eviction: not on screen first, then the finest; wanted never."""
+        if self._is_wanted(key):
+            return -1
+        return 1 + key[0].level if self._table is not None and self._table.holds(*key) else 0
+
+    # -- page table ------------------------------------------------------------------------------------------------
+
+    def _rebuild(self) -> None:
+        """Make the page table for the newest plan from what is resident."""
+        self._table = self.frame = None
+        if not self._wanted:
+            return
+        target = list(self._wanted.values())[-1]
+        layer = target.grid.layer
+        self._target_cells = np.array(target.bricks, dtype=np.int64)
+        shown = {i for i, b in self._uploaded(layer) if self._is_whole(target, b)}
+        self._unshown = set(target.bricks) - shown
+        grids, boxes = self._take_part(target.grid)
+        place = next(i for i, grid in enumerate(grids) if grid.layer == layer)
+        focus = np.array(three(list(self._newest.view.center), 0.0))
+        width, room = self._table_room()
+        windows = make_windows(grids, place, boxes, focus, room)
+        self._table = PageTable(windows, place, width, texel_unit(self._atlas.layout.dtype))
+        for grid in grids:
+            for _, brick in self._uploaded(grid.layer):
+                self._table.place(grid.layer, brick, self._is_whole(self._wanted.get(grid.layer), brick))
+        self._written = None
+        self.frame = make_frame(self._table, self._target_cells)
+
+    @property
+    def _newest(self) -> Plan:
+        if self.plan is None:
+            raise BudgetError("no plan has begun", "", "call begin() first")
+        return self.plan
+
+    def _uploaded(self, layer: Layer) -> list[tuple[Index, Brick]]:
+        return [(i, b) for i, b in self._atlas.layers.get(layer, {}).items() if b.uploaded]
+
+    def _take_part(self, target: LevelGrid) -> tuple[list[LevelGrid], list[Box | None]]:
+        """Levels of the page table, finest first, and the bricks that each has to show."""
+        plan = self._newest
+        low, high = self._target_cells.min(axis=0), self._target_cells.max(axis=0)
+        start, stop = target.world(np.array([low, high]))
+        grids: list[LevelGrid] = []
+        boxes: list[Box | None] = []
+        for level in range(len(plan.pyramid.levels)):
+            grid = level_grid(plan.pyramid, plan.view, level, self._atlas.layout.brick)
+            wanted = self._wanted.get(grid.layer)
+            finer = level < target.layer.level
+            if wanted is not None:
+                cells = np.array(wanted.bricks, dtype=np.int64)
+            else:
+                first, last = grid.bricks_in(start[0], stop[1])
+                cells = np.array([i for i, _ in self._uploaded(grid.layer)], dtype=np.int64).reshape(-1, 3)
+                cells = cells[((cells >= first) & (cells <= last)).all(axis=1)]
+            if len(cells) and not (finer and not self._unshown):
+                grids.append(grid)
+                boxes.append((cells.min(axis=0), cells.max(axis=0)))
+        return grids, boxes
+
+    def _table_room(self) -> tuple[int, int]:
+        """Cells in a row of the page table, and in all of it."""
+        largest = min(self._max_texture()[0], 1024)
+        width = 1 << (largest.bit_length() - 1)
+        fits = self.max_gpu_bytes // TABLE_SHARE // CELL_NBYTES
+        while width > 16 and width * width > fits:
+            width //= 2
+        return width, max(min(fits, width * self._max_texture()[0], MAX_CELLS) - width, width)
+
+    def _forget_evicted(self) -> None:
+        for layer, index in self._atlas.evicted:
+            self.counters.evicted += 1
+            if self._table is not None:
+                self._table.remove(layer, index)
+        self._atlas.evicted.clear()
+
+    def _upload(self, budget_ms: float | None) -> int:
+        start, done = perf_counter(), 0
+        while (upload := self._atlas.next_upload()) is not None:
+            self._device.write(upload.start, upload.texels)
+            brick, (layer, index) = upload.brick, upload.key
+            if brick.uploaded:
+                self.counters.patches += 1
+                self.counters.bytes_patches += upload.texels.nbytes
+            else:
+                brick.uploaded = True
+                self.counters.bricks += 1
+                self.counters.bytes_bricks += upload.texels.nbytes
+            whole = self._is_whole(self._wanted.get(layer), brick)
+            if self._table is not None:
+                self._table.place(layer, brick, whole)
+                if whole and layer == self._table.windows[self._table.target].grid.layer:
+                    self._unshown.discard(index)
+            done += 1
+            if budget_ms is not None and (perf_counter() - start) * 1e3 >= budget_ms:
+                break
+        return done
+
+    def _write_table(self) -> None:
+        table = self._table
+        if table is None or self.frame is None:
+            return
+        runs = list(table.refresh())
+        if self._written != table.cells.shape[:2]:
+            self._written = table.cells.shape[0], table.cells.shape[1]
+            runs = [(0, table.cells.shape[0])]
+        for first, stop in runs:
+            self._device.write_table(table.cells, first, stop)
+            self.counters.bytes_table += (stop - first) * table.cells.shape[1] * CELL_NBYTES
+        if runs:
+            self.frame = make_frame(table, self._target_cells)

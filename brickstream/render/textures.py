@@ -1,0 +1,80 @@
+"""The textures of one sink on the GPU."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from vispy import gloo
+
+from brickstream.render.apron import Array
+from brickstream.render.layout import AtlasLayout, Triple
+
+FORMATS = {"uint8": "r8", "uint16": "r16", "float32": "r32f"}
+
+
+class Textures:
+    """Atlas and page table as gloo textures; the render thread's :class:`~brickstream.render.sink.Device`.
+
+    Parameters
+    ----------
+    canvas : vispy canvas
+        Its context must be current wherever a method runs.
+    interpolation : {"linear", "nearest"}
+
+    Attributes
+    ----------
+    atlas, table : gloo textures
+        Other objects after a new allocation.
+    layout : AtlasLayout or None
+    """
+
+    def __init__(self, canvas: Any, interpolation: str) -> None:
+        self.layout: AtlasLayout | None = None
+        self._canvas = canvas
+        self._interpolation = interpolation
+        self.atlas = gloo.Texture3D((1, 1, 1), internalformat="r8", interpolation=interpolation)
+        self.table = gloo.Texture2D((1, 1, 4), internalformat="rgba32f", interpolation="nearest")
+        for texture in (self.atlas, self.table):
+            canvas.context.glir.associate(texture.glir)
+
+    @property
+    def interpolation(self) -> str:
+        """How the atlas is sampled."""
+        return self._interpolation
+
+    @interpolation.setter
+    def interpolation(self, value: str) -> None:
+        self._interpolation = self.atlas.interpolation = value
+
+    def allocate(self, layout: AtlasLayout) -> None:
+        """Make a new atlas texture."""
+        self.atlas.delete()
+        self.atlas = gloo.Texture3D(
+            layout.shape, internalformat=FORMATS[layout.dtype.name], interpolation=self._interpolation
+        )
+        self._canvas.context.glir.associate(self.atlas.glir)
+        self.layout = layout
+        self._flush()
+
+    def write(self, start: Triple, texels: Array) -> None:
+        """Write a box of texels."""
+        self.atlas.set_data(np.ascontiguousarray(texels)[..., None], offset=start)
+        self._flush()
+
+    def write_table(self, cells: NDArray[np.float32], first: int, stop: int) -> None:
+        """Write rows of the page table."""
+        if self.table.shape != cells.shape:
+            self.table.resize(cells.shape, internalformat="rgba32f")
+        self.table.set_data(cells[first:stop], offset=(first, 0))
+        self._flush()
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of both textures."""
+        atlas = self.layout.nbytes if self.layout is not None else 1
+        return atlas + int(np.prod(self.table.shape)) * 4
+
+    def _flush(self) -> None:
+        self._canvas.context.flush_commands()

@@ -1,0 +1,108 @@
+"""What a plan wants, in bricks: which bricks are in view, and which planned chunks each of them waits for. Pure NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from brickstream.multiscale import LevelPlan, Plan
+from brickstream.multiscale.pyramid import IntArray
+from brickstream.render.grid import Index, LevelGrid, expand, level_grid, ravel, three
+from brickstream.render.layout import Triple
+
+
+@dataclass(eq=False)
+class Wanted:
+    """One planned level in bricks.
+
+    Attributes
+    ----------
+    grid : LevelGrid
+    bricks : list of (int, int, int)
+        Bricks in view, nearest to the focus first.
+    chunks : list of tuple of int
+        Planned chunks, as full indices of the pyramid's axes, in the plan's order.
+    cells : list of (int, int, int)
+        The same chunks on the three axes of the grid.
+    parts : dict
+        Chunks that each brick needs and the plan has: brick -> rows of `chunks`.
+    bricks_of : dict
+        Bricks that each chunk gives pixels to: row of `chunks` -> bricks.
+    whole : dict
+        Brick -> whether its planned chunks are all it has.
+    """
+
+    grid: LevelGrid
+    bricks: list[Index]
+    chunks: list[tuple[int, ...]]
+    cells: list[Index]
+    parts: dict[Index, list[int]] = field(default_factory=dict)
+    bricks_of: dict[int, list[Index]] = field(default_factory=dict)
+    whole: dict[Index, bool] = field(default_factory=dict)
+
+
+def wanted_levels(plan: Plan, brick: Triple, room: int) -> Iterator[Wanted]:
+    """Say what a plan wants, coarsest level first.
+
+    Parameters
+    ----------
+    plan : Plan
+    brick : tuple of int
+        Interior of a brick (z, y, x).
+    room : int
+        Bricks that fit in the atlas; what is over that is dropped, finest and farthest first.
+    """
+    for part in plan.levels:
+        wanted = _wanted(plan, part, brick, room)
+        room -= len(wanted.bricks)
+        yield wanted
+
+
+def _wanted(plan: Plan, part: LevelPlan, brick: Triple, room: int) -> Wanted:
+    grid = level_grid(plan.pyramid, plan.view, part.level, brick)
+    axes = list(plan.displayed)
+    cells = _three(part.chunks[:, axes])
+    bricks = _bricks_in_view(plan, part, grid, cells)[:room]
+    names = [tuple(row) for row in part.chunks.tolist()]
+    wanted = Wanted(grid, [(z, y, x) for z, y, x in bricks.tolist()], names, [(z, y, x) for z, y, x in cells.tolist()])
+    low = bricks * grid.brick // grid.chunk
+    high = (np.minimum((bricks + 1) * grid.brick, grid.shape) - 1) // grid.chunk
+    owner, points = expand(low, high)
+    count = -(-grid.shape // grid.chunk)
+    planned, keys = ravel(cells, count), ravel(points, count)
+    order = np.argsort(planned, kind="stable")
+    place = np.searchsorted(planned, keys, sorter=order).clip(max=max(len(order) - 1, 0))
+    found = planned[order[place]] == keys if len(order) else np.zeros(len(keys), dtype=bool)
+    total = (high - low + 1).prod(axis=1)
+    for name in wanted.bricks:
+        wanted.parts[name] = []
+    for b, row in zip(owner[found].tolist(), order[place[found]].tolist(), strict=True):
+        name = wanted.bricks[b]
+        wanted.parts[name].append(row)
+        wanted.bricks_of.setdefault(row, []).append(name)
+    for name, n in zip(wanted.bricks, total.tolist(), strict=True):
+        wanted.whole[name] = len(wanted.parts[name]) == n
+    return wanted
+
+
+def _bricks_in_view(plan: Plan, part: LevelPlan, grid: LevelGrid, cells: IntArray) -> IntArray:
+    """Bricks under the planned chunks that are in the field of view, nearest first: shape (n, 3)."""
+    corners = _three(part.corner_pixels[:, list(plan.displayed)], 0)
+    low = np.maximum(cells * grid.chunk, corners[0]) // grid.brick
+    high = (np.minimum(np.minimum((cells + 1) * grid.chunk, grid.shape) - 1, corners[1])) // grid.brick
+    _, points = expand(low, high)
+    keys, first = np.unique(ravel(points, grid.count), return_index=True)
+    bricks = points[first]
+    start, stop = grid.world(bricks)
+    skip = 3 - plan.view.ndisplay
+    seen = plan.view.region().overlaps(start[:, skip:], stop[:, skip:])
+    focus = np.array(plan.view.center)
+    gap = np.maximum(np.maximum(start[:, skip:] - focus, focus - stop[:, skip:]), 0.0)
+    distance = (gap * gap).sum(axis=1)[seen]
+    return bricks[seen][np.argsort(distance, kind="stable")]
+
+
+def _three(rows: IntArray, first: int = 0) -> IntArray:
+    return np.array([three(row, first) for row in rows.tolist()], dtype=np.int64).reshape(-1, 3)

@@ -1,0 +1,216 @@
+"""What every chunk source and every sink must do, as test classes to inherit.
+
+Nothing here imports pytest: the tests are plain methods that run an event loop of their own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from brickstream.chunks.source import ChunkSource, Index, clip_chunk
+from brickstream.engine import Engine, Sink
+from brickstream.multiscale import View, plan_view
+from brickstream.testing.images import memory_image
+from brickstream.testing.sources import grid_indices, settle
+
+
+class ChunkSourceConformance:
+    """Tests that every :class:`brickstream.chunks.ChunkSource` must pass.
+
+    Inherit it in a class whose name begins with ``Test``, and define :meth:`open_source` and :meth:`expected`. Best
+    with an array whose shape is no multiple of the chunks.
+
+    Attributes
+    ----------
+    missing : collection of chunk indices
+        Chunks that the source must say are not there; empty where it has all.
+
+    Examples
+    --------
+    >>> class TestMySource(ChunkSourceConformance):
+    ...     def expected(self):
+    ...         return np.arange(35, dtype="u2").reshape(5, 7)
+    ...
+    ...     @asynccontextmanager
+    ...     async def open_source(self):
+    ...         yield MySource(self.expected(), chunks=(2, 3))
+    """
+
+    missing: Collection[Index] = ()
+
+    @asynccontextmanager
+    async def open_source(self) -> AsyncIterator[ChunkSource]:
+        """Make the source, on the running event loop, and clean up after it."""
+        raise NotImplementedError("define open_source")
+        yield
+
+    def expected(self) -> NDArray[Any]:
+        """All pixels of the level; those of missing chunks have the fill value."""
+        raise NotImplementedError("define expected")
+
+    def test_says_what_it_is(self) -> None:
+        """Shape, type, chunks and fill value fit the pixels."""
+
+        async def check(source: ChunkSource) -> None:
+            expected = self.expected()
+            assert tuple(source.shape) == expected.shape
+            assert source.dtype == expected.dtype
+            assert source.dtype.isnative
+            assert len(source.chunks) == expected.ndim
+            assert all(c >= 1 for c in source.chunks)
+            assert np.asarray(source.fill_value, dtype=source.dtype).shape == ()
+
+        self._run(check)
+
+    def test_reads_every_chunk(self) -> None:
+        """Every chunk, those at the far edges too, is bit for bit what is expected, whole or clipped to the level."""
+
+        async def check(source: ChunkSource) -> None:
+            for index in grid_indices(source.shape, source.chunks):
+                chunk = await source.read(index)
+                assert (chunk is None) == (index in set(self.missing)), f"chunk {index}"
+                if chunk is not None:
+                    pixels = clip_chunk(chunk, index, source, source.key(index))
+                    np.testing.assert_array_equal(pixels, self._pixels(source, index))
+
+        self._run(check)
+
+    def test_missing_chunks_have_the_fill_value(self) -> None:
+        """What is expected at a missing chunk is the fill value."""
+
+        async def check(source: ChunkSource) -> None:
+            for index in self.missing:
+                pixels = self._pixels(source, index)
+                np.testing.assert_array_equal(pixels, np.full_like(pixels, source.fill_value))
+
+        self._run(check)
+
+    def test_keys_name_chunks(self) -> None:
+        """Every chunk has a name of its own."""
+
+        async def check(source: ChunkSource) -> None:
+            indices = grid_indices(source.shape, source.chunks)
+            keys = [source.key(index) for index in indices]
+            assert all(isinstance(key, str) and key for key in keys)
+            assert len(set(keys)) == len(indices)
+
+        self._run(check)
+
+    def test_says_once_that_an_answer_begins(self) -> None:
+        """`started` is called at most once a read, and never after the read has ended."""
+
+        async def check(source: ChunkSource) -> None:
+            calls: list[Index] = []
+            for index in grid_indices(source.shape, source.chunks):
+                await source.read(index, lambda index=index: calls.append(index))  # type: ignore[misc]
+                count = len(calls)
+                await settle()
+                assert len(calls) == count
+            assert len(calls) == len(set(calls))
+
+        self._run(check)
+
+    def test_reads_at_the_same_time(self) -> None:
+        """Reads do not disturb each other."""
+
+        async def check(source: ChunkSource) -> None:
+            indices = grid_indices(source.shape, source.chunks)
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(source.read(index)) for index in indices]  # type: ignore[arg-type]
+            for index, task in zip(indices, tasks, strict=True):
+                chunk: NDArray[Any] | None = task.result()
+                if chunk is not None:
+                    pixels = clip_chunk(chunk, index, source, source.key(index))
+                    np.testing.assert_array_equal(pixels, self._pixels(source, index))
+
+        self._run(check)
+
+    def test_a_read_can_be_cancelled_and_repeated(self) -> None:
+        """A cancelled read ends as cancelled, and neither it nor its end disturbs the next read of the chunk."""
+
+        async def check(source: ChunkSource) -> None:
+            index = next(i for i in grid_indices(source.shape, source.chunks) if i not in set(self.missing))
+            for turns in (0, 1, 2):
+                task = asyncio.ensure_future(source.read(index))
+                await settle(turns)
+                task.cancel()
+                await asyncio.wait([task])
+                assert task.cancelled() or task.exception() is None
+            chunk = await source.read(index)
+            assert chunk is not None
+            pixels = clip_chunk(chunk, index, source, source.key(index))
+            np.testing.assert_array_equal(pixels, self._pixels(source, index))
+
+        self._run(check)
+
+    def _pixels(self, source: ChunkSource, index: Index) -> NDArray[Any]:
+        box = tuple(slice(i * c, (i + 1) * c) for i, c in zip(index, source.chunks, strict=True))
+        pixels: NDArray[Any] = self.expected()[box]
+        return pixels
+
+    def _run(self, check: Any) -> None:
+        async def whole() -> None:
+            async with self.open_source() as source:
+                await check(source)
+
+        asyncio.run(whole())
+
+
+class SinkConformance:
+    """Tests that every :class:`brickstream.engine.Sink` must pass.
+
+    Inherit it in a class whose name begins with ``Test``, and define :meth:`make_sink`. A sink that draws volumes too
+    sets ``volumes = True``.
+    """
+
+    volumes = False
+
+    def make_sink(self) -> Sink:
+        """Make a fresh sink, on the thread that calls it."""
+        raise NotImplementedError("define make_sink")
+
+    def test_a_budget_holds_a_brick(self) -> None:
+        """The budget has room for at least one brick, of as many axes as the view displays."""
+        sink = self.make_sink()
+        for image, view in self._scenes():
+            budget = sink.budget(image.pyramid, view)
+            assert budget.max_bricks >= 1
+            assert len(budget.brick_shape) == view.ndisplay
+            assert all(n >= 1 for n in budget.brick_shape)
+
+    def test_a_fresh_sink_holds_nothing(self) -> None:
+        """Nothing is shown before anything was put."""
+        for image, view in self._scenes():
+            sink = self.make_sink()
+            plan = plan_view(image.pyramid, view, sink.budget(image.pyramid, view))
+            assert not list(sink.begin(1, plan))
+
+    def test_a_sink_takes_a_view_to_its_end(self) -> None:
+        """Everything planned can be put; what is held afterwards is planned; the same view is not read twice."""
+        for image, view in self._scenes():
+            asyncio.run(self._show_twice(self.make_sink(), image, view))
+
+    async def _show_twice(self, sink: Sink, image: Any, view: View) -> None:
+        async with Engine(sink=sink) as engine:
+            plan = engine.show(image, view)
+            await engine.complete()
+            held = set(sink.begin(2, plan))
+            planned = {(part.level, tuple(index)) for part in plan.levels for index in part.chunks.tolist()}
+            assert held <= planned
+            engine.show(image, view)
+            await engine.complete()
+
+    def _scenes(self) -> list[tuple[Any, View]]:
+        ramp = np.arange(37 * 53, dtype=np.uint16).reshape(37, 53)
+        flat = memory_image(ramp, (16, 16), levels=2)
+        scenes = [(flat, View.plane(flat, canvas=(53, 37))), (flat, View.plane(flat, canvas=(9, 9), zoom=1.0))]
+        if self.volumes:
+            solid = memory_image(np.arange(9 * 17 * 21, dtype=np.uint8).reshape(9, 17, 21), (8, 8, 8), levels=2)
+            scenes.append((solid, View.volume(solid, canvas=(32, 24))))
+        return scenes

@@ -1,0 +1,129 @@
+"""Images out of NumPy arrays, as the engine wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from brickstream.chunks import ArraySource, ChunkedImage, ChunkSource
+from brickstream.multiscale import Axis, Level, Pyramid
+
+Ratio = int | tuple[int, ...]
+"""How many pixels along each axis become one; a number stands for all axes."""
+
+ArrayFactory = Callable[[NDArray[Any], tuple[int, ...]], ChunkSource]
+"""Makes the source of one level from its array and its chunk shape."""
+
+_TYPES = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
+
+
+def shrink(array: NDArray[Any], ratio: Ratio, method: Literal["mean", "strided"] = "mean") -> NDArray[Any]:
+    """Make the next coarser level of an array; blocks at the far edges may be cut.
+
+    Parameters
+    ----------
+    array : ndarray
+    ratio : int or tuple of int
+        Pixels along each axis that become one.
+    method : {"mean", "strided"}
+        The mean of a block, rounded to the array's type; or the pixel nearest to the middle of the block.
+
+    Returns
+    -------
+    ndarray
+        Of the array's type; lengths are rounded up.
+    """
+    ratios = (ratio,) * array.ndim if isinstance(ratio, int) else ratio
+    out: NDArray[Any] = array if method == "strided" else array.astype(np.float64)
+    for axis, r in enumerate(ratios):
+        starts = np.arange(0, out.shape[axis], r)
+        if method == "strided":
+            out = out.take(np.minimum(starts + (r - 1) // 2, out.shape[axis] - 1), axis)
+            continue
+        counts = np.diff([*starts, out.shape[axis]])
+        shape = [-1 if a == axis else 1 for a in range(out.ndim)]
+        out = np.add.reduceat(out, starts, axis) / counts.reshape(shape)
+    if array.dtype.kind in "iu":
+        out = np.rint(out)
+    return out.astype(array.dtype)
+
+
+def memory_image(
+    data: NDArray[Any] | Sequence[NDArray[Any]],
+    chunks: tuple[int, ...] | Sequence[tuple[int, ...]],
+    *,
+    levels: int = 1,
+    ratios: Ratio | Sequence[Ratio] = 2,
+    method: Literal["mean", "strided"] = "mean",
+    axes: Sequence[str] | None = None,
+    scale: Sequence[float] | None = None,
+    translation: Sequence[float] | None = None,
+    name: str = "memory",
+    source: ArrayFactory = ArraySource,
+) -> ChunkedImage:
+    """Make an image out of one array, or out of a pyramid of them.
+
+    Coarser levels have the extent of level 0 (edges aligned): one pixel of a level covers `ratio` pixels of the finer
+    one, and its centre is theirs.
+
+    Parameters
+    ----------
+    data : ndarray, or sequence of ndarray
+        Level 0, which is then made coarser; or all levels, finest first.
+    chunks : tuple of int, or sequence of them
+        Pixels of a chunk along each axis; by level, or the same for all. Larger than the level is fine.
+    levels : int, default 1
+        Number of levels; without effect where `data` is a pyramid.
+    ratios : Ratio, or sequence of Ratio, default 2
+        From each level to the next; the same for all, or one for each step.
+    method : {"mean", "strided"}
+        See :func:`shrink`.
+    axes : sequence of str, optional
+        Names; default the last of t, c, z, y, x.
+    scale, translation : sequence of float, optional
+        Of level 0; default 1 and 0.
+    name : str, default "memory"
+    source : callable, default ArraySource
+        Makes the source of a level, for example ``StepSource``.
+    """
+    arrays, steps = _pyramid(data, levels, ratios, method)
+    ndim = arrays[0].ndim
+    names = tuple(axes) if axes is not None else tuple("tczyx"[-ndim:])
+    base = np.array(scale if scale is not None else (1.0,) * ndim, dtype=np.float64)
+    shift = np.array(translation if translation is not None else (0.0,) * ndim, dtype=np.float64)
+    total = np.ones(ndim)
+    made, sources = [], []
+    for k, array in enumerate(arrays):
+        if k:
+            total = total * np.array(steps[k - 1], dtype=np.float64)
+        size = tuple(chunks[k]) if isinstance(chunks[0], Sequence) else tuple(chunks)
+        place = shift + base * (total - 1) / 2
+        made.append(
+            Level(str(k), array.shape, array.dtype, size, tuple((base * total).tolist()), tuple(place.tolist()))  # type: ignore[arg-type]
+        )
+        sources.append(source(array, size))  # type: ignore[arg-type]
+    pyramid = Pyramid(name, tuple(Axis(n, _TYPES.get(n)) for n in names), tuple(made))
+    return ChunkedImage(name, "memory", None, pyramid, tuple(sources))
+
+
+def _pyramid(
+    data: NDArray[Any] | Sequence[NDArray[Any]],
+    levels: int,
+    ratios: Ratio | Sequence[Ratio],
+    method: Literal["mean", "strided"],
+) -> tuple[list[NDArray[Any]], list[tuple[int, ...]]]:
+    """All levels, and the ratio of each to the next."""
+    arrays = [data] if isinstance(data, np.ndarray) else list(data)
+    ndim = arrays[0].ndim
+    count = levels - 1 if isinstance(data, np.ndarray) else len(arrays) - 1
+    given: list[Ratio] = [ratios] * count if isinstance(ratios, int) else list(ratios)
+    if isinstance(ratios, tuple) and all(isinstance(r, int) for r in ratios):
+        given = [ratios] * count
+    steps = [(r,) * ndim if isinstance(r, int) else tuple(r) for r in given]
+    if isinstance(data, np.ndarray):
+        for step in steps[:count]:
+            arrays.append(shrink(arrays[-1], step, method))
+    return arrays, steps

@@ -1,0 +1,109 @@
+"""The pretended network, without a server: draws are repeatable, the link is shared fairly."""
+
+import asyncio
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from brickstream.errors import BrickstreamError
+from brickstream.latency.faults import Fault, fault_for
+from brickstream.latency.shaping import SLICE, Link, Network
+
+
+@given(st.integers(0, 99), st.text(max_size=9), st.integers(0, 5), st.floats(0, 1))
+def test_a_draw_depends_on_nothing_but_the_request(seed: int, key: str, number: int, rate: float) -> None:
+    network = Network(latency_ms=10, jitter_ms=4, error_rate=rate, seed=seed)
+    delay, fault = network.draw(key, "bytes=0-1", number)
+    assert Network(latency_ms=10, jitter_ms=4, error_rate=rate, seed=seed).draw(key, "bytes=0-1", number) == (
+        delay,
+        fault,
+    )
+    assert 0.006 <= delay <= 0.014
+    assert fault in (None, Fault("status", 503))
+
+
+def test_draws_are_spread() -> None:
+    draws = [Network(latency_ms=10, jitter_ms=5, error_rate=0.25).draw("k", "", n) for n in range(2000)]
+    assert 400 < sum(fault is not None for _, fault in draws) < 600
+    assert len({delay for delay, _ in draws}) > 1900
+    assert abs(sum(delay for delay, _ in draws) / 2000 - 0.010) < 0.0005
+    assert Network(jitter_ms=5).draw("k", "", 0)[0] >= 0
+    other = [Network(latency_ms=10, jitter_ms=5, seed=1).draw("k", "", n) for n in range(9)]
+    assert other != draws[:9]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"latency_ms": -1},
+        {"jitter_ms": float("nan")},
+        {"connect_ms": float("inf")},
+        {"bandwidth_mbps": 0},
+        {"bandwidth_mbps": float("nan")},
+        {"error_rate": 1.5},
+    ],
+)
+def test_an_impossible_network_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(BrickstreamError, match=next(iter(wrong))):
+        Network(**wrong)
+
+
+async def test_responses_take_turns_on_the_link() -> None:
+    link = Link(bandwidth_mbps=2000)
+    order: list[str] = []
+
+    async def send(name: str, slices: int) -> None:
+        for _ in range(slices):
+            await link.carry(SLICE)
+            order.append(name)
+
+    async with asyncio.TaskGroup() as group:
+        for name, slices in (("a", 30), ("b", 30), ("c", 10)):
+            group.create_task(send(name, slices))
+    shared = order[:30]
+    assert {name: shared.count(name) for name in "abc"} == {"a": 10, "b": 10, "c": 10}
+    assert all(one != other for one, other in pairwise(shared))
+    assert sorted(order[30:]) == ["a"] * 20 + ["b"] * 20
+
+
+async def test_the_link_carries_no_faster_than_its_bandwidth(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    loop = asyncio.get_running_loop()
+
+    async def sleep(delay: float) -> None:
+        nonlocal now
+        now += max(0.0, delay) + 0.003  # as late as real sleeps are
+
+    monkeypatch.setattr(loop, "time", lambda: now)
+    monkeypatch.setattr("brickstream.latency.shaping.asyncio.sleep", sleep)
+    link = Link(bandwidth_mbps=8)
+    for _ in range(100):
+        await link.carry(SLICE)
+    assert 100 * SLICE / 1e6 <= now <= 100 * SLICE / 1e6 + 0.004
+    now += 50
+    before = now
+    await link.carry(SLICE)
+    assert now - before >= SLICE / 1e6 - 0.004, "an idle link saves nothing up"
+
+
+async def test_a_cancelled_turn_frees_the_link() -> None:
+    link = Link(bandwidth_mbps=0.0001)
+    waiting = [asyncio.create_task(link.carry(SLICE)) for _ in range(2)]
+    await asyncio.sleep(0)
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert all(task.cancelled() for task in waiting)
+    assert not link._turn.locked()
+
+
+def test_faults_by_key_or_by_function() -> None:
+    fault = Fault("hang")
+    assert fault_for(None, "a", 0) is None
+    assert fault_for({"a": fault}, "a", 7) is fault
+    assert fault_for({"a": fault}, "b", 0) is None
+    first_only = {0: fault}
+    assert [fault_for(lambda key, n: first_only.get(n), "a", n) for n in range(2)] == [fault, None]
