@@ -6,10 +6,10 @@ JSON path, the value and the rule.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import isfinite
 from typing import Any
 
 from brickstream.errors import MetadataError
@@ -18,6 +18,7 @@ from brickstream.multiscale.pyramid import Axis, Channel
 # Before 0.4 axes were strings, and before 0.3 there were none: five fixed ones.
 _OLD_AXES = ("t", "c", "z", "y", "x")
 _TYPES = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
+_LARGEST = sys.float_info.max
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def read_metadata(attributes: Mapping[str, Any]) -> list[Image]:
     if "multiscales" not in ome:
         return []
     entries = _sequence(ome["multiscales"], f"{prefix}multiscales")
-    channels = _channels(ome.get("omero"), f"{prefix}omero")
+    channels = _channels(ome.get("omero"))
     version = str(ome.get("version", ""))
     return [
         _image(_mapping(entry, f"{prefix}multiscales[{i}]"), f"{prefix}multiscales[{i}]", version, channels)
@@ -96,22 +97,26 @@ def _image(entry: Mapping[str, Any], path: str, version: str, channels: tuple[Ch
     if not datasets:
         raise MetadataError(f"{path}.datasets", datasets, "an image has at least one dataset")
     version = str(entry.get("version", version)) or "0.4"
-    axes = _axes(entry.get("axes"), f"{path}.axes")
+    axes = _old_axes([*datasets, entry]) if entry.get("axes") is None else _axes(entry["axes"], f"{path}.axes")
     outer = _transform(entry.get("coordinateTransformations"), f"{path}.coordinateTransformations", axes)
     read = [
         _dataset(_mapping(item, f"{path}.datasets[{k}]"), f"{path}.datasets[{k}]", axes, outer)
         for k, item in enumerate(datasets)
     ]
     _check_order(read, path)
-    if axes is None:
-        ndim = next((len(d.scale) for d in read if d.scale is not None), len(_OLD_AXES))
-        axes = tuple(Axis(n, _TYPES[n]) for n in _OLD_AXES[-ndim:])
     return Image(str(entry.get("name") or ""), version, axes, tuple(read), channels)
 
 
-def _axes(value: object, path: str) -> tuple[Axis, ...] | None:
-    if value is None:
-        return None
+def _old_axes(entries: Sequence[object]) -> tuple[Axis, ...]:
+    """Axes where the metadata names none: the last of the five fixed ones, as many as the first scale has numbers."""
+    lists = [entry.get("coordinateTransformations") for entry in entries if isinstance(entry, Mapping)]
+    steps = [step for steps in lists if isinstance(steps, list) for step in steps if isinstance(step, Mapping)]
+    scales = [step["scale"] for step in steps if isinstance(step.get("scale"), list)]
+    ndim = len(scales[0]) if scales else len(_OLD_AXES)
+    return tuple(Axis(name, _TYPES[name]) for name in _OLD_AXES[-ndim:])
+
+
+def _axes(value: object, path: str) -> tuple[Axis, ...]:
     axes = []
     for i, item in enumerate(_sequence(value, path)):
         if isinstance(item, str):
@@ -125,6 +130,8 @@ def _axes(value: object, path: str) -> tuple[Axis, ...] | None:
         unit = entry.get("unit")
         axes.append(Axis(name, str(kind) if kind is not None else None, str(unit) if unit is not None else None))
     names = [axis.name for axis in axes]
+    if not names:
+        raise MetadataError(path, value, "an image has at least one axis")
     if len(set(names)) != len(names):
         raise MetadataError(path, names, "axis names are unique")
     return tuple(axes)
@@ -133,7 +140,7 @@ def _axes(value: object, path: str) -> tuple[Axis, ...] | None:
 _Linear = tuple[tuple[float, ...] | None, tuple[float, ...] | None]
 
 
-def _dataset(item: Mapping[str, Any], path: str, axes: tuple[Axis, ...] | None, outer: _Linear) -> Dataset:
+def _dataset(item: Mapping[str, Any], path: str, axes: tuple[Axis, ...], outer: _Linear) -> Dataset:
     name = item.get("path")
     if not isinstance(name, str) or not name:
         raise MetadataError(f"{path}.path", name, "a dataset names the path of its array")
@@ -149,7 +156,7 @@ def _dataset(item: Mapping[str, Any], path: str, axes: tuple[Axis, ...] | None, 
     return Dataset(name, scale, shift)
 
 
-def _transform(value: object, path: str, axes: tuple[Axis, ...] | None) -> _Linear:
+def _transform(value: object, path: str, axes: tuple[Axis, ...]) -> _Linear:
     """Compose scale and translation entries, in their order, into one scale and one translation."""
     scale: tuple[float, ...] | None = None
     shift: tuple[float, ...] | None = None
@@ -160,7 +167,7 @@ def _transform(value: object, path: str, axes: tuple[Axis, ...] | None) -> _Line
             continue
         if kind not in ("scale", "translation"):
             raise MetadataError(f"{path}[{i}].type", kind, "scale, translation or identity")
-        numbers = _numbers(entry.get(kind), f"{path}[{i}].{kind}", None if axes is None else len(axes))
+        numbers = _numbers(entry.get(kind), f"{path}[{i}].{kind}", len(axes))
         if kind == "translation":
             shift = tuple(a + b for a, b in zip(shift or (0.0,) * len(numbers), numbers, strict=True))
             continue
@@ -171,13 +178,21 @@ def _transform(value: object, path: str, axes: tuple[Axis, ...] | None) -> _Line
     return scale, shift
 
 
-def _numbers(value: object, path: str, count: int | None) -> tuple[float, ...]:
+def _numbers(value: object, path: str, count: int) -> tuple[float, ...]:
     items = _sequence(value, path)
-    if not all(isinstance(n, int | float) and not isinstance(n, bool) and isfinite(n) for n in items):
+    numbers = [_number(item) for item in items]
+    if any(number is None for number in numbers):
         raise MetadataError(path, value, "finite numbers")
-    if count is not None and len(items) != count:
+    if len(items) != count:
         raise MetadataError(path, value, f"one number for each of the {count} axes")
-    return tuple(float(n) for n in items)
+    return tuple(number for number in numbers if number is not None)
+
+
+def _number(value: object) -> float | None:
+    """The value as a finite float; None where it is anything else. JSON has integers that no float can hold."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) <= _LARGEST:
+        return None
+    return float(value)
 
 
 def _check_order(datasets: list[Dataset], path: str) -> None:
@@ -188,23 +203,21 @@ def _check_order(datasets: list[Dataset], path: str) -> None:
             raise MetadataError(f"{path}.datasets[{k + 1}]", coarser.scale, "datasets go from fine to coarse")
 
 
-def _channels(value: object, path: str) -> tuple[Channel, ...]:
+def _channels(value: object) -> tuple[Channel, ...]:
     """Read how channels like to be shown. Contrast is a wish, not data: what is unreadable counts as not said."""
-    if not isinstance(value, Mapping):
-        return ()
+    listed = value.get("channels") if isinstance(value, Mapping) else None
     channels = []
-    for i, item in enumerate(_sequence(value.get("channels", ()), f"{path}.channels")):
+    for i, item in enumerate(listed if isinstance(listed, list | tuple) else ()):
         entry = item if isinstance(item, Mapping) else {}
         window = entry.get("window")
         limits = (window.get("start"), window.get("end")) if isinstance(window, Mapping) else (None, None)
-        low, high = limits
-        known = isinstance(low, int | float) and isinstance(high, int | float) and isfinite(low) and isfinite(high)
+        low, high = map(_number, limits)
         color = entry.get("color")
         channels.append(
             Channel(
                 str(entry.get("label") or i),
                 color if isinstance(color, str) else None,
-                (float(low), float(high)) if known and low < high else None,  # type: ignore[arg-type, operator]
+                (low, high) if low is not None and high is not None and low < high else None,
             )
         )
     return tuple(channels)

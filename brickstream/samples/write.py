@@ -42,7 +42,8 @@ def write_sample(
     """Write a sample image with its mean pyramid as OME-Zarr.
 
     The store is made in a hidden folder beside `dest` and renamed at the end: an interrupted run leaves nothing at
-    `dest` (a killed one leaves the hidden folder). Memory is bounded (the gigapixel globe needs a few hundred megabytes). Blocks; safe in any thread.
+    `dest`, and only a killed one leaves the hidden folder. Memory is bounded: the gigapixel globe needs less than 400
+    megabytes. Blocks; safe in any thread.
 
     Parameters
     ----------

@@ -53,10 +53,10 @@ def shrink(array: NDArray[Any], ratio: Ratio, method: Literal["mean", "strided"]
 
 def memory_image(
     data: NDArray[Any] | Sequence[NDArray[Any]],
-    chunks: tuple[int, ...] | Sequence[tuple[int, ...]],
+    chunks: tuple[int, ...] | list[tuple[int, ...]],
     *,
     levels: int = 1,
-    ratios: Ratio | Sequence[Ratio] = 2,
+    ratios: Ratio | list[Ratio] = 2,
     method: Literal["mean", "strided"] = "mean",
     axes: Sequence[str] | None = None,
     scale: Sequence[float] | None = None,
@@ -73,12 +73,13 @@ def memory_image(
     ----------
     data : ndarray, or sequence of ndarray
         Level 0, which is then made coarser; or all levels, finest first.
-    chunks : tuple of int, or sequence of them
-        Pixels of a chunk along each axis; by level, or the same for all. Larger than the level is fine.
+    chunks : tuple of int, or list of them
+        Pixels of a chunk along each axis; the same for all levels, or a list with one for each. May be
+        larger than the level.
     levels : int, default 1
         Number of levels; without effect where `data` is a pyramid.
-    ratios : Ratio, or sequence of Ratio, default 2
-        From each level to the next; the same for all, or one for each step.
+    ratios : Ratio, or list of Ratio, default 2
+        From each level to the next; the same for all (a tuple goes by axis), or a list with one for each step.
     method : {"mean", "strided"}
         See :func:`shrink`.
     axes : sequence of str, optional
@@ -99,12 +100,12 @@ def memory_image(
     for k, array in enumerate(arrays):
         if k:
             total = total * np.array(steps[k - 1], dtype=np.float64)
-        size = tuple(chunks[k]) if isinstance(chunks[0], Sequence) else tuple(chunks)
+        size = chunks[k] if isinstance(chunks, list) else chunks
         place = shift + base * (total - 1) / 2
         made.append(
-            Level(str(k), array.shape, array.dtype, size, tuple((base * total).tolist()), tuple(place.tolist()))  # type: ignore[arg-type]
+            Level(str(k), array.shape, array.dtype, size, tuple((base * total).tolist()), tuple(place.tolist()))
         )
-        sources.append(source(array, size))  # type: ignore[arg-type]
+        sources.append(source(array, size))
     pyramid = Pyramid(name, tuple(Axis(n, _TYPES.get(n)) for n in names), tuple(made))
     return ChunkedImage(name, "memory", None, pyramid, tuple(sources))
 
@@ -112,17 +113,15 @@ def memory_image(
 def _pyramid(
     data: NDArray[Any] | Sequence[NDArray[Any]],
     levels: int,
-    ratios: Ratio | Sequence[Ratio],
+    ratios: Ratio | list[Ratio],
     method: Literal["mean", "strided"],
 ) -> tuple[list[NDArray[Any]], list[tuple[int, ...]]]:
     """All levels, and the ratio of each to the next."""
     arrays = [data] if isinstance(data, np.ndarray) else list(data)
     ndim = arrays[0].ndim
     count = levels - 1 if isinstance(data, np.ndarray) else len(arrays) - 1
-    given: list[Ratio] = [ratios] * count if isinstance(ratios, int) else list(ratios)
-    if isinstance(ratios, tuple) and all(isinstance(r, int) for r in ratios):
-        given = [ratios] * count
-    steps = [(r,) * ndim if isinstance(r, int) else tuple(r) for r in given]
+    given: list[Ratio] = list(ratios) if isinstance(ratios, list) else [ratios] * count
+    steps = [(r,) * ndim if isinstance(r, int) else r for r in given]
     if isinstance(data, np.ndarray):
         for step in steps[:count]:
             arrays.append(shrink(arrays[-1], step, method))

@@ -146,7 +146,7 @@ class StepSource:
 
         The length of the list is the number of reads that are running.
         """
-        return [read.index for read in self._reads]
+        return [read.index for read in self._reads if not read.answer.done()]
 
     def happened(self, what: str) -> list[Index]:
         """Chunks that something happened to, in order: ``happened("begin")`` is every read ever begun."""
@@ -212,7 +212,7 @@ class StepSource:
 
     def _find(self, index: Index) -> _Read:
         for read in self._reads:
-            if read.index == index:
+            if read.index == index and not read.answer.done():
                 return read
         raise BrickstreamError(f"no read of chunk {index} is waiting", "", f"waiting are {self.waiting}")
 

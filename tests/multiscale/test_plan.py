@@ -253,7 +253,7 @@ def test_a_partial_plan_keeps_the_bricks_nearest_to_the_focus() -> None:
     plan = plan_view(pyramid, view, Budget(5, (10, 10)))
     assert plan.partial
     assert {tuple(row) for row in plan.target.chunks.tolist()} == {(20, 10), (19, 10), (21, 10), (20, 9), (20, 11)}
-    assert plan.target.corner_pixels.tolist() == [[5, 0], [399, 304]] or plan.target.corner_pixels[1, 0] == 399
+    assert plan.target.corner_pixels.tolist() == [[5, 0], [399, 304]]
 
 
 @given(planes())
@@ -281,11 +281,11 @@ def test_a_view_inside_one_chunk_plans_exactly_one_chunk() -> None:
         for k, shape in enumerate(shapes)
     )
     pyramid = Pyramid("brain", tuple(Axis(name, "space") for name in "zyx"), levels)
-    view = View.plane(pyramid, canvas=(64, 64), center=(300.0, 300.0), zoom=1.0, point={"z": 40.0})
+    view = View.plane(pyramid, canvas=(64, 64), center=(300.0, 300.0), zoom=1.0, point={"z": 40.5})
     plan = plan_view(pyramid, view, Budget(500, (64, 64)))
     assert [part.level for part in plan.levels] == [0]
-    assert plan.target.chunks.tolist() == [[39, 1, 1]] or plan.target.chunks.tolist() == [[40, 1, 1]]
-    assert plan.target.corner_pixels[:, 1:].tolist() == [[268, 268], [331, 331]]
+    assert plan.target.chunks.tolist() == [[40, 1, 1]]
+    assert plan.target.corner_pixels.tolist() == [[40, 268, 268], [40, 331, 331]]
     assert plan.chunk_count == 1
 
 

@@ -2,6 +2,9 @@
 
 import gzip
 import io
+import signal
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -140,6 +143,23 @@ def test_an_interrupted_run_leaves_nothing(kind: type[BaseException], tmp_path: 
 
     with pytest.raises((KeyboardInterrupt, StoreError)):
         write_sample("synthetic", tmp_path / "s", shape=(130, 70, 70), progress=stop)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
+    """zarr writes in threads of its own; none may go on writing after the folder was removed."""
+    script = (
+        "import sys; from pathlib import Path; from brickstream.samples import write_sample;"
+        "write_sample('synthetic', Path(sys.argv[1]), shape=(4096, 512, 512), progress=lambda *now: print(flush=True))"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "s")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        child.send_signal(signal.SIGINT)
+        _, complaint = child.communicate()
+    assert child.returncode == -signal.SIGINT
+    assert complaint.strip().endswith(b"KeyboardInterrupt")
     assert list(tmp_path.iterdir()) == []
 
 

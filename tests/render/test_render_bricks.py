@@ -1,0 +1,216 @@
+"""Bricks, aprons, eviction and generations, without a GPU."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from brickstream.multiscale import Camera, View
+from brickstream.render.sink import BrickSink
+
+
+def make_sink(kit, max_bytes: int = 1 << 26, max_texture: int = 2048) -> BrickSink:
+    return BrickSink(kit.MemoryDevice(), max_bytes, lambda: (max_texture, max_texture))
+
+
+def check_slots(sink: BrickSink, arrays: list[np.ndarray], displayed_plane=None) -> int:
+    """Every resident brick, apron and all, equals a clamped slice of its level."""
+    layout, atlas = sink.layout, sink._device.atlas
+    checked = 0
+    for layer, bricks in sink._residency.layers.items():
+        at = tuple(slice(None) if p < 0 else p for p in layer.plane)
+        array = arrays[layer.level][at]
+        array = array[None] if array.ndim == 2 else array
+        for index, brick in bricks.items():
+            starts = [i * b for i, b in zip(index, layout.brick, strict=True)]
+            picks = [
+                np.clip(np.arange(s - a, s - a + n), 0, size - 1)
+                for s, a, n, size in zip(starts, layout.apron, layout.slot, array.shape, strict=True)
+            ]
+            # A brick at the far border repeats the border all the way through its slot.
+            o = layout.origin(brick.slot)
+            slot = atlas[o[0] : o[0] + layout.slot[0], o[1] : o[1] + layout.slot[1], o[2] : o[2] + layout.slot[2]]
+            np.testing.assert_array_equal(slot, array[np.ix_(*picks)])
+            assert brick.low <= slot.min()
+            assert brick.high >= slot.max()
+            checked += 1
+    return checked
+
+
+CASES = [
+    ((40, 50, 70), (16, 16, 16), (2, 2, 2)),
+    ((41, 67, 53), (1, 1024, 1024), (1, 3, 2)),
+    ((37, 45, 61), (7, 20, 19), (3, 2, 2)),
+    ((1, 70, 90), (1, 32, 17), (1, 2, 2)),
+    ((90, 33, 40), (128, 24, 16), (2, 2, 3)),
+]
+
+
+@pytest.mark.parametrize(("shape", "chunks", "factors"), CASES)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_slots_equal_the_dense_volume(kit, shape, chunks, factors, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    fine = rng.integers(0, 65535, shape, dtype=np.uint16)
+    arrays = [fine, kit.shrink(fine, factors)]
+    pyramid = kit.make_pyramid(arrays, chunks)
+    sink = make_sink(kit)
+    view = View.volume(pyramid, level=0, camera=Camera(fov=0))
+    kit.feed(sink, kit.plan_for(sink, pyramid, view), arrays, rng=rng)
+    sink.commit()
+    wanted = sum(len(w.bricks) for w in sink._wanted.values())
+    assert check_slots(sink, arrays) == wanted > 0
+    assert sink.shown_levels() == [0]
+    assert not sink._missing
+    assert sink.counters.bricks == wanted
+
+
+def test_planes_have_no_apron_across_the_plane(kit) -> None:
+    rng = np.random.default_rng(3)
+    array = rng.integers(0, 255, (5, 90, 110), dtype=np.uint8)
+    pyramid = kit.make_pyramid([array], (1, 32, 32))
+    sink = make_sink(kit)
+    for z in (1.0, 3.0):
+        view = View.plane(pyramid, point={"z": z}, canvas=(100, 100))
+        kit.feed(sink, kit.plan_for(sink, pyramid, view), [array], int(z), rng=rng)
+        sink.commit()
+    assert sink.layout.apron == (0, 1, 1)
+    assert check_slots(sink, [array]) == 2 * 12
+
+
+def test_aprons_cost_little(kit) -> None:
+    array = np.random.default_rng(0).integers(0, 255, (128, 128, 128), dtype=np.uint8)
+    pyramid = kit.make_pyramid([array], (32, 32, 32))
+    sink = make_sink(kit)
+    view = View.volume(pyramid, level=0)
+    kit.feed(sink, kit.plan_for(sink, pyramid, view), [array], rng=np.random.default_rng(1))
+    sink.commit()
+    assert sink.counters.bytes_patches <= 0.3 * sink.counters.bytes_bricks
+
+
+def test_gpu_bytes_stay_in_the_budget_and_everything_shown_is_right(kit) -> None:
+    array = np.random.default_rng(0).integers(0, 255, (40, 512, 512), dtype=np.uint8)
+    arrays = [array, kit.shrink(array, (1, 2, 2)), kit.shrink(array, (1, 4, 4)), kit.shrink(array, (1, 8, 8))]
+    pyramid = kit.make_pyramid(arrays, (1, 32, 32))
+    sink = make_sink(kit, 120_000)
+    rng = np.random.default_rng(5)
+    for generation in range(1, 25):
+        center = rng.uniform(0, 512, 2)
+        view = View.plane(pyramid, point={"z": float(generation // 4)}, canvas=(96, 96), center=center, zoom=1.0)
+        plan = kit.plan_for(sink, pyramid, view)
+        held = set(sink.begin(generation, plan))
+        for update in kit.updates(plan, lambda k, at: arrays[k][at], generation, held, rng=rng):
+            sink.put(update)
+            if rng.random() < 0.3:
+                sink.commit(0.0)
+        sink.complete(generation)
+        sink.commit()
+        assert sink.gpu_bytes <= 120_000
+        assert sink.shown_levels() == ([plan.target.level] if not plan.empty else [])
+    assert sink.counters.evicted > 0
+    check_known(sink, arrays)
+
+
+def check_known(sink: BrickSink, arrays: list[np.ndarray]) -> None:
+    """Interiors of whole bricks equal the data."""
+    layout, atlas = sink.layout, sink._device.atlas
+    for layer, bricks in sink._residency.layers.items():
+        array = arrays[layer.level][layer.plane[0]]
+        for (_, y, x), brick in bricks.items():
+            if brick.known is not None:
+                continue
+            _, h, w = brick.size
+            oz, oy, ox = layout.origin(brick.slot)
+            got = atlas[oz, oy + 1 : oy + 1 + h, ox + 1 : ox + 1 + w]
+            _, by, bx = layout.brick
+            np.testing.assert_array_equal(got, array[y * by : y * by + h, x * bx : x * bx + w])
+
+
+def test_what_is_resident_is_held_and_a_plane_is_never_mistaken(kit) -> None:
+    array = np.random.default_rng(0).integers(0, 255, (8, 128, 128), dtype=np.uint8)
+    arrays = [array, kit.shrink(array, (4, 2, 2))]
+    pyramid = kit.make_pyramid(arrays, (1, 32, 32))
+    sink = make_sink(kit)
+
+    def plan(z: float):
+        return kit.plan_for(sink, pyramid, View.plane(pyramid, point={"z": z}, canvas=(128, 128), level=0))
+
+    first = plan(0.0)
+    assert [part.level for part in first.levels] == [1, 0]
+    assert kit.feed(sink, first, arrays, 1) == set()
+    sink.commit()
+    again = sink.begin(2, plan(0.0))
+    assert len(again) == first.chunk_count
+    assert sink.shown_levels() == [0]
+    # Plane 1 of level 0 is new, but lies in the same plane of level 1.
+    held = sink.begin(3, plan(1.0))
+    assert {level for level, _ in held} == {1}
+    sink.commit()
+    assert sink.shown_levels() == [1]
+    # Plane 7 has nothing at all yet.
+    assert sink.begin(4, plan(7.0)) == set()
+    sink.commit()
+    assert not sink.has_pixels
+
+
+def test_stale_updates_and_failed_chunks_change_nothing(kit) -> None:
+    array = np.random.default_rng(0).integers(0, 255, (64, 64, 64), dtype=np.uint8)
+    arrays = [array, kit.shrink(array, (2, 2, 2))]
+    pyramid = kit.make_pyramid(arrays, (32, 32, 32))
+    sink = make_sink(kit)
+    plan = kit.plan_for(sink, pyramid, View.volume(pyramid, level=0))
+    bad = (0, (1, 1, 1))
+    late = list(kit.updates(plan, lambda k, at: arrays[k][at], 1))
+    kit.feed(sink, plan, arrays, 2, failed={bad})
+    for update in late:
+        sink.put(update)
+    sink.commit()
+    assert sink.counters.bricks == plan.chunk_count - 1
+    assert sink.shown_levels() == [0, 1]
+    assert sink.begin(3, plan) == {(p.level, tuple(c)) for p in plan.levels for c in p.chunks.tolist()} - {bad}
+
+
+def test_zooming_out_keeps_the_fine_picture_until_the_new_one_is_there(kit) -> None:
+    array = np.random.default_rng(0).integers(0, 255, (256, 256), dtype=np.uint8)
+    arrays = [array, kit.shrink(array, (2, 2)), kit.shrink(array, (4, 4))]
+    pyramid = kit.make_pyramid(arrays, (64, 64), axes="yx")
+    sink = make_sink(kit)
+    near = View.plane(pyramid, canvas=(64, 64), center=(32, 32), zoom=1.0)
+    plan = kit.plan_for(sink, pyramid, near)
+    assert [part.level for part in plan.levels] == [0]
+    kit.feed(sink, plan, arrays, 1)
+    sink.commit()
+    far = View.plane(pyramid, canvas=(64, 64), zoom=0.25)
+    plan = kit.plan_for(sink, pyramid, far)
+    assert plan.target.level == 2
+    held = sink.begin(2, plan)
+    sink.commit()
+    assert sink._table.windows[0].grid.layer.level == 0
+    assert sink._table.windows[0].slots.any()
+    for update in kit.updates(plan, lambda k, at: arrays[k][at], 2, held):
+        sink.put(update)
+    sink.commit()
+    assert sink.shown_levels() == [2]
+    assert [w.grid.layer.level for w in sink._table.windows] == [2]
+
+
+def test_a_brick_with_new_parts_in_view_waits_for_them(kit) -> None:
+    array = np.random.default_rng(0).integers(0, 255, (64, 64), dtype=np.uint8)
+    pyramid = kit.make_pyramid([array], (8, 8), axes="yx")
+    sink = make_sink(kit)
+    corner = View.plane(pyramid, canvas=(8, 8), center=(3.5, 3.5), zoom=1.0)
+    plan = kit.plan_for(sink, pyramid, corner)
+    assert plan.chunk_count == 1
+    kit.feed(sink, plan, [array], 1)
+    sink.commit()
+    assert sink.shown_levels() == [0]
+    wider = View.plane(pyramid, canvas=(16, 8), center=(3.5, 7.5), zoom=1.0)
+    plan = kit.plan_for(sink, pyramid, wider)
+    held = sink.begin(2, plan)
+    assert held == set()
+    sink.commit()
+    assert sink.has_pixels  # the part that is there stays
+    for update in kit.updates(plan, lambda k, at: array[at], 2, held):
+        sink.put(update)
+    sink.commit()
+    o = sink.layout.origin(sink._residency.get(sink._target_layer, (0, 0, 0)).slot)
+    np.testing.assert_array_equal(sink._device.atlas[o[0], o[1] + 1 : o[1] + 9, o[2] + 1 : o[2] + 17], array[:8, :16])
