@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -19,7 +20,10 @@ Document = Mapping[str, Any]
 
 # A corrupt document must not make us plan for arrays that cannot be.
 MAX_CHUNK_NBYTES = 1 << 32
+MAX_LENGTH = 1 << 48
 _SPECIAL_FLOATS = {"NaN": np.nan, "Infinity": np.inf, "-Infinity": -np.inf}
+_TYPE_V2 = re.compile(r"[<>|][biuf]\d{1,2}")
+_TYPE_V3 = re.compile(r"bool|u?int(8|16|32|64)|float(16|32|64)")
 
 
 @dataclass(frozen=True)
@@ -79,30 +83,26 @@ def _info_v2(document: Document, path: str, where: str) -> ArrayInfo:
 
 
 def _dtype_v2(value: object, where: str) -> np.dtype[Any]:
-    if isinstance(value, str):
+    if isinstance(value, str) and _TYPE_V2.fullmatch(value):
         try:
-            dtype = np.dtype(value)
+            return np.dtype(value)
         except TypeError as error:
             raise MetadataError("dtype", value, "a NumPy type", where) from error
-        if dtype.kind in "biuf":
-            return dtype
     raise MetadataError("dtype", value, "numbers (bool, integer or float)", where)
 
 
 def _info_v3(document: Document, path: str, where: str) -> ArrayInfo:
     shape = _lengths(document.get("shape"), "shape", where, least=0)
-    grid = document.get("chunk_grid")
-    if not isinstance(grid, Mapping) or grid.get("name") != "regular":
-        raise MetadataError("chunk_grid", grid, "a regular chunk grid", where)
-    outer = _lengths((grid.get("configuration") or {}).get("chunk_shape"), "chunk_grid.chunk_shape", where)
+    grid = _object(document.get("chunk_grid"), "chunk_grid", where)
+    if grid.get("name") != "regular":
+        raise MetadataError("chunk_grid.name", grid.get("name"), "a regular chunk grid", where)
+    config = _object(grid.get("configuration"), "chunk_grid.configuration", where)
+    outer = _lengths(config.get("chunk_shape"), "chunk_grid.configuration.chunk_shape", where)
     value = document.get("data_type")
-    try:
-        dtype = np.dtype(value) if isinstance(value, str) else np.dtype(object)
-    except TypeError:
-        dtype = np.dtype(object)
-    if dtype.kind not in "biuf":
+    if not isinstance(value, str) or not _TYPE_V3.fullmatch(value):
         raise MetadataError("data_type", value, "numbers (bool, integer or float)", where)
-    shard = _sharding(document)
+    dtype = np.dtype(value)
+    shard = _sharding(document, where)
     chunks = outer if shard is None else _lengths(shard.get("chunk_shape"), "codecs[0].chunk_shape", where)
     if len(chunks) != len(outer) or any(o % c for o, c in zip(outer, chunks, strict=True)):
         raise MetadataError("codecs[0].chunk_shape", chunks, "whole chunks fill a shard", where)
@@ -112,17 +112,41 @@ def _info_v3(document: Document, path: str, where: str) -> ArrayInfo:
     return ArrayInfo(path, 3, shape, chunks, None if shard is None else outer, dtype, named, document)
 
 
-def _sharding(document: Document) -> Document | None:
+def _sharding(document: Document, where: str) -> Document | None:
     """Configuration of the one codec that shards, if the array is sharded."""
-    codecs = document.get("codecs")
-    if not isinstance(codecs, Sequence) or len(codecs) != 1 or not isinstance(codecs[0], Mapping):
+    codecs = _codecs(document.get("codecs"), "codecs", where)
+    if len(codecs) != 1 or codecs[0]["name"] != "sharding_indexed":
         return None
-    return (codecs[0].get("configuration") or {}) if codecs[0].get("name") == "sharding_indexed" else None
+    return _object(codecs[0].get("configuration"), "codecs[0].configuration", where)
+
+
+def _object(value: object, path: str, where: str) -> Document:
+    """Take a JSON object; null and nothing count as empty."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise MetadataError(path, value, "an object", where)
+    return value
+
+
+def _codecs(value: object, path: str, where: str, name: str = "name") -> list[Document]:
+    """Take a list of codecs, each an object with a name; a bare text is its name."""
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise MetadataError(path, value, "a list of codecs", where)
+    codecs: list[Document] = [{name: codec} if isinstance(codec, str) else codec for codec in value]
+    for i, codec in enumerate(codecs):
+        if not isinstance(_object(codec, f"{path}[{i}]", where).get(name), str):
+            raise MetadataError(f"{path}[{i}]", codec, f"a codec has a {name}", where)
+        _object(codec.get("configuration"), f"{path}[{i}].configuration", where)
+    return codecs
 
 
 def _lengths(value: object, path: str, where: str, least: int = 1) -> tuple[int, ...]:
     fine = isinstance(value, Sequence) and not isinstance(value, str)
-    if not fine or not all(isinstance(n, int) and n >= least for n in value):  # type: ignore[attr-defined]
+    whole = (isinstance(n, int) and not isinstance(n, bool) and least <= n <= MAX_LENGTH for n in value) if fine else ()
+    if not fine or not all(whole):
         raise MetadataError(path, value, f"whole numbers, {least} or more", where)
     return tuple(value)  # type: ignore[arg-type]
 
@@ -161,24 +185,29 @@ def _fast_source(info: ArrayInfo, reader: Reader, executor: Executor, where: str
     document, fill = info.document, _fill_value(info, where)
     key = _key_maker(info, where)
     if info.zarr_format == 2:
-        decoder = decoder_v2(document, np.dtype(document["dtype"]), info.chunks)
+        compressor = [document["compressor"]] if document.get("compressor") else []
+        filters = _codecs(document.get("filters"), "filters", where, "id")
+        steps = [*filters, *_codecs(compressor, "compressor", where, "id")]
+        decoder = decoder_v2(steps, np.dtype(document["dtype"]), info.chunks, document.get("order") == "F")
         return ZarrSource(reader, info.shape, info.chunks, info.dtype, fill, key, decoder, executor)
-    shard = _sharding(document)
+    shard = _sharding(document, where)
     if shard is None or info.shards is None:
-        decoder = decoder_v3(document.get("codecs") or (), info.dtype, info.chunks)
+        decoder = decoder_v3(_codecs(document.get("codecs"), "codecs", where), info.dtype, info.chunks)
         return ZarrSource(reader, info.shape, info.chunks, info.dtype, fill, key, decoder, executor)
-    decoder = decoder_v3(shard.get("codecs") or (), info.dtype, info.chunks)
-    index, nbytes = _index_decoder(shard, info.shards, info.chunks)
+    decoder = decoder_v3(_codecs(shard.get("codecs"), "codecs[0].codecs", where), info.dtype, info.chunks)
+    index_codecs = _codecs(shard.get("index_codecs"), "codecs[0].index_codecs", where)
+    index, nbytes = _index_decoder(index_codecs, info.shards, info.chunks)
     at_end = shard.get("index_location", "end") == "end"
     return ShardedSource(
         reader, info.shape, info.chunks, info.dtype, fill, info.shards, key, decoder, index, nbytes, at_end, executor
     )
 
 
-def _index_decoder(shard: Document, shards: tuple[int, ...], chunks: tuple[int, ...]) -> tuple[ChunkDecoder, int]:
+def _index_decoder(
+    codecs: Sequence[Document], shards: tuple[int, ...], chunks: tuple[int, ...]
+) -> tuple[ChunkDecoder, int]:
     """Decoder and encoded size of a shard's index."""
     grid = tuple(s // c for s, c in zip(shards, chunks, strict=True))
-    codecs = shard.get("index_codecs") or ()
     extra = 0
     for codec in codecs:
         if codec.get("name") not in ("bytes", "crc32c"):
@@ -190,17 +219,23 @@ def _index_decoder(shard: Document, shards: tuple[int, ...], chunks: tuple[int, 
 def _key_maker(info: ArrayInfo, where: str) -> Callable[[Index], str]:
     prefix = f"{info.path}/" if info.path else ""
     if info.zarr_format == 2:
-        separator = info.document.get("dimension_separator", ".")
+        separator = _separator(info.document.get("dimension_separator") or ".", "dimension_separator", where)
         return lambda index: prefix + separator.join(map(str, index))
-    encoding = info.document.get("chunk_key_encoding") or {}
-    name, config = encoding.get("name", "default"), encoding.get("configuration") or {}
-    if name == "v2":
-        separator = config.get("separator", ".")
-        return lambda index: prefix + separator.join(map(str, index))
-    if name != "default":
+    encoding = _object(info.document.get("chunk_key_encoding"), "chunk_key_encoding", where)
+    name = encoding.get("name", "default")
+    if name not in ("default", "v2"):
         raise MetadataError("chunk_key_encoding.name", name, "default or v2", where)
-    separator = config.get("separator", "/")
-    return lambda index: prefix + separator.join(("c", *map(str, index)))
+    path = "chunk_key_encoding.configuration"
+    config = _object(encoding.get("configuration"), path, where)
+    separator = _separator(config.get("separator", "/" if name == "default" else "."), f"{path}.separator", where)
+    start = ("c",) if name == "default" else ()
+    return lambda index: prefix + separator.join((*start, *map(str, index)))
+
+
+def _separator(value: object, path: str, where: str) -> str:
+    if value not in (".", "/"):
+        raise MetadataError(path, value, "a full stop or a slash", where)
+    return str(value)
 
 
 def _fill_value(info: ArrayInfo, where: str) -> Any:
@@ -209,10 +244,13 @@ def _fill_value(info: ArrayInfo, where: str) -> Any:
         value = 0
     if isinstance(value, str) and value in _SPECIAL_FLOATS:
         value = _SPECIAL_FLOATS[value]
-    elif isinstance(value, str) and value.startswith("0x") and info.zarr_format == 3:
-        raw = bytes.fromhex(value[2:])
-        return np.frombuffer(raw, info.dtype.newbyteorder(">")).astype(info.dtype)[0]
     try:
-        return np.asarray(value).astype(info.dtype)[()]
-    except (TypeError, ValueError, OverflowError) as error:
+        if isinstance(value, str) and value.startswith("0x") and info.zarr_format == 3:
+            return np.frombuffer(bytes.fromhex(value[2:]), info.dtype.newbyteorder(">")).astype(info.dtype)[0]
+        with np.errstate(invalid="raise", over="ignore"):
+            fill = np.asarray(value).astype(info.dtype)
+    except (ArithmeticError, TypeError, ValueError, LookupError) as error:
         raise MetadataError("fill_value", value, f"a value of type {info.dtype}", where) from error
+    if fill.shape != ():
+        raise MetadataError("fill_value", value, "one value", where)
+    return fill[()]

@@ -83,20 +83,18 @@ def _first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {text[0][:120]}" if text else type(error).__name__
 
 
-def decoder_v2(meta: Mapping[str, Any], dtype: np.dtype[Any], chunks: tuple[int, ...]) -> ChunkDecoder:
-    """Decoder of a Zarr v2 array from its ``.zarray``.
+def decoder_v2(
+    codecs: Sequence[Mapping[str, Any]], dtype: np.dtype[Any], chunks: tuple[int, ...], fortran: bool
+) -> ChunkDecoder:
+    """Decoder of a Zarr v2 array from its filters and its compressor, in the order of encoding.
 
     Raises
     ------
     CodecError
         If numcodecs has no such codec.
     """
-    steps: list[BytesStep] = []
-    if meta.get("compressor"):
-        steps.append(_numcodec(meta["compressor"]))
-    steps.extend(_numcodec(config) for config in reversed(meta.get("filters") or ()))
-    order = tuple(range(len(chunks)))[::-1] if meta.get("order") == "F" else None
-    return ChunkDecoder(chunks, dtype, tuple(steps), order)
+    steps = tuple(_numcodec(config) for config in reversed(codecs))
+    return ChunkDecoder(chunks, dtype, steps, tuple(range(len(chunks)))[::-1] if fortran else None)
 
 
 def _numcodec(config: Mapping[str, Any]) -> BytesStep:

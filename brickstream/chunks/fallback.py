@@ -123,6 +123,7 @@ def open_fallback(
 
 
 def _unknown_codec(document: Mapping[str, Any], error: Exception) -> str:
-    names = [str(codec.get("name")) for codec in document.get("codecs", ()) if isinstance(codec, Mapping)]
+    codecs = document.get("codecs") or ()
+    names = [str(codec.get("name")) if isinstance(codec, Mapping) else str(codec) for codec in codecs]
     chain = f" among {', '.join(names)}" if names else ""
     return f"unknown codec{chain} ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''})"

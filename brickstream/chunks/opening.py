@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from math import isclose
-from typing import Any
+from typing import Any, TypeVar
 
 from brickstream.chunks.arrays import ArrayInfo, array_info, make_source
 from brickstream.chunks.reader import Reader
 from brickstream.chunks.source import ChunkSource
 from brickstream.errors import AccessDeniedError, MetadataError, NotFoundError
 from brickstream.multiscale import Axis, Dataset, Image, Level, Pyramid, read_metadata
+
+T = TypeVar("T")
 
 _PROBES = ("zarr.json", ".zattrs", ".zarray", ".zgroup", ".zmetadata")
 _AXIS_NAMES = ("t", "c", "z", "y", "x")
@@ -118,36 +120,53 @@ class _Node:
 
     @property
     def attributes(self) -> Mapping[str, Any]:
-        found = self._v3.get("attributes", {}) if self._v3 else self.documents.get(".zattrs")
-        if found is None:
-            found = self.documents.get(".zmetadata", {}).get("metadata", {}).get(".zattrs", {})
-        return found if isinstance(found, Mapping) else {}
+        if self._v3:
+            return _mapping(self._v3.get("attributes"))
+        found = self.documents.get(".zattrs")
+        return _mapping(self._consolidated_v2.get(".zattrs")) if found is None else found
 
     @property
     def ome(self) -> Mapping[str, Any]:
-        inner = self.attributes.get("ome", self.attributes)
-        return inner if isinstance(inner, Mapping) else {}
+        return _mapping(self.attributes.get("ome", self.attributes))
+
+    @property
+    def _consolidated_v2(self) -> Mapping[str, Any]:
+        return _mapping(self.documents.get(".zmetadata", {}).get("metadata"))
 
     @property
     def consolidated(self) -> Mapping[str, Mapping[str, Any]]:
         """Metadata documents of arrays below, by path; empty where the store has none."""
         if self._v3:
-            inline = self._v3.get("consolidated_metadata")
-            nodes = inline.get("metadata", {}) if isinstance(inline, Mapping) else {}
-            return {path: doc for path, doc in nodes.items() if doc.get("node_type") == "array"}
-        nodes = self.documents.get(".zmetadata", {}).get("metadata", {})
-        return {key.removesuffix("/.zarray"): doc for key, doc in nodes.items() if key.endswith("/.zarray")}
+            nodes = _mapping(_mapping(self._v3.get("consolidated_metadata")).get("metadata"))
+            return {path: doc for path, doc in nodes.items() if _mapping(doc).get("node_type") == "array"}
+        nodes = self._consolidated_v2
+        return {key.removesuffix("/.zarray"): _mapping(doc) for key, doc in nodes.items() if key.endswith("/.zarray")}
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    """Take a JSON object; anything else counts as empty, for documents that are only a help."""
+    return value if isinstance(value, Mapping) else {}
 
 
 async def _probe(reader: Reader, prefix: str) -> dict[str, Mapping[str, Any]]:
     """Read every document that may describe a place, at once."""
     keys = [f"{prefix}{name}" for name in _PROBES]
-    answers = await asyncio.gather(*(_read_json(reader, key) for key in keys))
+    answers = await _together(_read_json(reader, key) for key in keys)
     found = {name: doc for name, doc in zip(_PROBES, answers, strict=True) if isinstance(doc, Mapping)}
     refused = [doc for doc in answers if isinstance(doc, AccessDeniedError)]
     if not found and refused:
         raise refused[0]
     return found
+
+
+async def _together(reads: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Await coroutines at once; the first error ends all of them, and none is left running."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(read) for read in reads]
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from errors.exceptions[0].__cause__
+    return [task.result() for task in tasks]
 
 
 async def _read_json(reader: Reader, key: str) -> Mapping[str, Any] | AccessDeniedError | None:
@@ -200,7 +219,7 @@ async def _arrays(reader: Reader, root: _Node, paths: Sequence[str]) -> list[Arr
             raise NotFoundError("a level that the metadata names is not there", where, "the store may be half written")
         return array_info(document, path, where)
 
-    return list(await asyncio.gather(*(one(path) for path in paths)))
+    return await _together(one(path) for path in paths)
 
 
 async def _open_series(reader: Reader, executor: Executor) -> ChunkedImage:
@@ -231,7 +250,7 @@ async def _open_group(reader: Reader, executor: Executor, root: _Node) -> Chunke
     if known:
         documents = dict(known)
     else:
-        answers = await asyncio.gather(*(_read_json(reader, f"{path}/{name}") for path in _LIKELY_ARRAYS))
+        answers = await _together(_read_json(reader, f"{path}/{name}") for path in _LIKELY_ARRAYS)
         pairs = zip(_LIKELY_ARRAYS, answers, strict=True)
         documents = {path: document for path, document in pairs if isinstance(document, Mapping)}
     infos = [array_info(doc, path, f"{reader.url}/{path}") for path, doc in documents.items() if _is_array(doc)]

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 from urllib.request import url2pathname
 
 import aiohttp
@@ -190,6 +190,8 @@ class LocalReader:
         return body
 
     def _read(self, key: str, span: ByteRange | None) -> bytes | None:
+        if "\0" in key:
+            return None
         path = self._root / key
         try:
             with path.open("rb") as file:
@@ -280,16 +282,27 @@ def make_reader(where: object, session: aiohttp.ClientSession, traffic: Traffic)
         return StoreReader(_zarr_store(where), traffic)
     if not where.strip():
         raise StoreError("the URL is empty", "", "give an http(s) URL or a folder")
-    scheme = urlsplit(where).scheme.lower()
+    parts = _split(where)
+    scheme = parts.scheme.lower()
     if scheme in ("http", "https"):
-        if not urlsplit(where).netloc:
+        if not parts.hostname:
             raise StoreError("the URL has no host", redact(where), "it looks like http://host/path")
         return HttpReader(where, session, traffic)
     if scheme == "file":
-        return LocalReader(_folder(Path(url2pathname(urlsplit(where).path))), traffic)
+        return LocalReader(_folder(Path(url2pathname(parts.path))), traffic)
     if "://" not in where:
         return LocalReader(_folder(Path(where)), traffic)
     return StoreReader(_fsspec_store(where, scheme), traffic, where)
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:
+        # What cannot be taken apart cannot be redacted either: the message must do without it.
+        raise StoreError("the URL cannot be read", "", "it looks like http://host:8000/path") from error
+    return parts
 
 
 def _folder(path: Path) -> Path:

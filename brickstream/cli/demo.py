@@ -17,12 +17,16 @@ from brickstream.latency import Network, ThreadedServer
 from brickstream.multiscale import Camera, View
 from brickstream.samples import write_sample
 from brickstream.viewers.files import write_png
-from brickstream.viewers.snapshot import Frame, Snapshot
+from brickstream.viewers.look import Look
+from brickstream.viewers.snapshot import Frame, MakeView, Snapshot
 
 SAMPLES = ("globe", "brain")
+STAGES = ("first", "half", "done")
 FLAT_CANVAS = (1600, 800)
 VOLUME_CANVAS = (800, 600)
-CAMERA = Camera(azimuth=140.0, elevation=20.0)
+# From the side, and bright matter only: so that a projection of maxima looks like a brain and not like a stone.
+CAMERA = Camera(azimuth=100.0, elevation=8.0)
+VOLUME_LOOK = Look("mip", clim=(110.0, 240.0))
 _WINDOW_S = 120.0
 
 
@@ -30,7 +34,7 @@ def run_demo(out: Path, *, stay: bool, latency_ms: float) -> int:
     """Make the samples, serve them, draw the pictures in a child process, show windows where there is a display.
 
     Returns the exit code. Files of `out`: ``2d-first.png``, ``2d-half.png``, ``2d-done.png``, the same for 3d, and
-    ``timeline.json``; the sample images stay in ``out/images`` for the next time.
+    ``timeline.json``, and all six on one sheet as ``overview.png``; the sample images stay in ``out/images`` for the next time.
     """
     images = out / "images"
     try:
@@ -77,27 +81,33 @@ def _show_windows(urls: Sequence[str], stay: bool) -> None:
 def draw_pictures(flat: str, volume: str, out: Path) -> int:
     """Draw both views offscreen and write pictures and timeline; return the exit code."""
     timeline = {
-        "2d": _draw("2d", flat, out, FLAT_CANVAS, lambda image: View.plane(image, canvas=FLAT_CANVAS)),
+        "2d": _draw("2d", flat, out, FLAT_CANVAS, Look(), lambda image: View.plane(image, canvas=FLAT_CANVAS)),
         "3d": _draw(
-            "3d", volume, out, VOLUME_CANVAS, lambda image: View.volume(image, canvas=VOLUME_CANVAS, camera=CAMERA)
+            "3d",
+            volume,
+            out,
+            VOLUME_CANVAS,
+            VOLUME_LOOK,
+            lambda image: View.volume(image, canvas=VOLUME_CANVAS, camera=CAMERA),
         ),
     }
+    _write_overview(out)
     (out / "timeline.json").write_text(json.dumps(timeline, indent=2) + "\n")
     return 3 if any(part["chunks_failed"] for part in timeline.values()) else 0
 
 
-def _draw(name: str, url: str, out: Path, canvas: tuple[int, int], make_view: Any) -> dict[str, Any]:
+def _draw(name: str, url: str, out: Path, canvas: tuple[int, int], look: Look, make_view: MakeView) -> dict[str, Any]:
     frames: list[Frame] = []
     with console.progress(f"{name} chunks") as step:
-        stages = ("first", "half", "done")
         snapshot = Snapshot(
             url,
             make_view,
             canvas,
+            look,
             ndisplay=int(name[0]),
             on_frame=frames.append,
             on_progress=step,
-            stages=stages,
+            stages=STAGES,
         )
         snapshot.take()
     for frame in frames:
@@ -109,6 +119,21 @@ def _draw(name: str, url: str, out: Path, canvas: tuple[int, int], make_view: An
         for frame in frames
     ]
     return {"url": url, "canvas": list(canvas), "frames": moments, **snapshot.report.as_dict()}
+
+
+def _write_overview(out: Path) -> None:
+    """Put the six pictures on one sheet: first, half-way and done, side by side."""
+    from PIL import Image
+
+    width, heights = 400, {"2d": 200, "3d": 300}
+    sheet = Image.new("RGB", (3 * width, sum(heights.values())))
+    top = 0
+    for name, height in heights.items():
+        for column, stage in enumerate(STAGES):
+            with Image.open(out / f"{name}-{stage}.png") as picture:
+                sheet.paste(picture.convert("RGB").resize((width, height)), (column * width, top))
+        top += height
+    sheet.save(out / "overview.png", optimize=True)
 
 
 def _table(timeline: dict[str, Any], out: Path) -> str:

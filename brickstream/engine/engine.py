@@ -168,7 +168,8 @@ class Engine:
             If what is there cannot be read.
         """
         running = self._run()
-        reader = make_reader(where, running.session, self.traffic)
+        # Looking whether a folder is there blocks, and so does loading what reads other kinds of URL.
+        reader = await asyncio.to_thread(make_reader, where, running.session, self.traffic)
         return await open_image(reader, running.executor)
 
     async def labels(self, image: ChunkedImage) -> tuple[str, ...]:

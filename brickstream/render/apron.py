@@ -63,9 +63,7 @@ def offsets(apron: Triple) -> list[Offset]:
 
 def inside(grid: LevelGrid, index: Index, offset: Offset) -> Offset:
     """Take an offset as 0 along axes where it leaves the level."""
-    z, y, x = (
-        o if 0 <= i + o < n else 0 for i, o, n in zip(index, offset, grid.counts, strict=True)
-    )
+    z, y, x = (o if 0 <= i + o < n else 0 for i, o, n in zip(index, offset, grid.counts, strict=True))
     return z, y, x
 
 
@@ -86,15 +84,11 @@ def skins(interior: Array, apron: Triple) -> dict[Face, Array]:
 
 def padded(interior: Array, layout: AtlasLayout) -> Array:
     """Fill a slot with a brick: the interior, and its own edge pixels repeated all around."""
-    pads = [
-        (a, total - a - n) for a, total, n in zip(layout.apron, layout.slot, interior.shape, strict=True)
-    ]
+    pads = [(a, total - a - n) for a, total, n in zip(layout.apron, layout.slot, interior.shape, strict=True)]
     return np.pad(interior, pads, mode="edge")
 
 
-def join(
-    slot: Array, layout: AtlasLayout, brick: Brick, offset: Offset, reach: Offset, neighbour: Brick
-) -> None:
+def join(slot: Array, layout: AtlasLayout, brick: Brick, offset: Offset, reach: Offset, neighbour: Brick) -> None:
     """Write the pixels of a neighbour into one block of a slot's apron; `reach` is the offset inside the level."""
     slot[block(layout, brick.size, offset)] = _strip(offset, reach, neighbour)
 

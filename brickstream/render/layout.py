@@ -164,7 +164,9 @@ def _grid(brick: Triple, apron: Triple, count: int, max_texture: int) -> Triple:
     """
     size = [b + 2 * a for b, a in zip(brick, apron, strict=True)]
     tops = [max(1, max_texture // s) for s in size]
-    choices = [np.arange(1, top + 1) if a else 2 ** np.arange(top.bit_length()) for top, a in zip(tops, apron, strict=True)]
+    choices = [
+        np.arange(1, top + 1) if a else 2 ** np.arange(top.bit_length()) for top, a in zip(tops, apron, strict=True)
+    ]
     z, y = np.meshgrid(choices[0], choices[1], indexing="ij")
     x = np.clip(count // (z * y), 0, tops[2])
     total = z * y * x

@@ -264,7 +264,7 @@ class PageTable:
         return there
 
     def shown(self, cells: IntArray) -> NDArray[np.int64]:
-        """Positions of the levels that some cells of the target's window draw, each once.
+        """Positions of the levels that are drawn in some cells of the target's window, or in finer ones still kept.
 
         Parameters
         ----------
@@ -276,7 +276,8 @@ class PageTable:
         at = at[((at >= 0) & (at < window.count)).all(axis=1)]
         rows = self._flat[window.first + ravel(at, window.count)]
         levels = rows[:, LEVEL].astype(np.int64)
-        return np.unique(levels[(levels != self.target) | (rows[:, SLOT] > 0)])
+        kept = [i for i, finer in enumerate(self.windows[: self.target]) if finer.slots.any()]
+        return np.unique(np.append(levels[(levels != self.target) | (rows[:, SLOT] > 0)], kept)).astype(np.int64)
 
 
 def _spans(fine: Window, coarse: Window) -> Spans:

@@ -70,7 +70,9 @@ class BrickScene:
 
     def _limits(self) -> tuple[int, int]:
         flat, deep = texture_limits()
-        return (flat, deep) if self._max_texture is None else (min(flat, self._max_texture), min(deep, self._max_texture))
+        return (
+            (flat, deep) if self._max_texture is None else (min(flat, self._max_texture), min(deep, self._max_texture))
+        )
 
     @property
     def clim(self) -> tuple[float, float]:

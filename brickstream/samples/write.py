@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ SAMPLE_NAMES = ("globe", "brain", "synthetic")
 """What :func:`write_sample` can write."""
 
 # Raise it when what a sample contains changes: an older copy is then no longer taken for a finished one.
-_REVISION = 1
+_REVISION = 2
 _ZARR_FORMATS = {"0.4": 2, "0.5": 3}
 
 
@@ -148,6 +149,7 @@ def _write(
             folder = Path(scratch) / "image"
             zarr.create_group(folder, zarr_format=2 if storage.zarr_format == 2 else 3, attributes=attributes)
             write_pyramid(folder, levels, source.dtype, source.read, storage, count.advance)
+            _consolidate(folder)
             _move(folder, dest, attributes)
     except BrickstreamError:
         raise
@@ -155,6 +157,14 @@ def _write(
         raise AccessDeniedError("the sample cannot be written", str(dest), "choose another folder") from error
     except OSError as error:
         raise StoreError(f"the sample cannot be written: {error.strerror or error}", str(dest)) from error
+
+
+def _consolidate(folder: Path) -> None:
+    """Put the metadata of all levels beside that of the image: readers that know it save a round trip."""
+    with warnings.catch_warnings():
+        # zarr-python says that the v3 specification has no such thing yet; readers that do not know it ignore it.
+        warnings.simplefilter("ignore")
+        zarr.consolidate_metadata(folder)
 
 
 def _move(folder: Path, dest: Path, attributes: dict[str, Any]) -> None:

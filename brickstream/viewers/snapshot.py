@@ -74,7 +74,7 @@ class Report:
     failures: list[dict[str, str]] = field(default_factory=list)
     open_s: float | None = None
     first_level: int | None = None
-    frames: int = 0
+    frames_drawn: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON document."""
@@ -245,7 +245,7 @@ class Snapshot:
         seconds = self._seconds()
         shown = offscreen.sink.shown_levels()
         level = min(shown) if shown else None
-        self.report.frames += 1
+        self.report.frames_drawn += 1
         if self.report.first_pixels_s is None and shown:
             self.report.first_pixels_s, self.report.first_level = seconds, level
         self._on_frame(Frame(stage, seconds, picture, level, progress))

@@ -19,12 +19,11 @@ bool take_sample(float value, int index) {
 }
 
 bool end_ray(out vec4 colour, out float at) {
-    if (g_at < 0)
-        return false;
     // Ten finer samples around the best one.
     at = float(g_at) - 0.5;
     float best = g_best;
-    for (int k = 0; k < 10; k++) {
+    int tries = g_at < 0 ? 0 : 10;
+    for (int k = 0; k < tries; k++) {
         float here = float(g_at) - 0.5 + 0.1 * float(k);
         float value = value_at(here, best);
         if (value < best) {
@@ -33,5 +32,5 @@ bool end_ray(out vec4 colour, out float at) {
         }
     }
     colour = colour_of(best);
-    return true;
+    return g_at >= 0;
 }

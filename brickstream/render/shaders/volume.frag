@@ -2,8 +2,6 @@
 // (or the near plane) to where it leaves it, a whole number of equal steps. Only samples inside the window are taken, and
 // all samples in a row that lie in one brick share one lookup.
 
-#define BLOCK 24
-
 varying vec3 v_position;
 varying vec4 v_near;
 varying vec4 v_far;
@@ -26,55 +24,43 @@ void main() {
     ray = mix(ray, vec3(1e-20), vec3(equal(ray, vec3(0.0))));
     vec2 window = crossing(v_position, ray, u_window_low, u_window_high);
     // Both faces of the box are drawn; the ray is cast once, from the one where it leaves.
-    if (-window.x <= window.y)
-        discard;
+    bool entering = -window.x <= window.y;
     vec2 box = crossing(v_position, ray, u_box_low, u_box_high);
     float entry = max(dot(near - v_position, ray), box.x);
     int steps = int((box.y - entry) / u_step + 0.5);
-    if (steps < 1)
-        discard;
-    float length_of_step = (box.y - entry) / float(steps);
+    float length_of_step = (box.y - entry) / float(max(steps, 1));
     float first = max(0.0, ceil((window.x - entry) / length_of_step - 1e-3));
     int count = int(min(float(steps), floor((window.y - entry) / length_of_step + 1e-3) + 1.0) - first);
+    // Zero steps and not only discard: software rasterisers go on with what they discard.
+    count = entering || steps < 1 ? 0 : count;
     g_start = v_position + ray * (entry + first * length_of_step);
     g_stride = ray * length_of_step;
 
     begin_ray();
     bool sampled = false;
     int i = 0;
-    int until = 0;
-    g_low = vec3(1.0);
-    g_high = vec3(-1.0);
-    // In blocks, so that neighbouring rays that cross a brick more or less fall into step again; a rasteriser draws
-    // several in lockstep.
     while (i < count) {
-        until = min(i + BLOCK, count);
-        while (i < until) {
-            vec3 place = g_start + g_stride * float(i);
-            while (any(lessThan(place, g_low)) || any(greaterThan(place, g_high))) {
-                find_brick(place);
+        vec3 place = g_start + g_stride * float(i);
+        find_brick(place);
+        vec3 bounds = mix(g_low, g_high, vec3(greaterThan(g_stride, vec3(0.0))));
+        vec3 left = (bounds - place) / g_stride;
+        int stop = i + int(clamp(ceil(min(min(left.x, left.y), left.z)), 1.0, float(count - i)));
+        sampled = sampled || g_there;
+        // A brick that cannot change the picture is walked past.
+        int j = g_there && wants_brick(g_span) ? i : stop;
+        vec3 coord = atlas_coord(place);
+        vec3 delta = g_stride * g_scale / u_atlas_shape;
+        vec3 lowest = g_first / u_atlas_shape;
+        vec3 highest = g_last / u_atlas_shape;
+        while (j < stop) {
+            if (take_sample(texture3D(u_atlas, clamp(coord, lowest, highest)).r, j)) {
+                stop = count;
                 break;
             }
-            vec3 bounds = mix(g_low, g_high, vec3(greaterThan(g_stride, vec3(0.0))));
-            vec3 left = (bounds - place) / g_stride;
-            int stop = i + int(clamp(ceil(min(min(left.x, left.y), left.z)), 1.0, float(until - i)));
-            sampled = sampled || g_there;
-            // A brick that cannot change the picture is walked past.
-            int j = g_there && wants_brick(g_span) ? i : stop;
-            vec3 coord = atlas_coord(place);
-            vec3 delta = g_stride * g_scale / u_atlas_shape;
-            vec3 lowest = g_first / u_atlas_shape;
-            vec3 highest = g_last / u_atlas_shape;
-            while (j < stop) {
-                if (take_sample(texture3D(u_atlas, clamp(coord, lowest, highest)).r, j)) {
-                    until = stop = count;
-                    break;
-                }
-                coord += delta;
-                j++;
-            }
-            i = stop;
+            coord += delta;
+            j++;
         }
+        i = stop;
     }
     if (!sampled)
         discard;

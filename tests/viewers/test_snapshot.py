@@ -1,0 +1,242 @@
+"""From a URL to pixels, over real HTTP, drawn by real GL."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zarr
+from PIL import Image
+
+from brickstream.cli import main
+from brickstream.engine import Engine
+from brickstream.latency import Fault, Network, ThreadedServer
+from brickstream.multiscale import Camera, View
+from brickstream.viewers.look import Look
+from brickstream.viewers.snapshot import Frame, Snapshot, take_dense
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, object], str]:
+    """Run a command with --json: its exit code, its document, its stderr."""
+    code = main([*words, "--json"])
+    out, err = capsys.readouterr()
+    return code, json.loads(out) if out else {}, err
+
+
+def level_of(images: Path, name: str, level: object) -> np.ndarray:
+    return np.asarray(zarr.open_array(images / name / str(level), mode="r")[...])
+
+
+@pytest.mark.parametrize("name", ["brain", "brain04", "brain-sharded"])
+def test_the_finished_plane_is_what_numpy_slicing_gives(
+    name: str, images: Path, server: ThreadedServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, report, _ = run(
+        capsys, "snapshot", f"{server.url}/{name}", str(tmp_path / "a.png"), "--point", "z=90", "--data",
+        str(tmp_path / "a.npy"), "--zoom", "0.7",
+    )  # fmt: skip
+    (z0, y0, x0), (z1, y1, x1) = report["corner_pixels"]
+    expected = level_of(images, name, report["level"])[z0, y0 : y1 + 1, x0 : x1 + 1]
+    assert (code, report["level"], z0) == (0, 0, z1) == (0, 0, 90)
+    np.testing.assert_array_equal(np.load(tmp_path / "a.npy"), expected)
+    assert report["complete"] is True
+    assert report["chunks_wanted"] == report["chunks_read"] + report["chunks_missing"]  # type: ignore[operator]
+
+
+def test_the_picture_shows_the_pixels_of_the_plane(images: Path, server: ThreadedServer, tmp_path: Path) -> None:
+    out = tmp_path / "a.png"
+    size = ["--size", "197x233", "--zoom", "1", "--clim", "0,255"]
+    assert main(["snapshot", f"{server.url}/brain", str(out), "--point", "z=80", *size]) == 0
+    picture = np.asarray(Image.open(out))[..., 0]
+    np.testing.assert_array_equal(picture, level_of(images, "brain", 0)[80])
+
+
+@pytest.mark.parametrize("camera", [Camera(140, 20), Camera(30, 35, fov=45)])
+@pytest.mark.parametrize("name", ["brain", "computed"])
+def test_the_finished_volume_agrees_with_a_dense_one(name: str, camera: Camera, server: ThreadedServer) -> None:
+    """Law 7: within 1/255 on 99.5 % of the covered pixels."""
+
+    def view(image: object) -> View:
+        return View.volume(image, canvas=(300, 240), camera=camera)  # type: ignore[arg-type]
+
+    url = f"{server.url}/{name}"
+    ours = Snapshot(url, view, (300, 240), Look("mip"), ndisplay=3).take()[..., 0].astype(int)
+    dense, level = take_dense(url, view, Look("mip"))
+    theirs = dense[..., 0].astype(int)
+    covered = (ours > 0) | (theirs > 0)
+    assert level == 0
+    assert covered.sum() > 5000
+    assert (np.abs(ours - theirs)[covered] <= 1).mean() >= 0.995
+
+
+@pytest.mark.parametrize("ndisplay", [2, 3])
+def test_the_first_picture_is_coarser_and_shows_the_same_thing(ndisplay: int, server: ThreadedServer) -> None:
+    frames: list[Frame] = []
+    make = View.plane if ndisplay == 2 else View.volume
+    snapshot = Snapshot(
+        f"{server.url}/brain",
+        lambda image: make(image, canvas=(300, 240)),
+        (300, 240),
+        ndisplay=ndisplay,
+        on_frame=frames.append,
+        stages=("first", "half", "done"),
+    )
+    snapshot.take()
+    first, half, done = frames
+    assert [frame.stage for frame in frames] == ["first", "half", "done"]
+    assert first.level is not None
+    assert done.level == 0 < first.level
+    assert first.progress < half.progress < done.progress == 1.0
+    assert snapshot.report.first_pixels_s is not None
+    assert snapshot.report.complete_s is not None
+    assert snapshot.report.first_pixels_s < snapshot.report.complete_s
+    # The coarse picture covers what the finished one covers, and looks like it.
+    a, b = (frame.picture[..., 0].astype(float) for frame in (first, done))
+    assert np.corrcoef(a.ravel(), b.ravel())[0, 1] > 0.9
+
+
+def test_one_bad_chunk_is_counted_and_named_and_the_rest_is_drawn(
+    images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = "brain/0/c/1/1/1"
+    with ThreadedServer(images, faults={bad: Fault("truncate", after=1000)}) as server:
+        code, report, err = run(capsys, "snapshot", f"{server.url}/brain", str(tmp_path / "a.png"), "--point", "z=90")
+    assert code == 3
+    assert (report["chunks_failed"], report["complete"]) == (1, True)
+    assert report["failures"][0]["key"] == "0/c/1/1/1"  # type: ignore[index]
+    assert "0/c/1/1/1" in err
+    picture = np.asarray(Image.open(tmp_path / "a.png"))[..., 0]
+    assert picture[300, 400] > 0  # the coarser level shows where the chunk failed
+
+
+def test_a_timeout_gives_the_picture_of_what_is_there(
+    images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with ThreadedServer(images, faults={"brain/0/c/1/1/1": Fault("hang")}) as server:
+        code, report, err = run(
+            capsys, "snapshot", f"{server.url}/brain", str(tmp_path / "a.png"), "--timeout", "3", "--point", "z=90"
+        )
+    assert code == 4
+    assert report["complete"] is False
+    assert report["complete_s"] is None
+    assert "timeout" in err
+    assert np.asarray(Image.open(tmp_path / "a.png"))[..., :3].any()
+
+
+def test_a_view_inside_one_chunk_reads_one_chunk(server: ThreadedServer, tmp_path: Path) -> None:
+    """Law 5, counted by the server."""
+    words = ["--size", "60x60", "--zoom", "1", "--center", "y=95.5,x=95.5", "--point", "z=100"]
+    assert main(["snapshot", f"{server.url}/brain", str(tmp_path / "a.png"), *words]) == 0
+    server.idle()
+    chunks = [row.key for row in server.log if "/c/" in row.key]
+    assert chunks == ["brain/0/c/1/1/1"]
+
+
+def test_budgets_hold(server: ThreadedServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Law 4: RAM, GPU, requests in flight."""
+    code, report, _ = run(
+        capsys, "snapshot", f"{server.url}/brain", str(tmp_path / "a.png"), "--ndisplay", "3", "--size", "200x150",
+        "--level", "0", "--ram-budget", "2MB", "--gpu-budget", "20MB", "--max-inflight", "3", "--max-texture", "256",
+    )  # fmt: skip
+    assert code == 0
+    assert report["complete"] is True
+    assert 0 < report["ram_peak_bytes"] <= 2_000_000  # type: ignore[operator]
+    assert 0 < report["gpu_bytes"] <= 20_000_000  # type: ignore[operator]
+    assert 0 < report["inflight_max"] <= 3  # type: ignore[operator]
+
+
+def test_a_plan_is_coarsened_to_fit_the_gpu_budget(
+    server: ThreadedServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, report, _ = run(
+        capsys, "snapshot", f"{server.url}/brain", str(tmp_path / "a.png"), "--ndisplay", "3", "--size", "200x150",
+        "--gpu-budget", "4MB",
+    )  # fmt: skip
+    assert code == 0
+    assert report["level"] == 1
+    assert report["gpu_bytes"] <= 4_000_000  # type: ignore[operator]
+
+
+def test_a_million_voxels_a_side_costs_what_is_visible(
+    images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Law 9: the same view of a huge and of a small volume plans about the same."""
+    counts = []
+    with ThreadedServer(images) as server:
+        for side in (4096, 1048576):
+            url = f"{server.url}/synthetic/{side}x{side}x{side}"
+            code, report, _ = run(
+                capsys, "snapshot", url, str(tmp_path / "a.png"), "--size", "200x150", "--ndisplay", "3",
+                "--gpu-budget", "64MB", "--zoom", "1",
+            )  # fmt: skip
+            assert code == 0
+            assert np.asarray(Image.open(tmp_path / "a.png"))[..., :3].any()
+            counts.append(report["chunks_wanted"])
+    assert counts[1] <= 2 * counts[0]
+
+
+@pytest.mark.parametrize(
+    ("path", "what"),
+    [
+        ("nothing-here", "no Zarr image here"),
+        ("text.txt", "no Zarr image here"),
+        ("empty", "no Zarr image here"),
+        ("corrupt", "a JSON document"),
+        ("forbidden", "access denied"),
+        ("unknown-codec", "unknown codec"),
+    ],
+)
+def test_what_cannot_be_opened_is_one_clear_line(
+    path: str, what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "text.txt").write_text("hello")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "corrupt").mkdir()
+    (tmp_path / "corrupt" / "zarr.json").write_text('{"zarr_format": 3, ')
+    array = zarr.create_array(tmp_path / "unknown-codec", shape=(8, 8), chunks=(4, 4), dtype="u1")
+    document = json.loads((Path(str(array.store_path.store.root)) / "zarr.json").read_text())  # type: ignore[attr-defined]
+    document["codecs"].append({"name": "no-such-codec"})
+    (tmp_path / "unknown-codec" / "zarr.json").write_text(json.dumps(document))
+
+    def refused(key: str, number: int) -> Fault | None:
+        return Fault("status", status=403) if key.startswith("forbidden") else None
+
+    with ThreadedServer(tmp_path, faults=refused) as server:
+        code = main(["snapshot", f"{server.url}/{path}", str(tmp_path / "a.png"), "--json"])
+    out, err = capsys.readouterr()
+    assert code == 2
+    assert out == ""
+    assert what in err
+    assert len(err.strip().splitlines()) == 1
+    assert "Traceback" not in err
+
+
+def test_a_refused_connection_and_a_bad_option_are_one_clear_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = str(tmp_path / "a.png")
+    for words in (["snapshot", "http://127.0.0.1:1/x", out], ["snapshot", "x", out, "--no-such"], ["snapshot"]):
+        assert main(words) == 2
+        err = capsys.readouterr().err
+        assert err.startswith("brickstream: error: ")
+        assert len(err.strip().splitlines()) == 1
+
+
+def test_a_new_view_in_mid_load_stops_the_old_ones_requests(images: Path) -> None:
+    """Counted by the server: the requests that only the old view wanted end as cancelled."""
+    held = "brain/0/c/1/"
+    faults = {f"{held}{y}/{x}": Fault("hang") for y in range(4) for x in range(4)}
+    with ThreadedServer(images, Network(latency_ms=1), faults=faults) as srv:
+        with Engine.in_thread() as engine:
+            image = engine.open(f"{srv.url}/brain")
+            plan = engine.show(image, View.plane(image, point={"z": 90.0}, zoom=3.0))
+            # Everything that does not hang has come.
+            while engine.latest is None or engine.latest.settled < plan.chunk_count - len(faults):
+                engine.wait(1)
+                engine.poll()
+            engine.show(image, View.plane(image, point={"z": 20.0}, zoom=3.0))
+            engine.complete(timeout=20)
+        srv.idle()
+        rows = [row for row in srv.log if held in row.key]
+    assert rows
+    assert {row.outcome for row in rows} == {"cancelled"}
