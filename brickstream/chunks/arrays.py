@@ -144,11 +144,9 @@ def _codecs(value: object, path: str, where: str, name: str = "name") -> list[Do
 
 
 def _lengths(value: object, path: str, where: str, least: int = 1) -> tuple[int, ...]:
-    fine = isinstance(value, Sequence) and not isinstance(value, str)
-    whole = (isinstance(n, int) and not isinstance(n, bool) and least <= n <= MAX_LENGTH for n in value) if fine else ()
-    if not fine or not all(whole):
+    if not isinstance(value, list | tuple) or not all(type(n) is int and least <= n <= MAX_LENGTH for n in value):
         raise MetadataError(path, value, f"whole numbers, {least} or more", where)
-    return tuple(value)  # type: ignore[arg-type]
+    return tuple(value)
 
 
 def _check(shape: tuple[int, ...], chunks: tuple[int, ...], dtype: np.dtype[Any], where: str) -> None:

@@ -154,7 +154,6 @@ class Fetcher:
 
     async def _read(self, entry: Entry) -> None:
         me = asyncio.current_task()
-        _, index = entry.key
 
         def started() -> None:
             if self._tasks.get(entry) is me and entry.state is ChunkState.REQUESTED:
@@ -163,15 +162,17 @@ class Fetcher:
 
         state, data, failure = ChunkState.ABSENT, None, None
         try:
-            data = await entry.source.read(index, started)
-            if data is not None:
-                data = clip_chunk(data, index, entry.source, entry.source.key(index))
+            data = await _read_chunk(entry, started)
             state = ChunkState.MISSING if data is None else ChunkState.LOADED
         except BrickstreamError as error:
             state, failure = ChunkState.FAILED, error
+        except asyncio.CancelledError as error:
+            if me is None or me.cancelling():
+                raise
+            # Not we cancelled this, but the source itself: nobody would ask for the chunk again.
+            state, failure = ChunkState.FAILED, _blame(entry, error)
         except Exception as error:  # noqa: BLE001 - sources are other people's code: one chunk fails, not the engine
-            what = f"the source failed ({type(error).__name__}: {error})"
-            state, failure = ChunkState.FAILED, StoreError(what, entry.source.key(index))
+            state, failure = ChunkState.FAILED, _blame(entry, error)
         finally:
             # A read that a decision cancelled has left the table already; any other end gives its slot back here.
             if self._tasks.get(entry) is me:
@@ -184,6 +185,20 @@ class Fetcher:
         self.table.move(entry, state, data, error)
         self.table.touch(entry)
         if state in SETTLED:
-            for client in list(entry.ranks):
+            # Not for everyone who wants it: who had it before it was evicted does not hear of it again.
+            for client in list(entry.unread):
                 self._listeners[client](entry)
         self._pump()
+
+
+async def _read_chunk(entry: Entry, started: Callable[[], None]) -> NDArray[Any] | None:
+    """Read a chunk and check that it is what its source says."""
+    index = entry.key[1]
+    chunk = await entry.source.read(index, started)
+    return None if chunk is None else clip_chunk(chunk, index, entry.source, entry.name)
+
+
+def _blame(entry: Entry, error: BaseException) -> StoreError:
+    text = " ".join(str(error).split())
+    what = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return StoreError(f"the source failed ({what})", entry.name)

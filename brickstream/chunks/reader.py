@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 CONNECT_S = 20.0
 READ_S = 60.0
+_URL_SAFE = "%/:?@!$&'()*+,;=~"
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,9 @@ class HttpReader:
 
     def __init__(self, url: str, session: aiohttp.ClientSession, traffic: Traffic) -> None:
         parts = urlsplit(url)
-        self._base = (parts.scheme, parts.netloc, parts.path.rstrip("/"), parts.query)
+        # People write spaces and umlauts; what is encoded already stays as it is.
+        path, query = (quote(part, safe=_URL_SAFE) for part in (parts.path.rstrip("/"), parts.query))
+        self._base = (parts.scheme, parts.netloc, path, query)
         self._session = session
         self._traffic = traffic
         self.url = redact(url).rstrip("/")
@@ -254,7 +257,9 @@ def open_session(max_connections: int) -> aiohttp.ClientSession:
     """Make the HTTP session of an engine. Must run inside the event loop; its owner closes it."""
     connector = aiohttp.TCPConnector(limit=max_connections, limit_per_host=max_connections)
     timeout = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=CONNECT_S, sock_read=READ_S)
-    return aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
+    # The bytes of a store must come as they are stored: nothing here unpacks what a server has packed for the way.
+    headers = {"Accept-Encoding": "identity"}
+    return aiohttp.ClientSession(connector=connector, timeout=timeout, headers=headers, auto_decompress=False)
 
 
 def make_reader(where: object, session: aiohttp.ClientSession, traffic: Traffic) -> Reader:

@@ -99,6 +99,14 @@ class Entry:
     used: int = 0
 
     @property
+    def name(self) -> str:
+        """Name of the chunk for people, even where its source fails to give one."""
+        try:
+            return self.source.key(self.key[1])
+        except Exception:  # noqa: BLE001 - sources are other people's code, and this is asked while telling of an error
+            return "/".join(map(str, self.key[1]))
+
+    @property
     def rank(self) -> Rank | None:
         """Best rank of all clients; None where nobody wants the chunk."""
         return min(self.ranks.values()) if self.ranks else None
@@ -227,14 +235,17 @@ class ChunkTable:
                 break
             if entry.state is not ChunkState.QUEUED:
                 continue
+            leaving: list[Entry] = []
             while free < entry.nbytes:
                 victims = victims if victims is not None else iter(self._victims())
                 victim = next(victims, None)
                 if victim is None:
+                    # Dropping some would not make enough room: they stay.
                     return Decision(tuple(start), cancel, tuple(evict))
-                evict.append(victim)
+                leaving.append(victim)
                 free += victim.nbytes
             free -= entry.nbytes
+            evict += leaving
             start.append(entry)
         return Decision(tuple(start), cancel, tuple(evict))
 

@@ -130,7 +130,7 @@ class Session:
     def _failure(self, entry: Entry) -> Failure:
         error = entry.error
         reason = (f"{error.what} ({error.hint})" if error.hint else error.what) if error is not None else ""
-        return Failure(self.request.image.url, entry.source.key(entry.key[1]), reason)
+        return Failure(self.request.image.url, entry.name, reason)
 
     def _update(
         self,

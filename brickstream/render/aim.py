@@ -19,6 +19,11 @@ def scene_origin(view: View) -> FloatArray:
     return np.array([*view.center[::-1], 0.0][:3])
 
 
+def add_viewbox(canvas: Any) -> Any:
+    """Add a view box that fills a SceneCanvas to its last pixel (vispy's own default leaves a border of one)."""
+    return canvas.central_widget.add_view(border_width=0)
+
+
 def aim(viewbox: Any, view: View) -> None:
     """Give a view box the camera of a view.
 

@@ -24,7 +24,7 @@ def resolve_colormap(colormap: str | BaseColormap) -> Any:
         return colormap
     if colormap in get_colormaps():
         return get_colormap(colormap)
-    import cmap  # noqa: PLC0415
+    import cmap
 
     try:
         return cmap.Colormap(colormap).to_vispy()

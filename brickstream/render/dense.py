@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brickstream.multiscale import View
-from brickstream.render.aim import aim, scene_origin
+from brickstream.render.aim import add_viewbox, aim, scene_origin
 from brickstream.render.apron import Array
 from brickstream.render.colors import check_clim, resolve_colormap
 from brickstream.render.layout import texel_dtype
@@ -47,14 +47,14 @@ class DenseView:
         interpolation: str | None = None,
     ) -> None:
         self._canvas = open_canvas(view.canvas)
-        viewbox = self._canvas.central_widget.add_view()
+        viewbox = add_viewbox(self._canvas)
         aim(viewbox, view)
         texels = np.ascontiguousarray(array.astype(texel_dtype(array.dtype), copy=False))
         if clim is None:
             clim = (0.0, 255.0) if array.dtype == np.uint8 else (float(np.nanmin(texels)), float(np.nanmax(texels)))
         options = {"clim": check_clim(clim), "cmap": resolve_colormap(colormap), "texture_format": "auto"}
-        from vispy.scene.visuals import Image, Volume  # noqa: PLC0415
-        from vispy.visuals.transforms import STTransform  # noqa: PLC0415
+        from vispy.scene.visuals import Image, Volume
+        from vispy.visuals.transforms import STTransform
 
         if view.ndisplay == 3:
             how = {"method": method, "interpolation": interpolation or "linear", "threshold": 0.0}

@@ -27,7 +27,7 @@ def use_headless() -> None:
         )
     os.environ["PYOPENGL_PLATFORM"] = "egl"
     os.environ["EGL_PLATFORM"] = "surfaceless"
-    import vispy  # noqa: PLC0415
+    import vispy
 
     try:
         vispy.use(app="egl", gl="gl+")
@@ -45,7 +45,7 @@ def texture_limits() -> tuple[int, int]:
     GraphicsError
         If no context is current.
     """
-    from vispy.gloo import gl  # noqa: PLC0415
+    from vispy.gloo import gl
 
     limits = int(gl.glGetParameter(gl.GL_MAX_TEXTURE_SIZE)), int(gl.glGetParameter(MAX_3D_TEXTURE_SIZE))
     if min(limits) < 64:

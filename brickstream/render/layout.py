@@ -88,7 +88,7 @@ def texel_dtype(dtype: np.dtype[np.generic]) -> np.dtype[np.generic]:
 
 def texel_unit(dtype: np.dtype[np.generic]) -> float:
     """Data value of a texel that a shader reads as 1."""
-    return float(np.iinfo(dtype.type).max) if dtype.kind == "u" else 1.0  # type: ignore[call-overload]
+    return float(2 ** (8 * dtype.itemsize) - 1) if dtype.kind == "u" else 1.0
 
 
 def choose_brick(chunks: tuple[int, ...], shape: tuple[int, ...], limit: int) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from brickstream.errors import GraphicsError
 from brickstream.multiscale import View
+from brickstream.render.aim import add_viewbox
 from brickstream.render.gl import texture_limits, use_headless
 from brickstream.render.scene import BrickScene, check_options
 from brickstream.render.sink import BrickSink
@@ -72,7 +73,7 @@ class OffscreenView:
         if self._scene is not None:
             return
         self._canvas = open_canvas(self.size)
-        viewbox = self._canvas.central_widget.add_view()
+        viewbox = add_viewbox(self._canvas)
         self._scene = BrickScene(self._canvas, viewbox, self._max_gpu_bytes, **self._options)  # type: ignore[arg-type]
 
     @property
@@ -107,7 +108,9 @@ class OffscreenView:
         """
         self._canvas.set_current()
         view = self.scene.view
-        for n in (2, 3) if ndisplay is None and view is None else (ndisplay or view.ndisplay,):  # type: ignore[union-attr]
+        if ndisplay is None and view is not None:
+            ndisplay = view.ndisplay
+        for n in (2, 3) if ndisplay is None else (ndisplay,):
             self.scene.warm_up(n)
         self._canvas.render()
 
@@ -143,7 +146,7 @@ def open_canvas(size: tuple[int, int]) -> Any:
         If there is no usable OpenGL.
     """
     use_headless()
-    from vispy.scene import SceneCanvas  # noqa: PLC0415
+    from vispy.scene import SceneCanvas
 
     canvas = SceneCanvas(size=size, show=False, bgcolor="black")
     canvas.set_current()

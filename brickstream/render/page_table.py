@@ -206,9 +206,9 @@ class PageTable:
         window.spoil(cell, cell + 1)
         for i in range(len(self.windows)):
             if (i, j) in self._spans:
-                low = [np.searchsorted(s[1], c) for s, c in zip(self._spans[i, j], cell, strict=True)]
-                high = [np.searchsorted(s[0], c, side="right") for s, c in zip(self._spans[i, j], cell, strict=True)]
-                self.windows[i].spoil(np.array(low), np.array(high))
+                first = [np.searchsorted(s[1], c) for s, c in zip(self._spans[i, j], cell, strict=True)]
+                stop = [np.searchsorted(s[0], c, side="right") for s, c in zip(self._spans[i, j], cell, strict=True)]
+                self.windows[i].spoil(np.array(first), np.array(stop))
 
     def refresh(self) -> Iterable[tuple[int, int]]:
         """Resolve what has changed; return the changed rows of `cells` as (first, stop) runs."""

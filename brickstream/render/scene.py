@@ -66,7 +66,7 @@ class BrickScene:
         self._nodes: dict[int, BrickVisual] = {}
         self.sink = BrickSink(self._textures, max_gpu_bytes, self._limits)
         self.view: View | None = None
-        self._set: tuple[object, ...] = ()
+        self._drawn: tuple[object, object] = None, None
 
     def _limits(self) -> tuple[int, int]:
         flat, deep = texture_limits()
@@ -143,7 +143,7 @@ class BrickScene:
         self._textures.write_table(np.ones((1, 4, 4), dtype=np.float32), 0, 1)
         self._nodes[ndisplay].set_frame(Frame(one, 0 * one, box, box, 1, 1.0))
         self._nodes[ndisplay].visible = True
-        self._set = ()
+        self._drawn = None, None
 
     def commit(self, budget_ms: float | None = None) -> int:
         """Upload what is queued (see :meth:`BrickSink.commit`) and bring the visual up to date; return uploads made."""
@@ -167,10 +167,9 @@ class BrickScene:
         interpolation = self._interpolation or ("nearest" if self.view.ndisplay == 2 else "linear")
         if self._textures.interpolation != interpolation:
             self._textures.interpolation = interpolation
-        state = frame, self._textures.atlas, self._textures.table
-        if state != self._set:
+        if (node, frame) != self._drawn:
             node.set_frame(frame)
-            self._set = state
+            self._drawn = node, frame
         return done
 
 

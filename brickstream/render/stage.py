@@ -68,5 +68,5 @@ def to_texels(data: Array, dtype: np.dtype[np.generic], ndisplay: int) -> Array:
 def value_span(data: Array) -> tuple[float, float]:
     """Smallest and largest finite value; NaN where there is none."""
     if data.dtype.kind != "f":
-        return float(data.min()), float(data.max())  # type: ignore[arg-type]
-    return float(np.fmin.reduce(data, axis=None)), float(np.fmax.reduce(data, axis=None))  # type: ignore[arg-type]
+        return float(data.min()), float(data.max())
+    return float(np.fmin.reduce(data, axis=None)), float(np.fmax.reduce(data, axis=None))

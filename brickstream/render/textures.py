@@ -26,7 +26,7 @@ class Textures:
     Attributes
     ----------
     atlas, table : gloo textures
-        Other objects after a new allocation.
+        The same objects for ever; their size and format change.
     layout : AtlasLayout or None
     """
 
@@ -49,12 +49,8 @@ class Textures:
         self._interpolation = self.atlas.interpolation = value
 
     def allocate(self, layout: AtlasLayout) -> None:
-        """Make a new atlas texture."""
-        self.atlas.delete()
-        self.atlas = gloo.Texture3D(
-            layout.shape, internalformat=FORMATS[layout.dtype.name], interpolation=self._interpolation
-        )
-        self._canvas.context.glir.associate(self.atlas.glir)
+        """Make the atlas anew, in the place of the old one: there are never two."""
+        self.atlas.resize(layout.shape, internalformat=FORMATS[layout.dtype.name])
         self.layout = layout
         self._flush()
 

@@ -31,7 +31,7 @@ def shader(*names: str) -> str:
     return "\n".join((folder / name).read_text(encoding="utf-8") for name in names)
 
 
-class BrickVisual(Visual):
+class BrickVisual(Visual):  # type: ignore[misc]
     """What planes and volumes of bricks have in common.
 
     Parameters

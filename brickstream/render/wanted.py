@@ -1,4 +1,4 @@
-"""What a plan wants, in bricks: which bricks are in view, and which planned chunks each of them waits for. Pure NumPy."""
+"""What a plan wants, in bricks: which are in view, and which planned chunks each of them waits for. Pure NumPy."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _bricks_in_view(plan: Plan, part: LevelPlan, grid: LevelGrid, cells: IntArra
     low = np.maximum(cells * grid.chunk, corners[0]) // grid.brick
     high = (np.minimum(np.minimum((cells + 1) * grid.chunk, grid.shape) - 1, corners[1])) // grid.brick
     _, points = expand(low, high)
-    keys, first = np.unique(ravel(points, grid.count), return_index=True)
+    _, first = np.unique(ravel(points, grid.count), return_index=True)
     bricks = points[first]
     start, stop = grid.world(bricks)
     skip = 3 - plan.view.ndisplay

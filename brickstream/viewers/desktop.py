@@ -19,7 +19,7 @@ import numpy as np
 from brickstream.chunks import ChunkedImage
 from brickstream.engine import Engine, Failure, ThreadedEngine
 from brickstream.errors import BrickstreamError, GraphicsError, MissingPackageError
-from brickstream.multiscale import View
+from brickstream.multiscale import Pyramid, View
 from brickstream.multiscale.navigate import keep_place, move_point, orbit, pan, resize, zoom_at
 from brickstream.viewers.files import write_png
 from brickstream.viewers.look import Look
@@ -100,9 +100,10 @@ class Window:
         self.failures: list[Failure] = []
         self._shown: View | None = None
         self._drag: tuple[float, float] | None = None
-        self._engine: ThreadedEngine | None = None
+        self.engine: ThreadedEngine | None = None
         self._opening: Any = None
-        self._sliders: list[Any] = []
+        self.sliders: dict[str, Any] = {}
+        self._rows: list[Any] = []
 
     def start(self) -> None:
         """Make the window, start the engine, begin to open the image."""
@@ -134,8 +135,8 @@ class Window:
             interpolation=look.interpolation,
         )
         self._listen()
-        self._engine = Engine.in_thread(sink=self.scene.sink)
-        self._opening = self._engine.open_soon(self.options.url)
+        self.engine = Engine.in_thread(sink=self.scene.sink)
+        self._opening = self.engine.open_soon(self.options.url)
         self._until = None if self.options.timeout is None else time.monotonic() + self.options.timeout
         self._timer: Any = QtCore.QTimer()
         self._timer.timeout.connect(self._tick)
@@ -203,35 +204,35 @@ class Window:
 
     def _make_sliders(self) -> None:
         """Make one slider for each axis that is not displayed and has more than one pixel."""
-        from PySide6 import QtCore, QtWidgets
-
-        for row in self._sliders:
+        for row in self._rows:
             self._layout.removeWidget(row)
             row.deleteLater()
-        self._sliders = []
+        self._rows, self.sliders = [], {}
         if self.view is None or self.image is None:
             return
-        pyramid = self.image.pyramid
         for name, position in self.view.point:
-            axis = pyramid.axis_index(name)
-            first, step, count = (
-                float(pyramid.translations[0, axis]),
-                float(pyramid.scales[0, axis]),
-                int(pyramid.shapes[0, axis]),
-            )
-            if count < 2:
-                continue
-            row = QtWidgets.QWidget()
-            line = QtWidgets.QHBoxLayout(row)
-            line.setContentsMargins(6, 0, 6, 0)
-            slider = QtWidgets.QSlider(QtCore.Qt.Orientation.Horizontal)
-            slider.setRange(0, count - 1)
-            slider.setValue(int(np.floor((position - first) / step + 0.5)))
-            slider.valueChanged.connect(lambda i, n=name, f=first, s=step: self._on_slider(n, f + s * i))
-            line.addWidget(QtWidgets.QLabel(name))
-            line.addWidget(slider, stretch=1)
-            self._layout.addWidget(row)
-            self._sliders.append(row)
+            self._make_slider(self.image.pyramid, name, position)
+
+    def _make_slider(self, pyramid: Pyramid, name: str, position: float) -> None:
+        from PySide6 import QtCore, QtWidgets
+
+        axis = pyramid.axis_index(name)
+        first, step = float(pyramid.translations[0, axis]), float(pyramid.scales[0, axis])
+        count = int(pyramid.shapes[0, axis])
+        if count < 2:
+            return
+        row = QtWidgets.QWidget()
+        line = QtWidgets.QHBoxLayout(row)
+        line.setContentsMargins(6, 0, 6, 0)
+        slider = QtWidgets.QSlider(QtCore.Qt.Orientation.Horizontal)
+        slider.setRange(0, count - 1)
+        slider.setValue(int(np.floor((position - first) / step + 0.5)))
+        slider.valueChanged.connect(lambda i: self._on_slider(name, first + step * i))
+        line.addWidget(QtWidgets.QLabel(name))
+        line.addWidget(slider, stretch=1)
+        self._layout.addWidget(row)
+        self._rows.append(row)
+        self.sliders[name] = slider
 
     def _on_slider(self, axis: str, position: float) -> None:
         if self.view is not None:
@@ -247,7 +248,7 @@ class Window:
             self.app.exit(2)
 
     def _step(self) -> None:
-        engine = self._engine
+        engine = self.engine
         if engine is None:
             return
         if self._opening is not None:
@@ -258,10 +259,10 @@ class Window:
                 if update.failure is not None:
                     self.failures.append(update.failure)
             self.canvas.set_current()
-            if self.scene.commit(POLL_MS) or not self._settled(engine):
+            if self.scene.commit(POLL_MS) or not self.is_settled:
                 self.canvas.update()
             self._say(engine)
-            if self._settled(engine) and self.options.exit_when_complete:
+            if self.is_settled and self.options.exit_when_complete:
                 self._finish(3 if self.failures else 0)
                 return
         if self._until is not None and time.monotonic() > self._until:
@@ -283,7 +284,12 @@ class Window:
         self.scene.set_view(view)
         self.canvas.update()
 
-    def _settled(self, engine: ThreadedEngine) -> bool:
+    @property
+    def is_settled(self) -> bool:
+        """Whether the newest view is on screen, with everything that can come."""
+        engine = self.engine
+        if engine is None or self.view is None or self.view is not self._shown:
+            return False
         return engine.is_complete and not self.scene.sink.pending_uploads
 
     def _say(self, engine: ThreadedEngine) -> None:
@@ -308,7 +314,7 @@ class Window:
 
     def close(self) -> None:
         """Stop the engine and close the window."""
-        engine, self._engine = self._engine, None
+        engine, self.engine = self.engine, None
         if engine is not None:
             self._timer.stop()
             engine.close()

@@ -60,7 +60,7 @@ def test_layout_keeps_to_its_limits(kit, max_texture: int, max_bytes: int) -> No
         assert max(layout.shape) <= max_texture
         assert layout.nbytes <= max_bytes * 15 / 16
         assert layout.capacity >= 1
-        if max_texture == 2048:
+        if max_texture == 2048 and shape[0] > 9:
             assert layout.nbytes >= 0.8 * max_bytes * 15 / 16 or max_bytes == 1 << 20
         origins = {layout.origin(s) for s in range(layout.capacity + 1)}
         assert len(origins) == layout.capacity + 1

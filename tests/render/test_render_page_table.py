@@ -57,10 +57,9 @@ def test_cells_name_the_best_that_covers_them(grids, data) -> None:
     rng = np.random.default_rng(data.draw(st.integers(0, 1000)))
     resident = [{} for _ in grids]
     every = [(k, c) for k, g in enumerate(grids) for c in np.ndindex(*g.counts)]
-    slot = 0
     for n, at in enumerate(rng.permutation(len(every))[: data.draw(st.integers(0, 60))]):
         k, index = every[at]
-        slot += 1
+        slot = n + 1
         resident[k][index] = slot
         table.place(grids[k].layer, brick(index, slot), True)
         if n % 4 == 3:
@@ -71,7 +70,9 @@ def test_cells_name_the_best_that_covers_them(grids, data) -> None:
     list(table.refresh())
     flat = table.cells.reshape(-1, 4)
     for i, (grid, window) in enumerate(zip(grids, windows, strict=True)):
-        order = list(range(i, len(grids))) if i >= target else [target, *(j for j in range(i, len(grids)) if j != target)]
+        order = (
+            list(range(i, len(grids))) if i >= target else [target, *(j for j in range(i, len(grids)) if j != target)]
+        )
         cells = list(np.ndindex(*window.count))
         for pick in rng.permutation(len(cells))[:40]:
             cell = cells[pick]
@@ -99,7 +100,9 @@ def test_changes_are_patched_and_not_rebuilt() -> None:
 def test_a_window_follows_what_is_in_view_and_never_the_dataset() -> None:
     shape = np.full(3, 1 << 20)
     grids = [
-        LevelGrid(Layer(k, (), ()), shape >> k, *(np.full(3, 64),) * 2, np.full(3, 2.0**k), np.full(3, 2.0**k / 2 - 0.5))
+        LevelGrid(
+            Layer(k, (), ()), shape >> k, *(np.full(3, 64),) * 2, np.full(3, 2.0**k), np.full(3, 2.0**k / 2 - 0.5)
+        )
         for k in range(15)
     ]
     focus = np.full(3, 5e5)

@@ -19,17 +19,20 @@ bool take_sample(float value, int index) {
 }
 
 bool end_ray(out vec4 colour, out float at) {
-    // Ten finer samples around the best one.
-    at = float(g_at) - 0.5;
+    // Ten finer samples around the best one: less than a pixel away, so its brick and apron have them all.
+    at = float(g_at);
     float best = g_best;
+    find_brick(place_of(at));
+    vec3 coord = atlas_coord(place_of(float(g_at) - 0.5));
+    vec3 delta = 0.1 * g_stride * g_scale / u_atlas_shape;
     int tries = g_at < 0 ? 0 : 10;
     for (int k = 0; k < tries; k++) {
-        float here = float(g_at) - 0.5 + 0.1 * float(k);
-        float value = value_at(here, best);
+        float value = read_atlas(coord);
         if (value < best) {
             best = value;
-            at = here;
+            at = float(g_at) - 0.5 + 0.1 * float(k);
         }
+        coord += delta;
     }
     colour = colour_of(best);
     return g_at >= 0;

@@ -40,7 +40,7 @@ void main() {
     bool sampled = false;
     int i = 0;
     while (i < count) {
-        vec3 place = g_start + g_stride * float(i);
+        vec3 place = place_of(float(i));
         find_brick(place);
         vec3 bounds = mix(g_low, g_high, vec3(greaterThan(g_stride, vec3(0.0))));
         vec3 left = (bounds - place) / g_stride;
@@ -67,6 +67,7 @@ void main() {
     float depth_at = 0.0;
     if (!end_ray(gl_FragColor, depth_at))
         discard;
-    vec4 point = $to_document(vec4(g_start + g_stride * depth_at, 1.0));
-    gl_FragDepth = (point.z / point.w + 1.0) / 2.0;
+    vec4 point = $to_document(vec4(place_of(depth_at), 1.0));
+    // A point at the near plane can round to behind the eye.
+    gl_FragDepth = point.w > 0.0 ? clamp((point.z / point.w + 1.0) / 2.0, 0.0, 0.9999999) : 0.0;
 }

@@ -1,0 +1,120 @@
+"""The desktop window, on a real display (Xvfb will do), driven by mouse, keys and sliders."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from brickstream.cli import main
+from brickstream.latency import Network, ThreadedServer
+from brickstream.samples import write_sample
+
+pytestmark = pytest.mark.hosts
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    root = tmp_path_factory.mktemp("images")
+    write_sample("brain", root / "brain")
+    with ThreadedServer(root, Network(latency_ms=5)) as server:
+        yield f"{server.url}/brain"
+
+
+@pytest.fixture
+def window(url: str) -> Iterator[Any]:
+    """A window that shows the brain as a plane, complete."""
+    import vispy
+    from PySide6 import QtWidgets
+
+    from brickstream.viewers.desktop import Window, WindowOptions
+
+    vispy.use(app="pyside6")
+    app = QtWidgets.QApplication.instance() or QtWidgets.QApplication([])
+    shown = Window(app, WindowOptions(url=url, canvas=(400, 300)))
+    shown.start()
+    until(shown, lambda: shown.is_settled)
+    yield shown
+    shown.close()
+    app.processEvents()
+
+
+def until(window: Any, done: Callable[[], bool]) -> None:
+    """Let Qt work until something is true; the test's time limit bounds it."""
+    from PySide6 import QtCore
+
+    while not done():
+        window.app.processEvents(QtCore.QEventLoop.ProcessEventsFlag.WaitForMoreEvents)
+        assert window.error is None
+
+
+def drag(window: Any, start: tuple[int, int], stop: tuple[int, int]) -> None:
+    from PySide6.QtCore import QPoint, Qt
+    from PySide6.QtTest import QTest
+
+    native = window.canvas.native
+    QTest.mousePress(native, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, QPoint(*start))
+    QTest.mouseMove(native, QPoint(*stop))
+    QTest.mouseRelease(native, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, QPoint(*stop))
+
+
+@pytest.mark.parametrize("ndisplay", ["2", "3"])
+def test_a_screenshot_when_complete_shows_what_the_offscreen_picture_shows(
+    ndisplay: str, url: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "window.png"
+    words = ["--ndisplay", ndisplay, "--screenshot", str(out), "--exit-when-complete", "--timeout", "50"]
+    assert main(["view", url, *words]) == 0
+    picture = np.asarray(Image.open(out))[..., 0].astype(float)
+    height, width = picture.shape
+    assert picture.max() > 200
+    # The brain is in the middle, bright, and about as large as the canvas allows.
+    rows, columns = np.nonzero(picture > 60)
+    assert abs(rows.mean() - height / 2) < height / 8
+    assert abs(columns.mean() - width / 2) < width / 8
+    assert np.ptp(rows) > height / 3
+
+
+def test_a_wrong_url_ends_with_one_line(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["view", f"{url}-not-there"]) == 2
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+def test_dragging_pans_and_the_wheel_zooms(window: Any) -> None:
+    before = window.view
+    drag(window, (200, 150), (240, 130))
+    after = window.view
+    scale = window.canvas.pixel_scale
+    np.testing.assert_allclose(after.center[1], before.center[1] - 40 * scale / before.zoom)
+    np.testing.assert_allclose(after.center[0], before.center[0] + 20 * scale / before.zoom)
+    window.canvas.events.mouse_wheel(pos=(10, 10), delta=(0.0, 1.0), modifiers=())
+    assert window.view.zoom > after.zoom
+    until(window, lambda: window.is_settled)
+    assert window.scene.sink.shown_levels() == [0]
+
+
+def test_keys_switch_between_plane_and_volume_and_dragging_orbits(window: Any) -> None:
+    from PySide6.QtCore import Qt
+    from PySide6.QtTest import QTest
+
+    QTest.keyClick(window.canvas.native, Qt.Key.Key_3)
+    until(window, lambda: window.view.ndisplay == 3 and window.is_settled)
+    azimuth = window.view.camera.azimuth
+    drag(window, (200, 150), (220, 150))
+    assert window.view.camera.azimuth == pytest.approx(azimuth - 10 * window.canvas.pixel_scale)
+    until(window, lambda: window.is_settled)
+    QTest.keyClick(window.canvas.native, Qt.Key.Key_2)
+    until(window, lambda: window.view.ndisplay == 2 and window.is_settled)
+
+
+def test_a_slider_moves_through_the_planes(window: Any) -> None:
+    first = np.array(window.canvas.render())
+    (slider,) = window.sliders.values()
+    slider.setValue(40)
+    assert dict(window.view.point) == {"z": 40.0}
+    until(window, lambda: window.is_settled)
+    second = np.array(window.canvas.render())
+    assert window.engine.latest.plan.target.corner_pixels[0, 0] == 40
+    assert (first != second).any()
