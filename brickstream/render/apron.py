@@ -1,8 +1,8 @@
 """Bricks with an apron: padded slots, the skins that neighbours need, and the faces that are patched. Pure NumPy.
 
 An offset is a step to one of the neighbours, each axis -1, 0 or 1. The apron of a brick falls into one block for each
-offset; what belongs into a block comes from the brick that lies there. Beyond the border of the level there is none: the
-offset is then taken as 0 on that axis, which repeats the border pixels as a clamped dense texture does.
+offset; what belongs into a block comes from the brick that lies there. Beyond the border of the level there is none:
+the offset is then taken as 0 on that axis, which repeats the border pixels as a clamped dense texture does.
 """
 
 from __future__ import annotations

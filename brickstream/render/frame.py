@@ -14,8 +14,8 @@ from brickstream.render.page_table import PageTable
 class Frame:
     """Geometry of one state of the page table.
 
-    Local coordinates are pixels of the target level in x, y, z, relative to the first pixel of its window: small numbers,
-    however large the level is.
+    Local coordinates are pixels of the target level in x, y, z, relative to the first pixel of its window: small
+    numbers, however large the level is.
 
     Attributes
     ----------

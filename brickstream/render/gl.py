@@ -32,8 +32,15 @@ def use_headless() -> None:
     try:
         vispy.use(app="egl", gl="gl+")
     except (RuntimeError, OSError, ImportError, AttributeError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise GraphicsError("no usable OpenGL", reason, PACKAGES) from error
+        raise no_opengl(error) from error
+
+
+def no_opengl(error: Exception) -> GraphicsError:
+    """Say in one line that OpenGL does not work, why, and which packages to install; such an error stays as it is."""
+    if isinstance(error, GraphicsError):
+        return error
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return GraphicsError("no usable OpenGL", reason, PACKAGES)
 
 
 @cache

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from brickstream.errors import GraphicsError
 from brickstream.multiscale import View
 from brickstream.render.aim import add_viewbox
-from brickstream.render.gl import texture_limits, use_headless
+from brickstream.render.gl import no_opengl, texture_limits, use_headless
 from brickstream.render.scene import BrickScene, check_options
 from brickstream.render.sink import BrickSink
 
@@ -74,7 +74,7 @@ class OffscreenView:
             return
         self._canvas = open_canvas(self.size)
         viewbox = add_viewbox(self._canvas)
-        self._scene = BrickScene(self._canvas, viewbox, self._max_gpu_bytes, **self._options)  # type: ignore[arg-type]
+        self._scene = BrickScene(self._canvas, viewbox, self._max_gpu_bytes, **self._options)
 
     @property
     def scene(self) -> BrickScene:
@@ -148,9 +148,12 @@ def open_canvas(size: tuple[int, int]) -> Any:
     use_headless()
     from vispy.scene import SceneCanvas
 
-    canvas = SceneCanvas(size=size, show=False, bgcolor="black")
-    canvas.set_current()
-    texture_limits()
+    try:
+        canvas = SceneCanvas(size=size, show=False, bgcolor="black")
+        canvas.set_current()
+        texture_limits()
+    except (RuntimeError, OSError, ImportError, AttributeError, TypeError) as error:
+        raise no_opengl(error) from error
     return canvas
 
 

@@ -2,8 +2,8 @@
 
 Each level that takes part has a *window* of cells, one for each of its bricks around what is in view. A cell names the
 slot of its own brick, if that is resident, and the level to draw there: its own, or the finest coarser one that is
-resident over the whole cell. A cell can lie across several coarser bricks (ratios need not be whole numbers), so a reader
-that is sent to another level looks up that level's own table at the very place: two lookups, exact for any ratio.
+resident over the whole cell. A cell can lie across several coarser bricks (ratios need not be whole numbers), so a
+reader that is sent to another level looks up that level's own table at the very place: two lookups, for any ratio.
 
 Levels finer than the target take part only while the target is not there yet: what was on screen before stays.
 """

@@ -33,7 +33,7 @@ class BrickScene:
     method : str
         Projection in 3D, one of :data:`~brickstream.render.visual.METHODS`.
     clim : tuple of (float, float), optional
-        Contrast limits in data values; None takes the channel's window, the range of uint8, or what has been seen so far.
+        Contrast limits in data values; None takes the channel's window, the range of uint8, or what was seen so far.
     colormap : str
     interpolation : {"linear", "nearest"}, optional
         None is nearest for planes and linear for volumes.
@@ -109,7 +109,7 @@ class BrickScene:
             return None
         names = [axis.name for axis in plan.pyramid.axes if axis.type == "channel"]
         point = dict(plan.view.point)
-        channel = int(round(point.get(names[0], 0.0))) if names else 0
+        channel = round(point.get(names[0], 0.0)) if names else 0
         if not 0 <= channel < len(plan.pyramid.channels):
             return None
         return plan.pyramid.channels[channel].window
@@ -122,7 +122,7 @@ class BrickScene:
             node.visible = ndisplay == view.ndisplay
 
     def prepare(self, ndisplay: int) -> None:
-        """Make the visual for planes (2) or volumes (3) before it is needed; its shader compiles at the next drawing."""
+        """Make the visual for planes (2) or volumes (3) before it is needed; its shader compiles when drawn."""
         if ndisplay not in self._nodes:
             if ndisplay == 2:
                 node = PlaneBricks(self._textures, self._colormap, parent=self._viewbox.scene)

@@ -296,7 +296,7 @@ class BrickSink:
         return wanted is not None and all(wanted.cells[row] in brick.known for row in rows)
 
     def _finish(self, wanted: Wanted, stage: Stage) -> None:
-        layer, index = key = wanted.grid.layer, stage.index
+        _, index = key = wanted.grid.layer, stage.index
         del self._missing[key], self._stages[key]
         whole = wanted.whole[index]
         interior = stage.finished(whole)
