@@ -34,7 +34,7 @@ def run_demo(out: Path, *, stay: bool, latency_ms: float) -> int:
     """Make the samples, serve them, draw the pictures in a child process, show windows where there is a display.
 
     Returns the exit code. Files of `out`: ``2d-first.png``, ``2d-half.png``, ``2d-done.png``, the same for 3d, and
-    ``timeline.json``, and all six on one sheet as ``overview.png``; the sample images stay in ``out/images`` for the next time.
+    ``timeline.json``, and all six on one sheet as ``overview.png``; the sample images stay in ``out/images``.
     """
     images = out / "images"
     try:

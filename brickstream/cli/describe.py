@@ -67,6 +67,6 @@ def show_table(document: dict[str, Any]) -> None:
         out.print(f"labels: {', '.join(document['labels'])}", markup=False)
 
 
-def _numbers(values: list[float] | None) -> str:
+def _numbers(values: list[Any] | None) -> str:
     """Lay numbers out; a dash where there are none."""
     return " ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in values) if values else "-"

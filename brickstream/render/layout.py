@@ -6,7 +6,7 @@ and no apron.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
@@ -71,6 +71,14 @@ class AtlasLayout:
     def nbytes(self) -> int:
         """Bytes of the texture."""
         return prod(self.shape) * self.dtype.itemsize
+
+    def rows(self, count: int) -> AtlasLayout:
+        """The first `count` rows of slots (along z): slots keep their numbers and places."""
+        return replace(self, grid=(count, self.grid[1], self.grid[2]))
+
+    def row_of(self, slot: int) -> int:
+        """Row that a slot lies in."""
+        return slot // (self.grid[1] * self.grid[2])
 
     def origin(self, slot: int) -> Triple:
         """First texel (z, y, x) of a slot."""

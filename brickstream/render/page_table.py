@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.ma  # np.unique loads it at its first call: 40 ms that the first picture would pay
 from numpy.typing import NDArray
 
 from brickstream.multiscale.pyramid import FloatArray, IntArray

@@ -54,6 +54,8 @@ class Residency:
         In the order they must be executed.
     evicted : list of Key
         Bricks that lost their slot since the list was last cleared.
+    last_slot : int
+        The highest slot ever used.
     """
 
     def __init__(self, layout: AtlasLayout) -> None:
@@ -61,6 +63,7 @@ class Residency:
         self.layers: dict[Layer, dict[Index, Brick]] = {}
         self.uploads: deque[Upload] = deque()
         self.evicted: list[Key] = []
+        self.last_slot = 0
         self._free = list(range(layout.capacity, 0, -1))
         self._offsets = apron.offsets(layout.apron)
         self._used: dict[Key, None] = {}
@@ -176,7 +179,9 @@ class Residency:
             self._release((layer, index))
         if not self._free:
             self._release(self._victim(spare))
-        return self._free.pop()
+        slot = self._free.pop()
+        self.last_slot = max(self.last_slot, slot)
+        return slot
 
     def _victim(self, spare: Callable[[Key], int]) -> Key:
         """The least recently wanted of the bricks that are best spared."""

@@ -66,7 +66,7 @@ class BrickScene:
         self._nodes: dict[int, BrickVisual] = {}
         self.sink = BrickSink(self._textures, max_gpu_bytes, self._limits)
         self.view: View | None = None
-        self._drawn: tuple[object, object] = None, None
+        self._drawn: tuple[object, ...] = ()
 
     def _limits(self) -> tuple[int, int]:
         flat, deep = texture_limits()
@@ -143,7 +143,7 @@ class BrickScene:
         self._textures.write_table(np.ones((1, 4, 4), dtype=np.float32), 0, 1)
         self._nodes[ndisplay].set_frame(Frame(one, 0 * one, box, box, 1, 1.0))
         self._nodes[ndisplay].visible = True
-        self._drawn = None, None
+        self._drawn = ()
 
     def commit(self, budget_ms: float | None = None) -> int:
         """Upload what is queued (see :meth:`BrickSink.commit`) and bring the visual up to date; return uploads made."""
@@ -167,9 +167,10 @@ class BrickScene:
         interpolation = self._interpolation or ("nearest" if self.view.ndisplay == 2 else "linear")
         if self._textures.interpolation != interpolation:
             self._textures.interpolation = interpolation
-        if (node, frame) != self._drawn:
+        state = node, frame, self._textures.layout
+        if state != self._drawn:
             node.set_frame(frame)
-            self._drawn = node, frame
+            self._drawn = state
         return done
 
 

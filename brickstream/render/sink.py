@@ -37,6 +37,9 @@ class Device(Protocol):
     def allocate(self, layout: AtlasLayout) -> None:
         """Make a new atlas texture; an older one goes."""
 
+    def grow(self, layout: AtlasLayout) -> None:
+        """Make the atlas texture larger along z, now; what it holds stays where it is."""
+
     def write(self, start: Triple, texels: Array) -> None:
         """Write a box of texels (z, y, x) of the atlas, now."""
 
@@ -93,7 +96,7 @@ class BrickSink:
         self._max_texture = max_texture
         self._residency: Residency | None = None
         self._pyramid: Pyramid | None = None
-        self._allocated = False
+        self._allocated: AtlasLayout | None = None
         self._wanted: dict[Layer, Wanted] = {}
         self._stages: dict[Key, Stage] = {}
         self._missing: dict[Key, int] = {}
@@ -196,9 +199,7 @@ class BrickSink:
         """
         if self._residency is None:
             return 0
-        if not self._allocated:
-            self._device.allocate(self._residency.layout)
-            self._allocated = True
+        self._make_room(self._residency)
         self._forget_evicted()
         done = self._upload(budget_ms)
         if self._table is not None:
@@ -245,7 +246,7 @@ class BrickSink:
         if layout.brick[3 - plan.view.ndisplay :] != plan.brick_shape:
             raise BudgetError("the plan was made for other bricks", f"{plan.brick_shape}", "plan with budget()")
         if self._residency is None or self._pyramid is not plan.pyramid or self._residency.layout != layout:
-            self._residency, self._pyramid, self._allocated = Residency(layout), plan.pyramid, False
+            self._residency, self._pyramid, self._allocated = Residency(layout), plan.pyramid, None
             self._stages = {}
             self.value_range = None
         return self._residency
@@ -397,6 +398,25 @@ class BrickSink:
             if self._table is not None:
                 self._table.remove(layer, index)
         self._atlas.evicted.clear()
+
+    def _make_room(self, residency: Residency) -> None:
+        """Give the texture the rows that the slots in use need: a small view must not cost the whole budget.
+
+        Rows double, so that growing, which copies the texture, is rare.
+        """
+        full, now = residency.layout, self._allocated
+        needed = full.row_of(residency.last_slot) + 1
+        if now is None:
+            rows = 1
+        elif needed > now.grid[0]:
+            rows = now.grid[0]
+        else:
+            return
+        while rows < needed:
+            rows *= 2
+        layout = full.rows(min(rows, full.grid[0]))
+        (self._device.allocate if now is None else self._device.grow)(layout)
+        self._allocated = layout
 
     def _upload(self, budget_ms: float | None) -> int:
         start, done = perf_counter(), 0

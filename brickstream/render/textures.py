@@ -54,6 +54,28 @@ class Textures:
         self.layout = layout
         self._flush()
 
+    def grow(self, layout: AtlasLayout) -> None:
+        """Make the atlas larger along z and put back what it held."""
+        old = self._read_atlas()
+        self.allocate(layout)
+        self.write((0, 0, 0), old)
+
+    def _read_atlas(self) -> Array:
+        """Read the atlas back: the one place that needs the GL name of a texture, which gloo keeps to itself."""
+        from OpenGL import GL
+
+        layout = self.layout
+        if layout is None:
+            return np.zeros((0, 0, 0), dtype=np.uint8)
+        handle = self._canvas.context.shared.parser.get_object(self.atlas.id).handle
+        texels: Array = np.empty(layout.shape, dtype=layout.dtype)
+        kind = {"uint8": GL.GL_UNSIGNED_BYTE, "uint16": GL.GL_UNSIGNED_SHORT, "float32": GL.GL_FLOAT}[layout.dtype.name]
+        GL.glBindTexture(GL.GL_TEXTURE_3D, handle)
+        GL.glPixelStorei(GL.GL_PACK_ALIGNMENT, 1)
+        GL.glGetTexImage(GL.GL_TEXTURE_3D, 0, GL.GL_RED, kind, array=texels)
+        GL.glBindTexture(GL.GL_TEXTURE_3D, 0)
+        return texels
+
     def write(self, start: Triple, texels: Array) -> None:
         """Write a box of texels."""
         self.atlas.set_data(np.ascontiguousarray(texels)[..., None], offset=start)

@@ -111,10 +111,11 @@ class Window:
         from vispy.scene import SceneCanvas
 
         from brickstream.render import BrickScene
+        from brickstream.render.aim import add_viewbox
 
         look = self.options.look
         self.canvas: Any = SceneCanvas(size=self.options.canvas, show=False, bgcolor="black")
-        viewbox = self.canvas.central_widget.add_view()
+        viewbox = add_viewbox(self.canvas)
         self.main: Any = QtWidgets.QMainWindow()
         body = QtWidgets.QWidget()
         self._layout: Any = QtWidgets.QVBoxLayout(body)

@@ -25,6 +25,11 @@ class MemoryDevice:
         self.layout = layout
         self.atlas = np.zeros(layout.shape, dtype=layout.dtype)
 
+    def grow(self, layout: Any) -> None:
+        old = self.atlas
+        self.allocate(layout)
+        self.atlas[: old.shape[0]] = old
+
     def write(self, start: tuple[int, int, int], texels: np.ndarray) -> None:
         z, y, x = (slice(s, s + n) for s, n in zip(start, texels.shape, strict=True))
         assert self.atlas[z, y, x].shape == texels.shape

@@ -214,3 +214,19 @@ def test_a_brick_with_new_parts_in_view_waits_for_them(kit) -> None:
     sink.commit()
     o = sink.layout.origin(sink._residency.get(sink._table.windows[0].grid.layer, (0, 0, 0)).slot)
     np.testing.assert_array_equal(sink._device.atlas[o[0], o[1] + 1 : o[1] + 9, o[2] + 1 : o[2] + 17], array[:8, :16])
+
+
+def test_the_atlas_grows_with_what_is_used_and_keeps_what_it_holds(kit) -> None:
+    """A small view does not cost the whole budget; growing changes no texel."""
+    array = np.arange(1024 * 1024, dtype=np.uint32).reshape(1024, 1024).astype(np.float32)
+    pyramid = kit.make_pyramid([array], (32, 32), axes="yx")
+    sink = make_sink(kit, 64 << 20, max_texture=256)
+    small = View.plane(pyramid, canvas=(64, 64), zoom=1.0, center=(100.0, 100.0))
+    whole = View.plane(pyramid, canvas=(1024, 1024), zoom=1.0)
+    sizes = []
+    for generation, view in enumerate((small, whole), 1):
+        kit.feed(sink, kit.plan_for(sink, pyramid, view), [array], generation)
+        sink.commit()
+        sizes.append(sink.gpu_bytes)
+    assert sizes[0] * 4 < sizes[1] <= 64 << 20
+    assert check_slots(sink, [array]) == 1024

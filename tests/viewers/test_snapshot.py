@@ -12,6 +12,7 @@ from brickstream.cli import main
 from brickstream.engine import Engine
 from brickstream.latency import Fault, Network, ThreadedServer
 from brickstream.multiscale import Camera, View
+from brickstream.render import OffscreenView
 from brickstream.viewers.look import Look
 from brickstream.viewers.snapshot import Frame, Snapshot, take_dense
 
@@ -240,3 +241,21 @@ def test_a_new_view_in_mid_load_stops_the_old_ones_requests(images: Path) -> Non
         rows = [row for row in srv.log if held in row.key]
     assert rows
     assert {row.outcome for row in rows} == {"cancelled"}
+
+
+def test_a_picture_is_right_after_the_atlas_has_grown(images: Path) -> None:
+    """A small view makes a small atlas; a large one makes it grow, and what it held is still shown."""
+    level = level_of(images, "flat", 0)
+    offscreen = OffscreenView((900, 700), clim=(0, 65535), max_texture=600)
+    with offscreen, Engine.in_thread(sink=offscreen.sink) as engine:
+        image = engine.open(images / "flat")
+        sizes = []
+        for zoom in (8.0, 1.0):
+            view = View.plane(image, canvas=(900, 700), center=(349.5, 449.5), zoom=zoom, level=0)
+            offscreen.show(view)
+            engine.show(image, view)
+            engine.complete(timeout=30)
+            picture = offscreen.draw()[..., 0]
+            sizes.append(offscreen.sink.gpu_bytes)
+    assert sizes[0] < sizes[1]
+    assert np.abs(picture - level / 257).max() <= 0.51
