@@ -157,15 +157,15 @@ def choose_layout(pyramid: Pyramid, view: View, max_bytes: int, max_texture: int
     need = int((-(-pyramid.shapes[:, axes] // np.array(brick))).prod(axis=1).astype(float).sum().clip(max=2**40))
     if any(pyramid.shapes[0, a] > 1 for a in range(pyramid.ndim) if a not in axes):
         need *= SPARE_PLANES
-    grid = _grid((z, y, x), apron, min(slots, need + need // 8 + 8), max_texture)
+    grid = _grid((z, y, x), apron, need + need // 8 + 8, slots, max_texture)
     layout = AtlasLayout((z, y, x), apron, grid, dtype)
     if layout.capacity < 1:
         raise BudgetError("the GPU budget holds less than one brick", f"{max_bytes} bytes", "raise the GPU budget")
     return layout
 
 
-def _grid(brick: Triple, apron: Triple, count: int, max_texture: int) -> Triple:
-    """Slots along each axis: nearly `count` in all, as near to a cube of texels as that allows.
+def _grid(brick: Triple, apron: Triple, need: int, most: int, max_texture: int) -> Triple:
+    """Slots along each axis: about `need` in all and not fewer, or nearly `most` where that is less; near to a cube.
 
     Along an axis without apron the number is a power of two: there the sampler must hit texel centres exactly, and a
     float32 coordinate does that only over a power of two.
@@ -176,9 +176,11 @@ def _grid(brick: Triple, apron: Triple, count: int, max_texture: int) -> Triple:
         np.arange(1, top + 1) if a else 2 ** np.arange(top.bit_length()) for top, a in zip(tops, apron, strict=True)
     ]
     z, y = np.meshgrid(choices[0], choices[1], indexing="ij")
-    x = np.clip(count // (z * y), 0, tops[2])
+    fits = most // (z * y)
+    x = np.minimum(np.minimum(-(-need // (z * y)), fits), tops[2])
     total = z * y * x
     edge = np.maximum(np.maximum(z * size[0], y * size[1]), x * size[2])
-    good = total >= 0.97 * total.max()
+    enough = total >= min(need, int(0.97 * total.max()))
+    good = enough & (total <= 1.03 * total[enough].min())
     best = np.unravel_index(np.argmin(np.where(good, edge, np.iinfo(np.int64).max)), edge.shape)
     return int(z[best]), int(y[best]), int(x[best])

@@ -373,7 +373,7 @@ class FetcherMachine(RuleBasedStateMachine):
         self.sources = [step_source(LEVELS[0], 6), step_source(LEVELS[1], 4)]
         self.fetcher = Fetcher(self.limits)
         self.loop.run_until_complete(self.fetcher.__aenter__())
-        self.clients = {name: Client(name, self.fetcher, releases=False) for name in CLIENTS}
+        self.clients = {name: Client(name, self.fetcher, releases=name != "c") for name in CLIENTS}
         self.seen = [0, 0]
 
     def do(self, action: Callable[[], None]) -> None:
