@@ -34,18 +34,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = options.join_words(sys.argv[1:] if argv is None else argv)
     try:
         code = app(words, standalone_mode=False)
-    except KeyboardInterrupt:
-        console.error_line("interrupted")
-        return INTERRUPTED
-    except typer.Abort:
-        console.error_line("interrupted")
-        return INTERRUPTED
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
     except TyperException as error:
         console.error_line(f"{error.format_message()} (see brickstream --help)")
         return USER_ERROR
     except BrickstreamError as error:
         console.error_line(error)
         return USER_ERROR
+    if code == INTERRUPTED:
+        console.error_line("interrupted")
     return code if isinstance(code, int) else OK
 
 

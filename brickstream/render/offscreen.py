@@ -15,6 +15,8 @@ from brickstream.render.gl import no_opengl, texture_limits, use_headless
 from brickstream.render.scene import BrickScene, check_options
 from brickstream.render.sink import BrickSink
 
+MAX_DRAFT = 4
+
 
 class OffscreenView:
     """Draws views into arrays, without a display. A context manager; everything runs on the thread that entered it.
@@ -119,8 +121,16 @@ class OffscreenView:
         self._canvas.set_current()
         return self.scene.commit(budget_ms)
 
-    def draw(self, budget_ms: float | None = None) -> NDArray[np.uint8]:
+    def draw(self, budget_ms: float | None = None, *, draft: bool = False) -> NDArray[np.uint8]:
         """Commit what is queued and draw.
+
+        Parameters
+        ----------
+        budget_ms : float, optional
+            As for :meth:`commit`.
+        draft : bool, default False
+            While only coarser levels are shown, draw as many pixels fewer as the data has (up to 4 times along each
+            side) and repeat them: on a software rasteriser the first picture then comes many times sooner.
 
         Returns
         -------
@@ -128,7 +138,7 @@ class OffscreenView:
             Red, green, blue, alpha; row 0 is on top. Opaque, on black.
         """
         self.commit(budget_ms)
-        return render_opaque(self._canvas)
+        return render_opaque(self._canvas, min(MAX_DRAFT, int(self.sink.coarseness)) if draft else 1)
 
     def close(self) -> None:
         """Give the context back; does nothing where there is none."""
@@ -157,8 +167,16 @@ def open_canvas(size: tuple[int, int]) -> Any:
     return canvas
 
 
-def render_opaque(canvas: Any) -> NDArray[np.uint8]:
-    """Draw a canvas on black: ndarray of shape (height, width, 4), uint8, alpha 255."""
-    picture: NDArray[np.uint8] = np.array(canvas.render(), dtype=np.uint8)
+def render_opaque(canvas: Any, repeat: int = 1) -> NDArray[np.uint8]:
+    """Draw a canvas on black: ndarray of shape (height, width, 4), uint8, alpha 255.
+
+    With `repeat` above 1, every drawn pixel fills that many rows and columns.
+    """
+    width, height = canvas.size
+    if repeat <= 1:
+        picture: NDArray[np.uint8] = np.array(canvas.render(), dtype=np.uint8)
+    else:
+        small = np.asarray(canvas.render(size=(-(-width // repeat), -(-height // repeat))), dtype=np.uint8)
+        picture = small.repeat(repeat, axis=0).repeat(repeat, axis=1)[:height, :width].copy()
     picture[..., 3] = 255
     return picture

@@ -231,6 +231,16 @@ class BrickSink:
         return sorted(self._table.windows[i].grid.layer.level for i in shown)
 
     @property
+    def coarseness(self) -> float:
+        """Pixels of the target level along one pixel of the finest level in view, as of the last commit; 1 when done."""
+        shown = self.shown_levels()
+        if not shown or self.plan is None:
+            return 1.0
+        axes = list(self.plan.displayed)
+        scales = self.plan.pyramid.scales[:, axes]
+        return float((scales[shown[0]] / scales[self.plan.target.level]).max())
+
+    @property
     def has_pixels(self) -> bool:
         """Whether anything of the newest plan is shown, as of the last commit."""
         return bool(self.shown_levels())

@@ -199,7 +199,13 @@ class Snapshot:
         return None if self._limits.timeout is None else self._limits.timeout - self._seconds()
 
     def _stream(self, engine: ThreadedEngine, offscreen: OffscreenView) -> Picture:
-        self.image = engine.open(self._where, self._left())
+        try:
+            self.image = engine.open(self._where, self._left())
+        except TimedOutError:
+            left = self._left()
+            if left is None or left > 0:
+                raise  # the server's time-out, not ours
+            return offscreen.draw()
         self.report.open_s = self._seconds()
         self.view = view = self._make_view(self.image)
         offscreen.show(view)
@@ -241,7 +247,7 @@ class Snapshot:
     def _draw(self, offscreen: OffscreenView, stage: str, progress: float) -> Picture:
         if stage in self._stages:
             self._stages.remove(stage)
-        picture = offscreen.draw()
+        picture = offscreen.draw(draft=stage != "done")
         seconds = self._seconds()
         shown = offscreen.sink.shown_levels()
         level = min(shown) if shown else None

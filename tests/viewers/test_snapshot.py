@@ -1,6 +1,9 @@
 """From a URL to pixels, over real HTTP, drawn by real GL."""
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -122,6 +125,39 @@ def test_a_timeout_gives_the_picture_of_what_is_there(
     assert report["complete_s"] is None
     assert "timeout" in err
     assert np.asarray(Image.open(tmp_path / "a.png"))[..., :3].any()
+
+
+def test_a_timeout_before_anything_is_known_gives_an_empty_picture(
+    images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with ThreadedServer(images, faults=lambda key, number: Fault("hang")) as server:
+        code, report, _ = run(capsys, "snapshot", f"{server.url}/brain", str(tmp_path / "a.png"), "--timeout", "0.5")
+    assert code == 4
+    assert (report["complete"], report["level"], report["chunks_wanted"]) == (False, None, 0)
+    assert not np.asarray(Image.open(tmp_path / "a.png"))[..., :3].any()
+
+
+def test_ctrl_c_ends_with_130_and_one_line(images: Path, tmp_path: Path) -> None:
+    with ThreadedServer(images, faults={"brain/0/c/1/1/1": Fault("hang")}) as server:
+        words = [sys.executable, "-m", "brickstream", "snapshot", f"{server.url}/brain", str(tmp_path / "a.png")]
+        # A shell's background job would ignore the signal; a program started by a person does not.
+        child = subprocess.Popen(
+            words,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # type: ignore[arg-type, return-value]
+        )
+        assert child.stderr is not None
+        with child.stderr as lines:
+            for line in lines:
+                if line.startswith("chunks: 9"):
+                    break
+            child.send_signal(signal.SIGINT)
+            rest = lines.read().splitlines()
+        assert child.wait() == 130
+    assert rest[-1] == "brickstream: error: interrupted"
+    assert not any("Traceback" in line for line in rest)
+    assert not (tmp_path / "a.png").exists()
 
 
 def test_a_view_inside_one_chunk_reads_one_chunk(server: ThreadedServer, tmp_path: Path) -> None:
