@@ -1,58 +1,88 @@
-"""The picture so far as one array: finer pixels over coarser ones."""
+"""A picture as one array: finer pixels over coarser ones. Pure."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from brickstream.engine.update import Outcome, Update
-from brickstream.multiscale import Level
+from brickstream.multiscale import Level, Plan
 from brickstream.multiscale.pyramid import IntArray
 
-_PIXELS = (Outcome.LOADED, Outcome.MISSING)
+
+class Piece(NamedTuple):
+    """Pixels of one chunk.
+
+    Attributes
+    ----------
+    level : int
+    region : ndarray of shape (2, ndim), int64
+        Where they are, in pixels of the level, half-open.
+    data : ndarray
+        The displayed axes, in the view's order.
+    """
+
+    level: int
+    region: IntArray
+    data: NDArray[np.generic]
 
 
-def compose(update: Update) -> NDArray[np.generic]:
-    """Paint the updates of a request, coarse first, onto the pixels in view of one level; see `Update.to_array`."""
-    dtype = update.plan.pyramid.dtype
-    part = update.level_plan
-    axes = list(update.plan.displayed)
-    if part is None:
-        return np.zeros((0,) * len(axes), dtype)
+def compose(plan: Plan, level: int, pieces: Iterable[Piece]) -> NDArray[np.generic]:
+    """Paint pieces, coarse first, onto the pixels in view of one planned level; zero where there is none.
+
+    Parameters
+    ----------
+    plan : Plan
+    level : int
+        Planned; pieces of finer levels are left out.
+    pieces : iterable of Piece
+
+    Returns
+    -------
+    ndarray
+        The level's `corner_pixels` on the displayed axes, in the view's order.
+    """
+    part = next(part for part in plan.levels if part.level == level)
+    axes = list(plan.displayed)
     corners = part.corner_pixels[:, axes]
-    canvas = np.zeros(tuple(corners[1] - corners[0] + 1), dtype)
-    brought = [u for u in update.history or (update,) if u.outcome in _PIXELS and u.level >= update.level]
-    whole = sum(u.level == update.level for u in brought) == len(part.chunks)
-    for step in sorted(brought, key=lambda u: -u.level):
-        if step.level == update.level:
-            _paint(canvas, corners, step, axes)
+    canvas = np.zeros(tuple(corners[1] - corners[0] + 1), plan.pyramid.dtype)
+    fit = [piece for piece in pieces if piece.level >= level]
+    whole = sum(piece.level == level for piece in fit) == len(part.chunks)
+    for piece in sorted(fit, key=lambda piece: -piece.level):
+        if piece.level == level:
+            _paint(canvas, corners, piece, axes)
         elif not whole:
-            _paint_coarse(canvas, corners, step, update.level, axes)
+            _paint_coarse(canvas, corners, piece, plan.pyramid.levels, level, axes)
     return canvas
 
 
-def _paint(canvas: NDArray[np.generic], corners: IntArray, step: Update, axes: list[int]) -> None:
-    """Copy a chunk of the canvas's own level."""
-    start, stop = step.region[0, axes], step.region[1, axes]
+def _paint(canvas: NDArray[np.generic], corners: IntArray, piece: Piece, axes: list[int]) -> None:
+    """Copy a piece of the canvas's own level."""
+    start, stop = piece.region[0, axes], piece.region[1, axes]
     low, high = np.maximum(start, corners[0]), np.minimum(stop, corners[1] + 1)
-    if (low >= high).any() or step.data is None:
-        return
-    canvas[_box(low - corners[0], high - corners[0])] = step.data[_box(low - start, high - start)]
+    if (low < high).all():
+        canvas[_box(low - corners[0], high - corners[0])] = piece.data[_box(low - start, high - start)]
 
 
-def _paint_coarse(canvas: NDArray[np.generic], corners: IntArray, step: Update, level: int, axes: list[int]) -> None:
-    """Copy a chunk of a coarser level: each canvas pixel takes the coarse pixel that its centre lies in."""
-    levels = step.plan.pyramid.levels
-    if step.data is None:
-        return
+def _paint_coarse(
+    canvas: NDArray[np.generic],
+    corners: IntArray,
+    piece: Piece,
+    levels: tuple[Level, ...],
+    level: int,
+    axes: list[int],
+) -> None:
+    """Copy a piece of a coarser level: each canvas pixel takes the coarse pixel that its centre lies in."""
     places, sources = [], []
     for d, axis in enumerate(axes):
         pixels = np.arange(corners[0, d], corners[1, d] + 1)
-        coarse = _coarse_pixels(pixels, levels[level], levels[step.level], axis)
-        inside = np.flatnonzero((coarse >= step.region[0, axis]) & (coarse < step.region[1, axis]))
+        coarse = _coarse_pixels(pixels, levels[level], levels[piece.level], axis)
+        inside = np.flatnonzero((coarse >= piece.region[0, axis]) & (coarse < piece.region[1, axis]))
         places.append(inside)
-        sources.append(coarse[inside] - step.region[0, axis])
-    canvas[np.ix_(*places)] = step.data[np.ix_(*sources)]
+        sources.append(coarse[inside] - piece.region[0, axis])
+    canvas[np.ix_(*places)] = piece.data[np.ix_(*sources)]
 
 
 def _coarse_pixels(pixels: IntArray, fine: Level, coarse: Level, axis: int) -> IntArray:

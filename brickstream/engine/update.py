@@ -10,6 +10,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
+from brickstream.engine.compose import Piece, compose
 from brickstream.multiscale import LevelPlan, Plan
 from brickstream.multiscale.pyramid import IntArray
 
@@ -138,9 +139,10 @@ class Update:
             zero where there is none. The last update of a finished slice gives what NumPy slicing of the level gives.
             A new array each time.
         """
-        from brickstream.engine.compose import compose
-
-        return compose(self)
+        if self.level_plan is None:
+            return np.zeros((0,) * len(self.plan.displayed), self.plan.pyramid.dtype)
+        pieces = (Piece(u.level, u.region, u.data) for u in self.history or (self,) if u.data is not None)
+        return compose(self.plan, self.level, pieces)
 
 
 class Prefix(Sequence[Update]):

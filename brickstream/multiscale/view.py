@@ -116,16 +116,7 @@ class View:
         ViewError
             If an axis is unknown, missing or named twice, or a number is not usable.
         """
-        pyramid = _pyramid(image)
-        axes = _displayed(pyramid, displayed, 2)
-        extent = pyramid.extent()[:, [pyramid.axis_index(name) for name in axes]]
-        size = extent[1] - extent[0]
-        if zoom is None:
-            zoom = min(canvas[0] / size[1], canvas[1] / size[0])
-        middle = _center(axes, extent, center)
-        return cls(
-            axes, _point(pyramid, axes, point), _canvas(canvas), middle, float(zoom), None, _level(pyramid, level)
-        )
+        return _make(cls, image, displayed, point, canvas, center, zoom, None, level)
 
     @classmethod
     def volume(
@@ -160,15 +151,7 @@ class View:
         ViewError
             As for :meth:`plane`; also where the image has fewer than three axes.
         """
-        pyramid = _pyramid(image)
-        axes = _displayed(pyramid, displayed, 3)
-        extent = pyramid.extent()[:, [pyramid.axis_index(name) for name in axes]]
-        camera = camera or Camera()
-        if zoom is None:
-            zoom = _fit_volume(camera, (extent[1] - extent[0])[::-1], canvas)
-        middle = _center(axes, extent, center)
-        others = _point(pyramid, axes, point)
-        return cls(axes, others, _canvas(canvas), middle, float(zoom), camera, _level(pyramid, level))
+        return _make(cls, image, displayed, point, canvas, center, zoom, camera or Camera(), level)
 
     def region(self) -> Region:
         """Give the part of the displayed world that the canvas shows."""
@@ -217,6 +200,28 @@ class Region:
             n = normal[::-1]
             keep &= np.where(n > 0, high, low) @ n + offset >= 0
         return keep
+
+
+def _make(
+    cls: type[View],
+    image: HasPyramid | Pyramid,
+    displayed: Sequence[str] | None,
+    point: Mapping[str, float] | None,
+    canvas: tuple[int, int],
+    center: Sequence[float] | Mapping[str, float] | None,
+    zoom: float | None,
+    camera: Camera | None,
+    level: int | None,
+) -> View:
+    pyramid = _pyramid(image)
+    axes = _displayed(pyramid, displayed, 2 if camera is None else 3)
+    extent = pyramid.extent()[:, [pyramid.axis_index(name) for name in axes]]
+    size = (extent[1] - extent[0])[::-1]
+    if zoom is None:
+        zoom = min(canvas[0] / size[0], canvas[1] / size[1]) if camera is None else _fit_volume(camera, size, canvas)
+    middle = _center(axes, extent, center)
+    others = _point(pyramid, axes, point)
+    return cls(axes, others, _canvas(canvas), middle, float(zoom), camera, _level(pyramid, level))
 
 
 def _pyramid(image: HasPyramid | Pyramid) -> Pyramid:

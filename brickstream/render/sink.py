@@ -232,7 +232,7 @@ class BrickSink:
 
     @property
     def coarseness(self) -> float:
-        """Pixels of the target level along one pixel of the finest level in view, as of the last commit; 1 when done."""
+        """Pixels of the target level along one pixel of the finest level shown, as of the last commit; 1 when done."""
         shown = self.shown_levels()
         if not shown or self.plan is None:
             return 1.0
