@@ -229,6 +229,7 @@ class StoreReader:
         """Read from the store; see :meth:`Reader.read`."""
         from zarr.abc.store import RangeByteRequest, SuffixByteRequest
         from zarr.core.buffer import default_buffer_prototype
+        from zarr.storage import StorePath
 
         request: RangeByteRequest | SuffixByteRequest | None = None
         if isinstance(span, Suffix):
@@ -237,6 +238,8 @@ class StoreReader:
             request = RangeByteRequest(span.start, span.start + span.length)
         self._traffic.requests += 1
         try:
+            # Opens a store that its owner has not opened yet (a zip file, say); closing it stays with the owner.
+            await StorePath.open(self._store, "", mode=None)
             value = await self._store.get(key, default_buffer_prototype(), request)
         except FileNotFoundError:
             return None

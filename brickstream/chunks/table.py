@@ -195,10 +195,13 @@ class ChunkTable:
         self.queue_max = max(self.queue_max, len(self._queue))
 
     def unwant(self, entry: Entry, client: Hashable) -> None:
-        """Take back a client's wish; a chunk that nobody wants leaves the queue, and the table unless it holds data."""
+        """Take back a client's wish.
+
+        A chunk that nobody waits for leaves the queue; one that nobody wants leaves the table, unless it holds data.
+        """
         entry.ranks.pop(client, None)
         entry.unread.discard(client)
-        if not entry.ranks and entry.state in (ChunkState.QUEUED, ChunkState.ABSENT):
+        if not entry.unread and entry.state in (ChunkState.QUEUED, ChunkState.ABSENT):
             self.move(entry, ChunkState.ABSENT)
 
     def _forget_old(self) -> None:
@@ -222,7 +225,8 @@ class ChunkTable:
         Coarse comes first, and the first level of a view has the line to itself until its answers begin to arrive: on
         a slow link the finer chunks would only share the bandwidth that the first picture needs.
         """
-        cancel = tuple(e for e in self._inflight if not e.ranks)
+        # Wanting is not waiting: who had the chunk before it was evicted keeps no read of it alive.
+        cancel = tuple(e for e in self._inflight if not e.unread)
         slots = self.limits.max_inflight - len(self._inflight) + len(cancel)
         free = self.limits.max_bytes - self.bytes_held + sum(e.nbytes for e in cancel)
         start: list[Entry] = []
@@ -253,7 +257,7 @@ class ChunkTable:
         """Whether a chunk of the first level of some view is still without an answer."""
         queue = self.queue
         first = queue[-1].rank if queue else None
-        asked = (e.rank for e in self._inflight if e.state is ChunkState.REQUESTED)
+        asked = (e.rank for e in self._inflight if e.state is ChunkState.REQUESTED and e.unread)
         return any(rank is not None and rank[1] == 0 for rank in (first, *asked))
 
     def _victims(self) -> list[Entry]:
