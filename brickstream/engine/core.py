@@ -124,6 +124,9 @@ class Session:
         cut = chunk[tuple(slice(None) if a in axes else int(point[a]) for a in range(chunk.ndim))]
         remaining = sorted(axes)
         data = np.ascontiguousarray(cut.transpose([remaining.index(a) for a in axes]))
+        if data.base is not None and data.size < chunk.size:
+            # One plane must not keep a whole chunk in memory that the budget believes to be gone.
+            data = data.copy()
         data.flags.writeable = False
         return data
 

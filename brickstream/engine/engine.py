@@ -7,7 +7,7 @@ import os
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import TYPE_CHECKING, Any, Self
 
@@ -127,7 +127,8 @@ class Engine:
         async with AsyncExitStack() as stack:
             threads = min(4, max(2, os.cpu_count() or 2))
             executor = ThreadPoolExecutor(threads, thread_name_prefix="brickstream-decode")
-            stack.callback(executor.shutdown, wait=False, cancel_futures=True)
+            # The threads end with the engine, not some time later; waiting for them must not block the loop.
+            stack.push_async_callback(asyncio.to_thread, executor.shutdown, cancel_futures=True)
             session = await stack.enter_async_context(open_session(self.max_inflight))
             fetcher = await stack.enter_async_context(Fetcher(Limits(self.max_ram_bytes, self.max_inflight)))
             core = Core(fetcher)
@@ -137,7 +138,9 @@ class Engine:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        stack, self._stack, self._running = self._stack, None, None
+        stack, running, self._stack, self._running = self._stack, self._running, None, None
+        for mail in running.slices if running is not None else ():
+            mail.put_nowait(None)
         if stack is not None:
             await stack.aclose()
 
@@ -201,16 +204,22 @@ class Engine:
         ------
         BudgetError
             If one chunk is larger than the RAM budget.
+        ClosedError
+            If the engine is closed before the view is complete.
         """
-        core = self._run().core
+        running = self._run()
+        core = running.core
         request = Request(next(self._request_ids), 1, image, self.plan(image, view), keep_history=True)
-        mail: asyncio.Queue[Update] = asyncio.Queue()
+        mail: asyncio.Queue[Update | None] = asyncio.Queue()
         slot = object()
         target: Update | None = None
+        running.slices.add(mail)
         try:
             core.start(slot, request, mail.put_nowait, lambda: None)
             while True:
                 update = await mail.get()
+                if update is None:
+                    raise ClosedError("the engine was closed in the middle of a slice", request.image.url)
                 core.release(slot, request, update)
                 if not request.plan.empty and update.level == request.plan.target.level:
                     target = update
@@ -223,6 +232,7 @@ class Engine:
                     target, settled=update.settled, wanted=update.wanted, failed=update.failed, history=update.history
                 )
         finally:
+            running.slices.discard(mail)
             core.stop(slot)
 
     def show(self, image: ChunkedImage, view: View) -> Plan:
@@ -245,6 +255,8 @@ class Engine:
         ------
         TimedOutError
             If it is not complete in time; what has arrived stays.
+        ClosedError
+            If the engine is closed meanwhile.
         """
         showing = self._run().showing
         try:
@@ -253,6 +265,7 @@ class Engine:
                     showing.poll()
                     if not showing.complete:
                         await asyncio.sleep(_POLL_S)
+                        self._run()
         except TimeoutError as error:
             raise TimedOutError(f"the view is not complete after {timeout:g} s") from error
 
@@ -277,6 +290,7 @@ class _Running:
     session: Any
     core: Core
     showing: Showing
+    slices: set[asyncio.Queue[Update | None]] = field(default_factory=set)
 
 
 __all__ = ["Engine", "Outcome", "Stats"]

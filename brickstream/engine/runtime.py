@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from itertools import count
 from typing import Any, Self, TypeVar
 
@@ -15,7 +15,7 @@ from brickstream.engine.engine import Engine, Stats
 from brickstream.engine.showing import Showing
 from brickstream.engine.sink import Sink
 from brickstream.engine.update import Update
-from brickstream.errors import ClosedError, TimedOutError
+from brickstream.errors import ClosedError, TimedOutError, redact
 from brickstream.multiscale import Plan, View
 
 T = TypeVar("T")
@@ -110,7 +110,9 @@ class ThreadedEngine:
             if future.done():
                 raise
             future.cancel()
-            raise TimedOutError(f"the image did not open within {timeout:g} s", str(where)) from error
+            raise TimedOutError(f"the image did not open within {timeout:g} s", redact(str(where))) from error
+        except CancelledError as error:
+            raise ClosedError("the engine was closed while the image opened", redact(str(where))) from error
         except BaseException:
             future.cancel()
             raise

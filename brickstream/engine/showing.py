@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 from math import prod
 
@@ -142,29 +143,31 @@ class Showing:
         """
         until = None if budget_ms is None else time.perf_counter() + budget_ms / 1000
         taken: list[Update] = []
-        while self._mail:
-            request, letter = self._mail.popleft()
-            if request is not self.request:
-                continue
-            if isinstance(letter, BrickstreamError):
-                self.complete, self.error = True, letter
-                raise letter
-            if letter is None:
-                self._finish(request)
-            else:
-                self._take(letter)
-                taken.append(letter)
-            if until is not None and time.perf_counter() >= until:
-                break
-        if taken and self.request is not None:
-            request = self.request
-            self._on_loop(lambda: self._release(request, taken))
+        try:
+            while self._mail:
+                request, letter = self._mail.popleft()
+                if request is not self.request:
+                    continue
+                if isinstance(letter, BrickstreamError):
+                    self.complete, self.error = True, letter
+                    raise letter
+                if letter is None:
+                    self._finish(request)
+                else:
+                    taken.append(letter)
+                    self._take(letter)
+                if until is not None and time.perf_counter() >= until:
+                    break
+        finally:
+            # Also where the sink raised: what it has taken, or refused, is not waited for any more.
+            if taken and self.request is not None:
+                self._on_loop(partial(self._release, self.request, taken))
         return taken
 
     def _take(self, update: Update) -> None:
+        self.latest = update
         if self.sink is not None:
             self.sink.put(update)
-        self.latest = update
 
     def _finish(self, request: Request) -> None:
         self.complete = True

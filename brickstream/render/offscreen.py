@@ -172,11 +172,17 @@ def render_opaque(canvas: Any, repeat: int = 1) -> NDArray[np.uint8]:
 
     With `repeat` above 1, every drawn pixel fills that many rows and columns.
     """
-    width, height = canvas.size
+    full = width, height = canvas.size
     if repeat <= 1:
         picture: NDArray[np.uint8] = np.array(canvas.render(), dtype=np.uint8)
     else:
-        small = np.asarray(canvas.render(size=(-(-width // repeat), -(-height // repeat))), dtype=np.uint8)
+        # vispy's own `render(size=...)` draws a corner of the scene where the size is smaller than the canvas; so the
+        # scene itself is laid out smaller for a moment.
+        canvas.central_widget.size = few = (-(-width // repeat), -(-height // repeat))
+        try:
+            small = np.asarray(canvas.render(region=(0, height - few[1], *few)), dtype=np.uint8)
+        finally:
+            canvas.central_widget.size = full
         picture = small.repeat(repeat, axis=0).repeat(repeat, axis=1)[:height, :width].copy()
     picture[..., 3] = 255
     return picture
