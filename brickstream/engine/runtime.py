@@ -44,6 +44,7 @@ class ThreadedEngine:
         self._wake = threading.Event()
         self._showing: Showing | None = None
         self._crash: BaseException | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     def start(self) -> None:
         """Start the thread and wait until the engine runs."""
@@ -69,7 +70,14 @@ class ThreadedEngine:
         self._stopping = asyncio.Event()
         async with self._engine:
             self._ready.set_result(None)
-            await self._stopping.wait()
+            try:
+                await self._stopping.wait()
+            finally:
+                # Before the engine closes what they use: they end as cancelled, not with the errors of its end.
+                for task in self._tasks:
+                    task.cancel()
+                if self._tasks:
+                    await asyncio.wait(self._tasks)
 
     def _on_loop(self, call: Callable[[], None]) -> None:
         self._alive().call_soon_threadsafe(call)
@@ -90,10 +98,19 @@ class ThreadedEngine:
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
         """Run a coroutine of the engine on its loop; any thread."""
         try:
-            return asyncio.run_coroutine_threadsafe(coroutine, self._alive())
+            loop = self._alive()
         except ClosedError:
             coroutine.close()
             raise
+        return asyncio.run_coroutine_threadsafe(self._owned(coroutine), loop)
+
+    async def _owned(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Await a coroutine in a task that ends when the engine does."""
+        task = asyncio.current_task()
+        if task is not None:
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return await coroutine
 
     def open(self, where: object, timeout: float | None = None) -> ChunkedImage:
         """Open an image and wait for it; see :meth:`Engine.open`. Any thread but the engine's own.

@@ -163,6 +163,9 @@ def _worthwhile(found: list[LevelPlan]) -> list[LevelPlan]:
             kept.append(level)
     if kept[-1] is target:
         kept.append(min(coarser, key=lambda level: len(level.chunks)))
+    # Of levels that cost the same number of reads, the coarsest has the fewest bytes: the first picture comes soonest.
+    if len(coarser[0].chunks) <= len(kept[-1].chunks):
+        kept[-1] = coarser[0]
     return kept[::-1]
 
 

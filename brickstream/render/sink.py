@@ -232,12 +232,14 @@ class BrickSink:
 
     @property
     def coarseness(self) -> float:
-        """Pixels of the target level along one pixel of the finest level shown, as of the last commit; 1 when done."""
-        shown = self.shown_levels()
-        if not shown or self.plan is None:
+        """Pixels of the target level along one pixel of the finest level shown, as of the last commit; 1 when done.
+
+        Where nothing is shown yet, of the level that comes first.
+        """
+        if self.plan is None or self.plan.empty:
             return 1.0
-        axes = list(self.plan.displayed)
-        scales = self.plan.pyramid.scales[:, axes]
+        shown = self.shown_levels() or [self.plan.levels[0].level]
+        scales = self.plan.pyramid.scales[:, list(self.plan.displayed)]
         return float((scales[shown[0]] / scales[self.plan.target.level]).max())
 
     @property

@@ -208,8 +208,10 @@ class Snapshot:
             return offscreen.draw()
         self.report.open_s = self._seconds()
         self.view = view = self._make_view(self.image)
-        offscreen.show(view)
         self.plan = engine.show(self.image, view)
+        offscreen.show(view)
+        # While the first answer is on its way, the first frame's transforms and shaders are made ready.
+        offscreen.draw(draft=True)
         while True:
             for update in engine.poll(_HALF_WAY_MS if "half" in self._stages else _POLL_MS):
                 self._take(update)
