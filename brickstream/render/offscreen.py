@@ -172,17 +172,35 @@ def render_opaque(canvas: Any, repeat: int = 1) -> NDArray[np.uint8]:
 
     With `repeat` above 1, every drawn pixel fills that many rows and columns.
     """
-    full = width, height = canvas.size
     if repeat <= 1:
         picture: NDArray[np.uint8] = np.array(canvas.render(), dtype=np.uint8)
     else:
-        # vispy's own `render(size=...)` draws a corner of the scene where the size is smaller than the canvas; so the
-        # scene itself is laid out smaller for a moment.
-        canvas.central_widget.size = few = (-(-width // repeat), -(-height // repeat))
-        try:
-            small = np.asarray(canvas.render(region=(0, height - few[1], *few)), dtype=np.uint8)
-        finally:
-            canvas.central_widget.size = full
-        picture = small.repeat(repeat, axis=0).repeat(repeat, axis=1)[:height, :width].copy()
+        width, height = canvas.size
+        picture = _render_small(canvas, -(-width // repeat), -(-height // repeat))
+        picture = picture.repeat(repeat, axis=0).repeat(repeat, axis=1)[-height:, :width].copy()
     picture[..., 3] = 255
+    return picture
+
+
+def _render_small(canvas: Any, width: int, height: int) -> NDArray[np.uint8]:
+    """Draw the whole scene into fewer pixels.
+
+    vispy's ``render(size=...)`` draws a corner of the scene instead, and laying the scene out smaller for a moment left
+    stale transforms behind. So vispy believes in a viewport as large as the canvas, and GL gets the small one.
+    """
+    from vispy import gloo
+
+    canvas.set_current()
+    shape = (height, width)
+    target = gloo.FrameBuffer(color=gloo.RenderBuffer(shape), depth=gloo.RenderBuffer(shape))
+    canvas.push_fbo(target, (0, 0), canvas.size)
+    try:
+        canvas.push_viewport((0, 0, *canvas.size))
+        canvas.context.set_viewport(0, 0, width, height)
+        canvas.context.clear(color=canvas.bgcolor, depth=True)
+        canvas.draw_visual(canvas.scene)
+        picture: NDArray[np.uint8] = np.array(target.read("color"), dtype=np.uint8)
+        canvas.pop_viewport()
+    finally:
+        canvas.pop_fbo()
     return picture

@@ -295,3 +295,24 @@ def test_a_picture_is_right_after_the_atlas_has_grown(images: Path) -> None:
             sizes.append(offscreen.sink.gpu_bytes)
     assert sizes[0] < sizes[1]
     assert np.abs(picture - level / 257).max() <= 0.51
+
+
+@pytest.mark.parametrize("ndisplay", [2, 3])
+def test_drafts_show_the_whole_scene_again_and_again(ndisplay: int, images: Path) -> None:
+    with OffscreenView((300, 240)) as offscreen, Engine.in_thread(sink=offscreen.sink) as engine:
+        image = engine.open(images / "brain")
+        view = (View.plane if ndisplay == 2 else View.volume)(image, canvas=(300, 240))
+        offscreen.show(view)
+        engine.show(image, view)
+        offscreen.draw(draft=True)
+        while not offscreen.sink.has_pixels:
+            engine.wait()
+            engine.poll(0)
+            offscreen.commit(0)
+        assert offscreen.sink.coarseness > 1
+        drafts = [offscreen.draw(draft=True) for _ in range(3)]
+        full = offscreen.draw()
+    np.testing.assert_array_equal(drafts[0], drafts[1])
+    np.testing.assert_array_equal(drafts[0], drafts[2])
+    a, b = (picture[..., 0].astype(float).ravel() for picture in (drafts[0], full))
+    assert np.corrcoef(a, b)[0, 1] > 0.95

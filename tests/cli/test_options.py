@@ -1,0 +1,129 @@
+"""Words of the command line to values, and what is said of those that cannot be read."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from brickstream.cli import console, options
+from brickstream.errors import BrickstreamError, StoreError
+from brickstream.multiscale import Camera
+
+
+@pytest.mark.parametrize(
+    ("given", "want"),
+    [
+        ("--point z=90 t=3 --json", "--point z=90,t=3 --json"),
+        ("--point z=90,t=3", "--point z=90,t=3"),
+        ("--camera azimuth=3 fov=45 url out.png", "--camera azimuth=3,fov=45 url out.png"),
+        ("url --point z=1 --center y=1 x=2", "url --point z=1 --center y=1,x=2"),
+        ("--zoom 2 a=b", "--zoom 2 a=b"),
+        ("--point", "--point"),
+        ("", ""),
+    ],
+)
+def test_values_given_as_words_of_their_own_are_joined(given: str, want: str) -> None:
+    assert options.join_words(given.split()) == want.split()
+
+
+@given(st.lists(st.text(max_size=8), max_size=6))
+def test_joining_loses_no_word_and_no_character(words: list[str]) -> None:
+    joined = options.join_words(words)
+    assert sorted("".join(joined).replace(",", "")) == sorted("".join(words).replace(",", ""))
+
+
+GOOD: list[tuple[Any, Any]] = [
+    (lambda: options.size("800x600"), (800, 600)),
+    (lambda: options.size(" 1X99999 "), (1, 99999)),
+    (lambda: options.shape("512x64,3"), (512, 64, 3)),
+    (lambda: options.byte_count("536870912", "-"), 536870912),
+    (lambda: options.byte_count("512MB", "-"), 512_000_000),
+    (lambda: options.byte_count("2GiB", "-"), 2 << 30),
+    (lambda: options.byte_count("1.5 KiB", "-"), 1536),
+    (lambda: options.pairs(["z=90,t=-3.5", "c=1e3"], "-"), {"z": 90.0, "t": -3.5, "c": 1000.0}),
+    (lambda: options.pairs(None, "-"), {}),
+    (lambda: options.center(None), None),
+    (lambda: options.center(["100,200"]), (100.0, 200.0)),
+    (lambda: options.center(["y=100", "x=200"]), {"y": 100.0, "x": 200.0}),
+    (lambda: options.camera(["fov=45,azimuth=-10"]), Camera(azimuth=-10, fov=45)),
+    (lambda: options.camera(None), Camera()),
+    (lambda: options.clim("0,255"), (0.0, 255.0)),
+    (lambda: options.clim(None), None),
+]
+
+
+@pytest.mark.parametrize(("read", "want"), GOOD, ids=range(len(GOOD)))
+def test_what_can_be_read(read: Any, want: Any) -> None:
+    assert read() == want
+
+
+BAD: list[tuple[Any, str]] = [
+    (lambda: options.size("800"), "not a size: --size 800 (for example 800x600)"),
+    (lambda: options.size("0x600"), "not a size"),
+    (lambda: options.size("-1x600"), "not a size"),
+    (lambda: options.shape("8x0"), "not a shape"),
+    (lambda: options.shape("8xx8"), "not a shape"),
+    (lambda: options.byte_count("lots", "--ram-budget"), "not a number of bytes: --ram-budget lots"),
+    (lambda: options.byte_count("-1", "-"), "not a number of bytes"),
+    (lambda: options.byte_count("1TB", "-"), "not a number of bytes"),
+    (lambda: options.pairs(["z"], "--point"), "not NAME=NUMBER: --point z (for example --point z=90)"),
+    (lambda: options.pairs(["=3"], "--point"), "not NAME=NUMBER"),
+    (lambda: options.pairs(["z=deep"], "--point"), "not a number: --point deep"),
+    (lambda: options.center(["1,b"]), "not a number: --center b"),
+    (lambda: options.camera(["tilt=3"]), "unknown camera setting 'tilt': --camera (known are azimuth"),
+    (lambda: options.camera(["elevation=91"]), "elevation"),
+    (lambda: options.camera(["fov=nan"]), "finite"),
+    (lambda: options.clim("5"), "not two limits"),
+    (lambda: options.clim("5,5"), "the lower contrast limit must be below the upper"),
+    (lambda: options.clim("nan,1"), "the lower contrast limit must be below the upper"),
+]
+
+
+@pytest.mark.parametrize(("read", "says"), BAD, ids=range(len(BAD)))
+def test_what_cannot_be_read_is_one_clear_error(read: Any, says: str) -> None:
+    with pytest.raises(BrickstreamError) as caught:
+        read()
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_cannot_be_written_is_refused_before_anything_long_begins(tmp_path: Path) -> None:
+    assert options.out_file(tmp_path / "new.png") == tmp_path / "new.png"
+    with pytest.raises(BrickstreamError, match="a folder, not a file"):
+        options.out_file(tmp_path)
+    with pytest.raises(BrickstreamError, match="no such folder"):
+        options.out_file(tmp_path / "nowhere" / "new.png")
+
+
+# ---- the console
+
+
+def test_progress_without_a_terminal_is_a_few_lines_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    with console.progress("chunks") as step:
+        for done in range(1001):
+            step(done, 1000)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines() == [f"chunks: {10 * tenth} %" for tenth in range(11)]
+
+
+def test_progress_of_nothing_is_no_division_by_zero(capsys: pytest.CaptureFixture[str]) -> None:
+    with console.progress("chunks") as step:
+        step(0, 0)
+    assert capsys.readouterr().err == "chunks: 0 %\n"
+
+
+def test_errors_are_one_line_on_stderr_and_results_are_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+    console.error_line(StoreError("it is\nbroken", "here", "do\tthis"))
+    console.say("a result")
+    console.say_json({"a": 1.5})
+    out, err = capsys.readouterr()
+    assert err == "brickstream: error: it is broken: here (do this)\n"
+    assert out == 'a result\n{\n  "a": 1.5\n}\n'
+
+
+def test_json_never_holds_what_is_no_json() -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        console.say_json({"a": float("nan")})
