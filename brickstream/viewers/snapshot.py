@@ -23,8 +23,9 @@ MakeView = Callable[[ChunkedImage], View]
 
 # How long the render thread takes what has arrived before it looks whether there is something to draw.
 _POLL_MS = 10.0
-# A picture of the half-way point needs a look in between, also when everything has arrived at once.
-_HALF_WAY_MS = 0.5
+# Before the first picture one chunk at a time: it shows the first that came, also when much has come at once. A picture
+# of the half-way point needs a look in between for the same reason.
+_STAGE_POLL_MS = {"first": 0.0, "half": 0.5}
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,7 @@ class Snapshot:
         self._limits = limits or Limits()
         self._on_frame = on_frame
         self._on_progress = on_progress
-        self._stages = list(stages)
+        self._stages = [*stages]
         self._keep_data = keep_data
         self.report = Report()
         self.image: ChunkedImage | None = None
@@ -213,7 +214,7 @@ class Snapshot:
         # While the first answer is on its way, the first frame's transforms and shaders are made ready.
         offscreen.draw(draft=True)
         while True:
-            for update in engine.poll(_HALF_WAY_MS if "half" in self._stages else _POLL_MS):
+            for update in engine.poll(_STAGE_POLL_MS.get(next(iter(self._stages), ""), _POLL_MS)):
                 self._take(update)
             offscreen.commit(_POLL_MS)
             settled = engine.is_complete and not offscreen.sink.pending_uploads

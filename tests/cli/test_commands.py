@@ -125,10 +125,15 @@ class _Status(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *args: object) -> None:
+        """Say nothing of clients that did not wait for their answer: the first error ends an open."""
+
+
 @pytest.fixture
 def server() -> Iterator[str]:
     """Answers /CODE/... with the status CODE."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Status) as http:
+    with _Server(("127.0.0.1", 0), _Status) as http:
         thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield f"http://127.0.0.1:{http.server_address[1]}"
