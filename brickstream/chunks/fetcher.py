@@ -87,9 +87,7 @@ class Fetcher:
         for want in wants:
             entry = self.table.get(want.key, want.source)
             entries[want.key] = entry
-            entry.ranks[client] = want.rank
-            entry.unread.add(client)
-            self.table.touch(entry)
+            self.table.want(entry, client, want.rank)
         for key, entry in self._wanted.get(client, {}).items():
             if key not in entries:
                 self.table.unwant(entry, client)

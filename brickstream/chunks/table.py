@@ -144,6 +144,8 @@ class ChunkTable:
         self._clock = 0
         self._queue: list[Entry] = []
         self._inflight: set[Entry] = set()
+        # Loaded chunks that nobody wants, the longest unused first: a dict is a set with an order.
+        self._loose: dict[Entry, None] = {}
 
     @property
     def inflight(self) -> int:
@@ -156,6 +158,13 @@ class ChunkTable:
         if entry is None:
             entry = self.entries[key] = Entry(key, source, chunk_nbytes(source))
         return entry
+
+    def want(self, entry: Entry, client: Hashable, rank: Rank) -> None:
+        """Take down a client's wish."""
+        entry.ranks[client] = rank
+        entry.unread.add(client)
+        self._loose.pop(entry, None)
+        self.touch(entry)
 
     def touch(self, entry: Entry) -> None:
         """Mark an entry as used just now."""
@@ -175,6 +184,7 @@ class ChunkTable:
         self.bytes_peak = max(self.bytes_peak, self.bytes_held)
         self.inflight_max = max(self.inflight_max, len(self._inflight))
         entry.state, entry.data, entry.error = state, data, error
+        self._loose.pop(entry, None)
         if state is ChunkState.ABSENT and not entry.ranks and not entry.unread:
             self.entries.pop(entry.key, None)
 
@@ -203,6 +213,8 @@ class ChunkTable:
         entry.unread.discard(client)
         if not entry.unread and entry.state in (ChunkState.QUEUED, ChunkState.ABSENT):
             self.move(entry, ChunkState.ABSENT)
+        elif not entry.ranks and entry.state is ChunkState.LOADED:
+            self._loose[entry] = None
 
     def _forget_old(self) -> None:
         """Bound the memory of chunks that hold no data any more, the longest unused first."""
@@ -241,7 +253,7 @@ class ChunkTable:
                 continue
             leaving: list[Entry] = []
             while free < entry.nbytes:
-                victims = victims if victims is not None else iter(self._victims())
+                victims = victims if victims is not None else self._victims()
                 victim = next(victims, None)
                 if victim is None:
                     # Dropping some would not make enough room: they stay.
@@ -260,9 +272,11 @@ class ChunkTable:
         asked = (e.rank for e in self._inflight if e.state is ChunkState.REQUESTED and e.unread)
         return any(rank is not None and rank[1] == 0 for rank in (first, *asked))
 
-    def _victims(self) -> list[Entry]:
-        """Loaded chunks that may be dropped: unwanted ones first, the longest unused first; then the least urgent."""
-        held = [e for e in self.entries.values() if e.state is ChunkState.LOADED and not e.unread]
-        loose = sorted((e for e in held if not e.ranks), key=lambda e: e.used)
-        wanted = sorted((e for e in held if e.ranks), key=lambda e: e.rank or (0, 0, 0.0), reverse=True)
-        return [*loose, *wanted]
+    def _victims(self) -> Iterator[Entry]:
+        """Loaded chunks that may be dropped: unwanted ones first, the longest unused first; then the least urgent.
+
+        The unwanted ones are at hand: a read must not cost more where the cache is larger.
+        """
+        yield from self._loose
+        held = (e for e in self.entries.values() if e.state is ChunkState.LOADED and e.ranks and not e.unread)
+        yield from sorted(held, key=lambda e: e.rank or (0, 0, 0.0), reverse=True)

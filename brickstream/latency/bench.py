@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
@@ -22,7 +22,8 @@ from brickstream.viewers.snapshot import Report, Snapshot
 Progress = Callable[[int, int], None]
 
 SUITES = ("quick",)
-LATENCIES_MS = (0.0, 20.0, 50.0)
+# Latency in milliseconds, and bandwidth in Mbit/s (None: as fast as the machine is).
+LINKS: tuple[tuple[float, float | None], ...] = ((0.0, None), (20.0, None), (50.0, None), (50.0, 20.0))
 RUNS = 3
 CANVAS = (800, 600)
 _PACKAGES = ("brickstream", "numpy", "zarr", "aiohttp", "vispy")
@@ -30,11 +31,12 @@ _PACKAGES = ("brickstream", "numpy", "zarr", "aiohttp", "vispy")
 
 @dataclass(frozen=True)
 class Case:
-    """One thing to measure: an image, seen in 2D or 3D, at a latency."""
+    """One thing to measure: an image, seen in 2D or 3D, over a link."""
 
     image: str
     ndisplay: int
     latency_ms: float
+    bandwidth_mbps: float | None
 
     def view(self, image: ChunkedImage) -> View:
         """Make the view: all of the image, on the canvas of the suite."""
@@ -64,7 +66,7 @@ def run_suite(suite: str, progress: Progress = lambda done, total: None) -> dict
         raise BrickstreamError(f"no suite {suite!r}", "", f"there is {', '.join(SUITES)}")
     with TemporaryDirectory(prefix="brickstream-bench-") as folder:
         names = _make_images(Path(folder))
-        cases = [Case(name, nd, ms) for name, nd in names for ms in LATENCIES_MS]
+        cases = [Case(name, nd, *link) for name, nd in names for link in LINKS]
         rows = []
         for number, case in enumerate(cases):
             rows.append(_measure(case, Path(folder)))
@@ -84,10 +86,9 @@ def _make_images(folder: Path) -> list[tuple[str, int]]:
 
 
 def _measure(case: Case, folder: Path) -> dict[str, Any]:
-    with ThreadedServer(folder, Network(latency_ms=case.latency_ms)) as server:
+    with ThreadedServer(folder, Network(latency_ms=case.latency_ms, bandwidth_mbps=case.bandwidth_mbps)) as server:
         reports = [_once(f"{server.url.rstrip('/')}/{case.image}", case) for _ in range(RUNS)]
-    row: dict[str, Any] = {"image": case.image, "ndisplay": case.ndisplay, "latency_ms": case.latency_ms}
-    row["level"] = reports[0].level
+    row: dict[str, Any] = {**asdict(case), "level": reports[0].level, "first_level": reports[0].first_level}
     for name in ("open_s", "first_pixels_s", "complete_s", "requests", "bytes_read", "chunks_wanted"):
         values = [getattr(report, name) for report in reports]
         row[name] = {"median": median(values), "min": min(values), "max": max(values)}
@@ -115,14 +116,15 @@ def _machine() -> dict[str, Any]:
 
 def table(result: dict[str, Any]) -> str:
     """Lay a result out for people: medians of the runs."""
-    lines = [
-        f"{'image':12}{'view':>5}{'latency':>9}{'open':>8}{'first':>8}{'complete':>10}{'requests':>10}{'bytes':>12}"
-    ]
+    head = ("image", "view", "latency", "link", "open", "first", "complete", "share", "requests", "bytes")
+    lines = ["{:10}{:>5}{:>9}{:>10}{:>8}{:>8}{:>10}{:>7}{:>10}{:>12}".format(*head)]
     for row in result["rows"]:
         open_s, first, whole = (row[name]["median"] for name in ("open_s", "first_pixels_s", "complete_s"))
+        speed = f"{row['bandwidth_mbps']:g} Mb/s" if row["bandwidth_mbps"] else "-"
         lines.append(
-            f"{row['image']:12}{row['ndisplay']}D{row['latency_ms']:>9.0f} ms{open_s:8.3f}{first:8.3f}{whole:10.3f}"
-            f"{row['requests']['median']:>10.0f}{row['bytes_read']['median']:>12,.0f}"
+            f"{row['image']:10}{row['ndisplay']:>4}D{row['latency_ms']:>6.0f} ms{speed:>10}{open_s:8.3f}{first:8.3f}"
+            f"{whole:10.3f}{first / whole:7.2f}{row['requests']['median']:>10.0f}{row['bytes_read']['median']:>12,.0f}"
         )
-    lines.append(f"seconds; medians of {result['runs']} runs on {result['machine']['cores']} cores")
+    machine = result["machine"]
+    lines.append(f"seconds; medians of {result['runs']} runs on {machine['cores']} cores; share: first / complete")
     return "\n".join(lines)

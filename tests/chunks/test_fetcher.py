@@ -203,6 +203,24 @@ async def test_the_longest_unused_chunk_that_nobody_wants_leaves_first() -> None
     assert source.completed[0, 0] == 1
 
 
+async def test_what_is_wanted_again_before_it_is_evicted_stays() -> None:
+    source = step_source(held=False)
+    async with Fetcher(Limits(3 * 16, 4)) as fetcher:
+        client, other = Client("a", fetcher), Client("b", fetcher)
+        for index in ((0, 0), (0, 1), (0, 2)):
+            client.want([want(source, index)])
+            await settle()
+        other.want([want(source, (0, 0), 0, 5.0)])
+        client.want([want(source, (3, 3)), want(source, (3, 2), 0, 1.0)])
+        await settle()
+        resident = {key[1] for key, entry in fetcher.table.entries.items() if entry.state is ChunkState.LOADED}
+        assert resident == {(0, 0), (3, 3), (3, 2)}
+        client.want([want(source, (3, 3)), want(source, (3, 2), 0, 1.0), want(source, (3, 1), 0, 2.0)])
+        await settle()
+        resident = {key[1] for key, entry in fetcher.table.entries.items() if entry.state is ChunkState.LOADED}
+    assert resident == {(3, 1), (3, 2), (3, 3)}  # all are wanted: the least urgent goes
+
+
 async def test_nothing_is_evicted_for_a_chunk_that_cannot_be_started() -> None:
     small, large = step_source(side=4, held=False), step_source((1, 1), side=8, held=False)
     async with Fetcher(Limits(64, 4)) as fetcher:
@@ -487,6 +505,8 @@ class FetcherMachine(RuleBasedStateMachine):
     def the_queue_holds_what_is_wanted_and_not_there(self) -> None:
         table = self.fetcher.table
         pending = self.pending()
+        loose = {e for e in table.entries.values() if e.state is ChunkState.LOADED and not e.ranks}
+        assert set(table._loose) == loose  # kept by hand, so that a read costs no look at the whole cache
         queued = {entry.key for entry in table.queue if entry.state is ChunkState.QUEUED}
         assert queued == {key for key, entry in table.entries.items() if entry.state is ChunkState.QUEUED}
         assert len(table.queue) <= len(pending)
