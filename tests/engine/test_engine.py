@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from brickstream.chunks import ChunkedImage
 from brickstream.engine import Engine, Outcome, Update
+from brickstream.engine.update import Prefix
 from brickstream.errors import BudgetError, ClosedError, NotFoundError, TimedOutError
 from brickstream.multiscale import Plan, View
 from brickstream.testing import RecordingSink, SinkConformance, StepSource, memory_image, settle
@@ -236,6 +237,19 @@ async def test_an_exception_in_a_users_source_fails_one_chunk_only() -> None:
     expected = DATA.copy()
     expected[8:16, 16:24] = 0
     np.testing.assert_array_equal(updates[-1].to_array(), expected)
+
+
+def test_a_history_is_the_sequence_that_it_was_while_its_list_grows() -> None:
+    items: list[Any] = [1, 2, 3]
+    history = Prefix(items, 2)
+    items.append(4)
+    assert list(history) == [1, 2]
+    assert len(history) == 2
+    assert history[-1] == 2
+    assert history[1:] == [2]
+    assert history[-9:9] == [1, 2]
+    with pytest.raises(IndexError):
+        history[2]
 
 
 # ---- showing
