@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,9 @@ from zarr.storage import StorePath
 from brickstream.chunks.reader import ByteRange, Reader, Span, Suffix, nothing_started
 from brickstream.chunks.source import Index
 from brickstream.errors import BrickstreamError, CodecError
+
+# Keys that were not there during one read of a chunk: zarr-python itself fills in the fill value without a word.
+_absent: ContextVar[list[str]] = ContextVar("absent", default=[])  # noqa: B039 - a read always sets its own
 
 
 class _ReaderStore(Store):
@@ -43,6 +47,7 @@ class _ReaderStore(Store):
             span = Suffix(byte_range.suffix)
         raw = await self._reader.read(key, span)
         if raw is None:
+            _absent.get().append(key)
             return None
         if isinstance(byte_range, OffsetByteRequest):
             raw = raw[byte_range.offset :]
@@ -90,8 +95,10 @@ class FallbackSource:
         return f"{self.path}/{'/'.join(map(str, index))}"
 
     async def read(self, index: Index, started: Callable[[], None] = nothing_started) -> NDArray[Any] | None:
-        """Read one chunk. Missing chunks come as pixels of the fill value: zarr-python does not tell them apart."""
+        """Read one chunk; one that is missing inside a shard that is there comes as pixels of the fill value."""
         box = tuple(slice(i * c, min((i + 1) * c, n)) for i, c, n in zip(index, self.chunks, self.shape, strict=True))
+        absent: list[str] = []
+        _absent.set(absent)
         try:
             value = await self.array.getitem(box)
         except BrickstreamError:
@@ -99,8 +106,7 @@ class FallbackSource:
         except Exception as error:
             # Whatever a codec raises on bytes that are no good.
             raise CodecError(f"the chunk cannot be decoded ({type(error).__name__}: {error})") from error
-        array = np.asarray(value)
-        return array.astype(self.dtype, copy=False)
+        return None if absent else np.asarray(value).astype(self.dtype, copy=False)
 
 
 def open_fallback(

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from brickstream.chunks.arrays import ArrayInfo, array_info, make_source
 from brickstream.chunks.reader import Reader
 from brickstream.chunks.source import ChunkSource
-from brickstream.errors import AccessDeniedError, MetadataError, NotFoundError
+from brickstream.errors import AccessDeniedError, BrickstreamError, MetadataError, NotFoundError
 from brickstream.multiscale import Axis, Dataset, Image, Level, Pyramid, read_metadata
 
 T = TypeVar("T")
@@ -149,14 +149,28 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 
 async def _probe(reader: Reader, prefix: str) -> dict[str, Mapping[str, Any]]:
-    """Read every document that may describe a place, at once."""
-    keys = [f"{prefix}{name}" for name in _PROBES]
-    answers = await _together(_read_json(reader, key) for key in keys)
+    """Read every document that may describe a place, at once.
+
+    A ``zarr.json`` says everything: what goes wrong with the other probes does not matter then. Where it cannot be
+    read, nothing is sure, and the others are not waited for.
+    """
+    first, *others = (f"{prefix}{name}" for name in _PROBES)
+    answers = await _together([_read_json(reader, first), *(_try_json(reader, key) for key in others)])
     found = {name: doc for name, doc in zip(_PROBES, answers, strict=True) if isinstance(doc, Mapping)}
-    refused = [doc for doc in answers if isinstance(doc, AccessDeniedError)]
-    if not found and refused:
-        raise refused[0]
+    if "zarr.json" in found:
+        return found
+    errors = [error for error in answers if isinstance(error, BrickstreamError)]
+    broken = [error for error in errors if not isinstance(error, AccessDeniedError)]
+    if broken or (errors and not found):
+        raise (broken or errors)[0]
     return found
+
+
+async def _try_json(reader: Reader, key: str) -> Mapping[str, Any] | BrickstreamError | None:
+    try:
+        return await _read_json(reader, key)
+    except BrickstreamError as error:
+        return error
 
 
 async def _together(reads: Iterable[Coroutine[Any, Any, T]]) -> list[T]:

@@ -192,7 +192,7 @@ class ShardedSource:
     index_nbytes: int
     index_at_end: bool
     executor: Executor
-    _indexes: OrderedDict[Index, NDArray[np.uint64] | None] = field(default_factory=OrderedDict)
+    _indexes: OrderedDict[Index, NDArray[np.uint64] | CodecError | None] = field(default_factory=OrderedDict)
     _locks: dict[Index, asyncio.Lock] = field(default_factory=dict)
 
     def _place(self, index: Index) -> tuple[Index, Index]:
@@ -223,7 +223,8 @@ class ShardedSource:
     async def _index(self, shard: Index) -> NDArray[np.uint64] | None:
         """Read a shard's index once, however many chunks wait for it.
 
-        The first that comes reads it in its own task while the others wait; if it is cancelled, the next one reads.
+        The first that comes reads it in its own task while the others wait; if it is cancelled, the next one reads. An
+        index that is there and damaged is remembered too: every chunk of the shard fails, with one request.
         """
         if shard not in self._indexes:
             async with self._locks.setdefault(shard, asyncio.Lock()):
@@ -234,9 +235,11 @@ class ShardedSource:
         table = self._indexes[shard]
         while len(self._indexes) > MAX_SHARD_INDEXES:
             self._indexes.popitem(last=False)
+        if isinstance(table, CodecError):
+            raise table
         return table
 
-    async def _read_index(self, shard: Index) -> NDArray[np.uint64] | None:
+    async def _read_index(self, shard: Index) -> NDArray[np.uint64] | CodecError | None:
         span = Suffix(self.index_nbytes) if self.index_at_end else Span(0, self.index_nbytes)
         raw = await self.reader.read(self.shard_key(shard), span)
         if raw is None:
@@ -244,7 +247,7 @@ class ShardedSource:
         try:
             return self.index_decoder.decode(raw)
         except CodecError as error:
-            raise CodecError(f"the shard's index is damaged: {error.what}", self.shard_key(shard)) from error
+            return CodecError(f"the shard's index is damaged: {error.what}", self.shard_key(shard))
 
 
 def clip_chunk(chunk: NDArray[Any], index: Index, source: ChunkSource, where: str) -> NDArray[Any]:

@@ -173,6 +173,15 @@ def test_a_rare_codec_is_read_by_the_fallback(tmp_path: Path) -> None:
     assert isinstance(check(write(tmp_path / "a", picture(), compressors=rare.LZ4())), FallbackSource)
 
 
+def test_a_chunk_that_the_fallback_does_not_find_is_missing(tmp_path: Path) -> None:
+    inner = v3.ShardingCodec(chunk_shape=CHUNKS, codecs=[v3.BytesCodec(), v3.GzipCodec()])
+    outer = v3.ShardingCodec(chunk_shape=(4, 4, 8), codecs=[inner])
+    path = write(tmp_path / "a", picture(), chunks=(4, 8, 16), serializer=outer, compressors=None)
+    chunk_file(path).unlink()
+    assert read_chunk(path, (0, 0, 0)) is None
+    assert read_chunk(path, (1, 1, 1)) is not None
+
+
 # ---- what is not there
 
 

@@ -199,6 +199,24 @@ async def test_a_shard_costs_one_round_trip_for_its_index_whoever_waits(
     assert len(counting.keys(before)) == 1
 
 
+async def test_a_damaged_shard_index_is_read_once_and_fails_every_chunk(
+    tmp_path: Path, pool: ThreadPoolExecutor
+) -> None:
+    path = write_image(tmp_path / "image", sharded=True)
+    shard = next(file for file in (path / "0" / "c").rglob("*") if file.is_file())
+    raw = bytearray(shard.read_bytes())
+    raw[-7] ^= 0xFF
+    shard.write_bytes(raw)
+    counting = CountingReader(in_memory(path))
+    source = (await open_image(counting, pool)).sources[0]
+    before = counting.rounds
+    answers = await asyncio.gather(*(source.read((0, x)) for x in range(2)), return_exceptions=True)
+    answers.append(*await asyncio.gather(source.read((0, 0)), return_exceptions=True))
+    assert [str(answer) for answer in answers] == [str(answers[0])] * 3
+    assert "index is damaged" in str(answers[0])
+    assert counting.rounds == before + 1
+
+
 # ---- what is refused
 
 
@@ -326,14 +344,26 @@ class _OneBreaksTheOthersHang:
         raise StoreError("HTTP 500", key)
 
 
-@pytest.mark.parametrize("broken", ["zarr.json", ".zmetadata"])
-async def test_a_failed_open_leaves_no_request_behind(broken: str, pool: ThreadPoolExecutor) -> None:
-    reader = _OneBreaksTheOthersHang(broken, MemoryReader({}))
+async def test_a_failed_open_leaves_no_request_behind(pool: ThreadPoolExecutor) -> None:
+    reader = _OneBreaksTheOthersHang("zarr.json", MemoryReader({}))
     before = asyncio.all_tasks()
     with pytest.raises(StoreError, match="HTTP 500"):
         await open_image(reader, pool)
     assert asyncio.all_tasks() == before
     assert reader.hanging == 0
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+async def test_an_error_on_another_probe_matters_only_without_a_zarr_json(
+    version: str, tmp_path: Path, pool: ThreadPoolExecutor
+) -> None:
+    error = StoreError("HTTP 500", ".zmetadata")
+    reader = FaultyReader(in_memory(write_image(tmp_path / version, version)), {".zmetadata": error})
+    if version == "0.5":
+        assert (await open_image(reader, pool)).format == "ome-zarr 0.5"
+    else:
+        with pytest.raises(StoreError, match="HTTP 500"):
+            await open_image(reader, pool)
 
 
 async def test_a_cancelled_open_leaves_no_request_behind(pool: ThreadPoolExecutor) -> None:
