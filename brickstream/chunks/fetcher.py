@@ -50,7 +50,6 @@ class Fetcher:
         self._listeners: dict[Hashable, OnSettled] = {}
         self._wanted: dict[Hashable, dict[ChunkKey, Entry]] = {}
         self._group: asyncio.TaskGroup | None = None
-        self._pumping = False
 
     async def __aenter__(self) -> Fetcher:
         self._group = await asyncio.TaskGroup().__aenter__()
@@ -130,25 +129,19 @@ class Fetcher:
         self.table.requeue(merged.values())
 
     def _pump(self) -> None:
-        """Act on decisions until there is nothing left to do."""
-        if self._group is None or self._pumping:
+        """Act on the decision of this moment; whatever changes later pumps again."""
+        if self._group is None:
             return
-        self._pumping = True
-        try:
-            decision = self.table.decide()
-            for entry in decision.cancel:
-                self._tasks[entry].cancel()
-                # The slot is free at once: the task's own end only closes the request.
-                self.table.move(entry, ChunkState.ABSENT)
-                del self._tasks[entry]
-            for entry in decision.evict:
-                self.table.move(entry, ChunkState.ABSENT)
-            for entry in decision.start:
-                self.table.move(entry, ChunkState.REQUESTED)
-                task = self._group.create_task(self._read(entry))
-                self._tasks[entry] = task
-        finally:
-            self._pumping = False
+        decision = self.table.decide()
+        for entry in decision.cancel:
+            self._tasks.pop(entry).cancel()
+            # The slot is free at once: the task's own end only closes the request.
+            self.table.move(entry, ChunkState.ABSENT)
+        for entry in decision.evict:
+            self.table.move(entry, ChunkState.ABSENT)
+        for entry in decision.start:
+            self.table.move(entry, ChunkState.REQUESTED)
+            self._tasks[entry] = self._group.create_task(self._read(entry))
 
     async def _read(self, entry: Entry) -> None:
         me = asyncio.current_task()

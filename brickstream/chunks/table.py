@@ -185,6 +185,8 @@ class ChunkTable:
         self.inflight_max = max(self.inflight_max, len(self._inflight))
         entry.state, entry.data, entry.error = state, data, error
         self._loose.pop(entry, None)
+        while self._queue and self._queue[-1].state is not ChunkState.QUEUED:
+            self._queue.pop()
         if state is ChunkState.ABSENT and not entry.ranks and not entry.unread:
             self.entries.pop(entry.key, None)
 
@@ -226,9 +228,7 @@ class ChunkTable:
 
     @property
     def queue(self) -> list[Entry]:
-        """Queued chunks, the most urgent last."""
-        while self._queue and self._queue[-1].state is not ChunkState.QUEUED:
-            self._queue.pop()
+        """Queued chunks, the most urgent last; some in between may have left the queue."""
         return self._queue
 
     def decide(self) -> Decision:
@@ -245,7 +245,7 @@ class ChunkTable:
         evict: list[Entry] = []
         victims: Iterator[Entry] | None = None
         only_first = self._first_level_waits()
-        for entry in reversed(self.queue):
+        for entry in reversed(self._queue):
             rank = entry.rank
             if len(start) >= slots or rank is None or (only_first and rank[1] > 0):
                 break
@@ -267,8 +267,7 @@ class ChunkTable:
 
     def _first_level_waits(self) -> bool:
         """Whether a chunk of the first level of some view is still without an answer."""
-        queue = self.queue
-        first = queue[-1].rank if queue else None
+        first = self._queue[-1].rank if self._queue else None
         asked = (e.rank for e in self._inflight if e.state is ChunkState.REQUESTED and e.unread)
         return any(rank is not None and rank[1] == 0 for rank in (first, *asked))
 

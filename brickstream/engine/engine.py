@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 DEFAULT_RAM_BYTES = 2 << 30
 DEFAULT_INFLIGHT = 64
-_POLL_S = 0.005
 
 
 @dataclass(frozen=True)
@@ -132,15 +131,18 @@ class Engine:
             session = await stack.enter_async_context(open_session(self.max_inflight))
             fetcher = await stack.enter_async_context(Fetcher(Limits(self.max_ram_bytes, self.max_inflight)))
             core = Core(fetcher)
-            showing = Showing(core, lambda call: call(), self._sink, self.max_ram_bytes, self._request_ids)
-            self._running = _Running(executor, session, core, showing)
+            arrived = asyncio.Event()
+            showing = Showing(core, lambda call: call(), self._sink, self.max_ram_bytes, self._request_ids, arrived.set)
+            self._running = _Running(executor, session, core, showing, arrived)
             self._stack = stack.pop_all()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
         stack, running, self._stack, self._running = self._stack, self._running, None, None
-        for mail in running.slices if running is not None else ():
-            mail.put_nowait(None)
+        if running is not None:
+            running.arrived.set()
+            for mail in running.slices:
+                mail.put_nowait(None)
         if stack is not None:
             await stack.aclose()
 
@@ -241,7 +243,13 @@ class Engine:
 
     def poll(self, budget_ms: float | None = None) -> list[Update]:
         """Hand what has arrived to the sink; call it once a frame. See :meth:`Showing.poll`."""
-        return self._run().showing.poll(budget_ms)
+        running = self._run()
+        try:
+            return running.showing.poll(budget_ms)
+        finally:
+            # Somebody else may wait in `complete` for what was taken here.
+            if running.showing.complete:
+                running.arrived.set()
 
     async def complete(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - the public name of the wait
         """Poll until the view that is shown is complete.
@@ -258,13 +266,15 @@ class Engine:
         ClosedError
             If the engine is closed meanwhile.
         """
-        showing = self._run().showing
+        running = self._run()
+        showing = running.showing
         try:
             async with asyncio.timeout(timeout):
                 while not showing.complete:
+                    running.arrived.clear()
                     showing.poll()
                     if not showing.complete:
-                        await asyncio.sleep(_POLL_S)
+                        await running.arrived.wait()
                         self._run()
         except TimeoutError as error:
             raise TimedOutError(f"the view is not complete after {timeout:g} s") from error
@@ -290,6 +300,7 @@ class _Running:
     session: Any
     core: Core
     showing: Showing
+    arrived: asyncio.Event
     slices: set[asyncio.Queue[Update | None]] = field(default_factory=set)
 
 

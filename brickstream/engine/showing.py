@@ -104,7 +104,7 @@ class Showing:
 
     def stop(self) -> None:
         """Cancel what is being shown; what is on screen stays."""
-        self.request = None
+        self.request, self.complete = None, True
         self._on_loop(lambda: self._core.stop(self))
 
     def _start(self, request: Request) -> None:

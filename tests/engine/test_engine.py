@@ -445,3 +445,16 @@ async def test_a_plan_is_what_a_slice_answers() -> None:
     assert {(u.level, u.index) for u in updates} == {
         (p.level, tuple(i)) for p in plan.levels for i in p.chunks.tolist()
     }
+
+
+async def test_complete_ends_when_another_task_polls_the_last_update() -> None:
+    image = memory_image(np.zeros((8, 8), "u1"), (4, 4), source=StepSource)
+    (source,) = image.sources
+    async with Engine() as engine:
+        engine.show(image, View.plane(image))
+        waiting = asyncio.create_task(engine.complete(timeout=20))
+        await source.requested(4)
+        source.release_all()
+        await settle()
+        engine.poll()
+        await waiting
