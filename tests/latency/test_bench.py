@@ -1,0 +1,43 @@
+"""The benchmark suites: their short form."""
+
+from pathlib import Path
+
+import pytest
+
+from brickstream.cli import main
+from brickstream.errors import BrickstreamError
+from brickstream.latency import bench
+from brickstream.samples import write_sample
+
+
+def _small(folder: Path) -> list[tuple[str, int]]:
+    write_sample("synthetic", folder / "small", shape=(40, 50, 60))
+    return [("small", 2), ("small", 3)]
+
+
+def test_quick_says_for_every_case_how_long_people_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "RUNS", 2)
+    monkeypatch.setattr(bench, "LINKS", ((1.0, None), (1.0, 50.0)))
+    monkeypatch.setattr(bench, "_make_images", _small)
+    steps: list[tuple[int, int]] = []
+    result = bench.run_suite("quick", lambda done, total: steps.append((done, total)))
+    assert steps == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert [(row["ndisplay"], row["bandwidth_mbps"]) for row in result["rows"]] == [
+        (2, None),
+        (2, 50.0),
+        (3, None),
+        (3, 50.0),
+    ]
+    for row in result["rows"]:
+        assert 0 < row["open_s"]["median"] < row["first_pixels_s"]["median"] <= row["complete_s"]["median"]
+        assert row["requests"]["min"] > 5
+    lines = bench.table(result).splitlines()
+    assert len(lines) == 6
+    assert "medians of 2 runs" in lines[-1]
+
+
+def test_an_unknown_suite_is_one_clear_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(BrickstreamError, match="no suite 'nonsense'"):
+        bench.run_suite("nonsense")
+    assert main(["bench", "run", "nonsense"]) == 2
+    assert capsys.readouterr().err.strip() == "brickstream: error: no suite 'nonsense' (there is quick)"
