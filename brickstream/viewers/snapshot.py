@@ -212,7 +212,7 @@ class Snapshot:
         self.plan = engine.show(self.image, view)
         offscreen.show(view)
         # While the first answer is on its way, the first frame's transforms and shaders are made ready.
-        offscreen.draw(draft=True)
+        offscreen.prepare_draft()
         while True:
             for update in engine.poll(_STAGE_POLL_MS.get(next(iter(self._stages), ""), _POLL_MS)):
                 self._take(update)

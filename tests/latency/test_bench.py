@@ -18,21 +18,24 @@ def _small(folder: Path) -> list[tuple[str, int]]:
 def test_quick_says_for_every_case_how_long_people_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "RUNS", 2)
     monkeypatch.setattr(bench, "LINKS", ((1.0, None), (1.0, 50.0)))
+    monkeypatch.setattr(bench, "LARGE_CANVAS", (900, 700))
     monkeypatch.setattr(bench, "_make_images", _small)
     steps: list[tuple[int, int]] = []
     result = bench.run_suite("quick", lambda done, total: steps.append((done, total)))
-    assert steps == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert steps == [(1, 5), (2, 5), (3, 5), (4, 5), (5, 5)]
     assert [(row["ndisplay"], row["bandwidth_mbps"]) for row in result["rows"]] == [
         (2, None),
         (2, 50.0),
         (3, None),
         (3, 50.0),
+        (2, 50.0),
     ]
+    assert [row["canvas"] for row in result["rows"]] == [(800, 600)] * 4 + [(900, 700)]
     for row in result["rows"]:
         assert 0 < row["open_s"]["median"] < row["first_pixels_s"]["median"] <= row["complete_s"]["median"]
         assert row["requests"]["min"] > 5
     lines = bench.table(result).splitlines()
-    assert len(lines) == 6
+    assert len(lines) == 7
     assert "medians of 2 runs" in lines[-1]
 
 
