@@ -145,10 +145,10 @@ def table(result: dict[str, Any]) -> str:
         open_s, first, whole = (row[name]["median"] for name in ("open_s", "first_pixels_s", "complete_s"))
         canvas = "{}x{}".format(*row["canvas"])
         speed = f"{row['bandwidth_mbps']:g} Mb/s" if row["bandwidth_mbps"] else "-"
-        lines.append(
-            f"{row['image']:10}{row['ndisplay']:>4}D{canvas:>11}{row['latency_ms']:>6.0f} ms{speed:>10}"
-            f"{open_s:8.3f}{first:8.3f}{whole:10.3f}{first / whole:7.2f}{row['requests']['median']:>10.0f}{row['bytes_read']['median']:>12,.0f}"
-        )
+        counts = f"{row['requests']['median']:>10.0f}{row['bytes_read']['median']:>12,.0f}"
+        times = f"{open_s:8.3f}{first:8.3f}{whole:10.3f}{first / whole:7.2f}"
+        case = f"{row['image']:10}{row['ndisplay']:>4}D{canvas:>11}{row['latency_ms']:>6.0f} ms{speed:>10}"
+        lines.append(f"{case}{times}{counts}")
     machine = result["machine"]
     lines.append(f"seconds; medians of {result['runs']} runs on {machine['cores']} cores; share: first / complete")
     return "\n".join(lines)
