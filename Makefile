@@ -71,4 +71,4 @@ bench: ## measure time to first pixels and to complete
 
 clean: ## remove the environments and everything that was built
 	rm -rf .venv .venv-* build dist demo-out .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
-	find brickstream tests tools examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	find $(wildcard brickstream tests tools examples benchmarks) -name __pycache__ -type d -prune -exec rm -rf {} +
