@@ -10,7 +10,7 @@ from vispy.visuals.transforms import STTransform
 from brickstream.errors import ViewError
 from brickstream.multiscale import View
 from brickstream.render.aim import aim, scene_origin
-from brickstream.render.colors import check_clim, shader_clim
+from brickstream.render.colors import check_clim, known_clim, shader_clim
 from brickstream.render.frame import Frame
 from brickstream.render.gl import texture_limits
 from brickstream.render.layout import AtlasLayout
@@ -80,11 +80,9 @@ class BrickScene:
         plan = self.sink.plan
         if self._clim is not None or plan is None:
             return self._clim or (0.0, 1.0)
-        window = self._channel_window()
-        if window is not None:
-            return window
-        if plan.pyramid.dtype == np.uint8:
-            return 0.0, 255.0
+        known = known_clim(plan.pyramid, plan.view)
+        if known is not None:
+            return known
         seen = self.sink.value_range
         return seen if seen is not None and np.isfinite(seen).all() else (0.0, 1.0)
 
@@ -102,17 +100,6 @@ class BrickScene:
         self._colormap = value
         for node in self._nodes.values():
             node.colormap = value
-
-    def _channel_window(self) -> tuple[float, float] | None:
-        plan = self.sink.plan
-        if plan is None or not plan.pyramid.channels:
-            return None
-        names = [axis.name for axis in plan.pyramid.axes if axis.type == "channel"]
-        point = dict(plan.view.point)
-        channel = round(point.get(names[0], 0.0)) if names else 0
-        if not 0 <= channel < len(plan.pyramid.channels):
-            return None
-        return plan.pyramid.channels[channel].window
 
     def set_view(self, view: View) -> None:
         """Aim the camera. What the view needs comes through the sink."""

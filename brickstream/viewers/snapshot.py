@@ -16,7 +16,8 @@ from brickstream.engine import Engine, Failure, Outcome, ThreadedEngine, Update
 from brickstream.errors import TimedOutError
 from brickstream.multiscale import Plan, View
 from brickstream.render import OffscreenView, draw_dense
-from brickstream.viewers.look import Look, known_limits
+from brickstream.render.colors import known_clim
+from brickstream.viewers.look import Look
 
 Picture = NDArray[np.uint8]
 MakeView = Callable[[ChunkedImage], View]
@@ -330,7 +331,7 @@ def take_dense(
         whole = make_whole(image, view.displayed, dict(view.point), view.canvas, level=level)
         updates = _collect(engine, image, whole, limits.timeout)
     array = replace(updates[-1], level=level, history=tuple(updates)).to_array()
-    clim = look.clim or known_limits(image.pyramid, view) or (float(array.min()), float(array.max()))
+    clim = look.clim or known_clim(image.pyramid, view) or (float(array.min()), float(array.max()))
     axes = [image.pyramid.axis_index(name) for name in view.displayed]
     scale = tuple(image.pyramid.levels[level].scale[a] for a in axes)
     shift = tuple(image.pyramid.levels[level].translation[a] for a in axes)

@@ -230,6 +230,14 @@ def test_a_folder_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     assert "nowhere" in line
 
 
+def test_a_half_written_image_is_refused(tmp_path: Path) -> None:
+    path = write_image(tmp_path / "image")
+    (path / "1" / "zarr.json").unlink()
+    line = refused(str(path), NotFoundError)
+    assert "the store may be half written" in line
+    assert "1/zarr.json" in line
+
+
 def test_a_text_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("hello")
     assert "not a Zarr folder but a file" in refused(tmp_path / "notes.txt", NotFoundError)

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import dask.array
 import numpy as np
 import pytest
 import zarr
@@ -248,3 +249,18 @@ def test_memory_image_strides() -> None:
     image = memory_image([UGLY, UGLY[::2]], [(2, 5, 4), (1, 5, 4)], ratios=(2, 1, 1))
     assert image.pyramid.levels[1].chunks == (1, 5, 4)
     assert image.pyramid.levels[1].scale == (2.0, 1.0, 1.0)
+
+
+async def test_a_dask_array_computes_only_the_chunk_that_is_read() -> None:
+    computed: list[tuple[int, ...]] = []
+
+    def block(data: NDArray[Any], block_id: tuple[int, ...]) -> NDArray[Any]:
+        computed.append(block_id)
+        return data + 1
+
+    numbers = np.arange(64, dtype="i4").reshape(8, 8)
+    lazy = dask.array.from_array(numbers, chunks=(4, 4)).map_blocks(block, dtype="i4", meta=np.empty((0, 0), "i4"))
+    computed.clear()
+    chunk = await ArraySource(lazy, (4, 4)).read((1, 0))
+    np.testing.assert_array_equal(chunk, numbers[4:, :4] + 1)
+    assert computed == [(1, 0)]

@@ -118,3 +118,25 @@ def test_a_slider_moves_through_the_planes(window: Any) -> None:
     second = np.array(window.canvas.render())
     assert window.engine.latest.plan.target.corner_pixels[0, 0] == 40
     assert (first != second).any()
+
+
+def test_gestures_before_the_data_is_there_do_no_harm(url: str) -> None:
+    import vispy
+    from PySide6 import QtWidgets
+    from PySide6.QtCore import Qt
+    from PySide6.QtTest import QTest
+
+    from brickstream.viewers.desktop import Window, WindowOptions
+
+    vispy.use(app="pyside6")
+    app = QtWidgets.QApplication.instance() or QtWidgets.QApplication([])
+    early = Window(app, WindowOptions(url=url, canvas=(400, 300)))
+    early.start()
+    assert early.view is None
+    drag(early, (200, 150), (240, 130))
+    early.canvas.events.mouse_wheel(pos=(10, 10), delta=(0.0, 1.0), modifiers=())
+    QTest.keyClick(early.canvas.native, Qt.Key.Key_3)
+    until(early, lambda: early.is_settled)
+    assert early.view.ndisplay == 2
+    early.close()
+    app.processEvents()
