@@ -148,8 +148,10 @@ def test_an_interrupted_run_leaves_nothing(kind: type[BaseException], tmp_path: 
 
 def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
     """zarr writes in threads of its own; none may go on writing after the folder was removed."""
+    # Where the tests themselves were started in the background, a shell has told them and their children to ignore Ctrl-C.
     script = (
-        "import sys; from pathlib import Path; from brickstream.samples import write_sample;"
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "from pathlib import Path; from brickstream.samples import write_sample;"
         "write_sample('synthetic', Path(sys.argv[1]), shape=(4096, 512, 512), progress=lambda *now: print(flush=True))"
     )
     command = [sys.executable, "-c", script, str(tmp_path / "s")]
