@@ -148,7 +148,7 @@ def test_an_interrupted_run_leaves_nothing(kind: type[BaseException], tmp_path: 
 
 def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
     """zarr writes in threads of its own; none may go on writing after the folder was removed."""
-    # Where the tests themselves were started in the background, a shell has told them and their children to ignore Ctrl-C.
+    # Where the tests themselves run in the background, a shell has told them and their children to ignore Ctrl-C.
     script = (
         "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
         "from pathlib import Path; from brickstream.samples import write_sample;"
