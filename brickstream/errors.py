@@ -98,6 +98,10 @@ class ViewError(BrickstreamError, ValueError):
     """A view that an image cannot have: an unknown axis, a zoom of zero, a canvas without pixels."""
 
 
+class TransformError(BrickstreamError, ValueError):
+    """A map between spaces that cannot be: wrong axes, numbers that are not finite, no way back."""
+
+
 class BudgetError(BrickstreamError, ValueError):
     """A budget too small to hold even one chunk or one brick."""
 

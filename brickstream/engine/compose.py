@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brickstream.multiscale import Level, Plan
-from brickstream.multiscale.pyramid import IntArray
+from brickstream.multiscale.affine import IntArray
 
 
 class Piece(NamedTuple):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from brickstream.engine.compose import Piece, compose
 from brickstream.multiscale import LevelPlan, Plan
-from brickstream.multiscale.pyramid import IntArray
+from brickstream.multiscale.affine import IntArray
 
 
 class Outcome(Enum):

@@ -1,12 +1,16 @@
 """What the data is, and what of it is in view. Pure NumPy: no I/O, no async, no GPU."""
 
+from brickstream.multiscale.affine import Affine
 from brickstream.multiscale.camera import Camera
+from brickstream.multiscale.local import LocalView, localize, pixel_window
 from brickstream.multiscale.ome import Dataset, Image, read_metadata
 from brickstream.multiscale.plan import Budget, LevelPlan, Plan, choose_level, plan_view
 from brickstream.multiscale.pyramid import Axis, Channel, Level, Pyramid
-from brickstream.multiscale.view import Region, View
+from brickstream.multiscale.region import Region
+from brickstream.multiscale.view import View
 
 __all__ = [
+    "Affine",
     "Axis",
     "Budget",
     "Camera",
@@ -15,11 +19,14 @@ __all__ = [
     "Image",
     "Level",
     "LevelPlan",
+    "LocalView",
     "Plan",
     "Pyramid",
     "Region",
     "View",
     "choose_level",
+    "localize",
+    "pixel_window",
     "plan_view",
     "read_metadata",
 ]

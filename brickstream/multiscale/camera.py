@@ -7,13 +7,12 @@ numbers give the same picture. Scene coordinates are x, y, z = the displayed axe
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations
 from math import isfinite, radians, sqrt, tan
 
 import numpy as np
 
 from brickstream.errors import ViewError
-from brickstream.multiscale.pyramid import FloatArray
+from brickstream.multiscale.affine import FloatArray
 
 # vispy's depth range: orthographic near and far planes lie this far on both sides of the centre; in perspective the
 # ratio of far to near is ten times this.
@@ -64,6 +63,15 @@ class Camera:
             return self.distance or 0.0
         return self.distance or height / (2 * tan(radians(max(self.fov, 0.01)) / 2))
 
+    def lens(self, width: float, height: float) -> tuple[float, FloatArray]:
+        """Depth of the near plane, and the slopes of the outermost rays to the right and up, in perspective.
+
+        The canvas fixes aspect and angle; a distance of one's own only moves the eye.
+        """
+        slope = tan(radians(max(self.fov, 0.01)) / 2)
+        near = self.eye_distance(height) / sqrt(DEPTH * 10)
+        return near, np.array([slope * width / height, slope])
+
 
 def _rotate_x(degrees: float) -> FloatArray:
     c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
@@ -105,11 +113,8 @@ def frustum(camera: Camera, center: FloatArray, width: float, height: float) -> 
         offsets = [width / 2, width / 2, height / 2, height / 2, DEPTH, DEPTH]
         points = [eye] * 6
     else:
-        # The frustum's aspect and angle are fixed by the canvas; a distance of one's own only moves the eye.
-        slope_y = tan(radians(max(camera.fov, 0.01)) / 2)
-        slope_x = slope_y * width / height
-        spread = sqrt(DEPTH * 10)
-        near, far = distance / spread, distance * spread
+        near, (slope_x, slope_y) = camera.lens(width, height)
+        far = distance * sqrt(DEPTH * 10)
         normals = [
             right + slope_x * forward,
             -right + slope_x * forward,
@@ -121,38 +126,3 @@ def frustum(camera: Camera, center: FloatArray, width: float, height: float) -> 
         points = [eye] * 6
     rows = [np.append(n, o - n @ p) for n, o, p in zip(normals, offsets, points, strict=True)]
     return np.array(rows, dtype=np.float64)
-
-
-def seen_box(planes: FloatArray, box: FloatArray) -> FloatArray | None:
-    """Smallest box around the part of a box that lies in all half-spaces.
-
-    Parameters
-    ----------
-    planes : ndarray of shape (n, 4), float64
-        Half-spaces as from :func:`frustum`.
-    box : ndarray of shape (2, 3), float64
-        Lower and upper corner.
-
-    Returns
-    -------
-    ndarray of shape (2, 3), float64, or None
-        None where nothing of the box is inside. Found from the corners of the polytope: every point where three of the
-        planes meet and no other plane excludes it.
-    """
-    sides = np.zeros((6, 4))
-    for axis in range(3):
-        sides[2 * axis, [axis, 3]] = 1.0, -box[0, axis]
-        sides[2 * axis + 1, [axis, 3]] = -1.0, box[1, axis]
-    rows = np.concatenate([planes, sides])
-    rows = rows / np.linalg.norm(rows[:, :3], axis=1, keepdims=True)
-    triples = np.array(list(combinations(range(len(rows)), 3)))
-    lhs, rhs = rows[triples][:, :, :3], -rows[triples][:, :, 3]
-    usable = np.abs(np.linalg.det(lhs)) > 1e-12
-    points = np.linalg.solve(lhs[usable], rhs[usable][:, :, None])[:, :, 0]
-    slack = points @ rows[:, :3].T + rows[:, 3]
-    tolerance = 1e-9 * (1.0 + np.abs(box).max() + float((box[1] - box[0]).max()))
-    corners = points[(slack >= -tolerance).all(axis=1)]
-    if not len(corners):
-        return None
-    found: FloatArray = np.clip([corners.min(axis=0), corners.max(axis=0)], box[0], box[1])
-    return found

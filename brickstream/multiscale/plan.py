@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brickstream.errors import BudgetError
-from brickstream.multiscale.camera import seen_box
-from brickstream.multiscale.pyramid import FloatArray, IntArray, Level, Pyramid
-from brickstream.multiscale.view import Region, View
+from brickstream.multiscale.affine import FloatArray, IntArray
+from brickstream.multiscale.local import localize, pixel_window
+from brickstream.multiscale.pyramid import Pyramid
+from brickstream.multiscale.view import View
 
 # Float noise of a zoom that was itself computed from extents must not push the choice one level finer.
 TOLERANCE = 1e-6
@@ -22,6 +23,8 @@ TOLERANCE = 1e-6
 WORTH = 0.5
 # So many times the bricks of the budget may be looked at one by one; more are looked at in boxes first.
 LISTED = 4
+# A point this near to the outermost edge, as a share of its position, is inside.
+EDGE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -117,11 +120,11 @@ def choose_level(pyramid: Pyramid, view: View) -> int:
     """
     if view.level is not None:
         return view.level
-    axes = [pyramid.axis_index(name) for name in view.displayed]
-    scales = pyramid.scales[:, axes]
+    local = localize(pyramid, view)
+    scales = pyramid.scales[:, list(local.axes)]
     best_so_far = np.minimum.accumulate(scales, axis=0)
     for k in range(len(scales) - 1, 0, -1):
-        fine_enough = scales[k] * view.zoom <= 1 + TOLERANCE
+        fine_enough = scales[k] * local.resolution <= 1 + TOLERANCE
         no_better = scales[k] <= best_so_far[k - 1] * (1 + TOLERANCE)
         if (fine_enough | no_better).all():
             return k
@@ -176,11 +179,12 @@ class _Search:
         self.pyramid = pyramid
         self.view = view
         self.budget = budget
-        self.axes = [pyramid.axis_index(name) for name in view.displayed]
-        self.region: Region = view.region()
-        self.focus = np.array(view.center)
+        self.local = localize(pyramid, view)
+        self.axes = list(self.local.axes)
+        self.region = self.local.region
+        self.focus = self.local.focus
         self.brick = np.array(budget.brick_shape, dtype=np.int64)
-        self.extent = pyramid.extent()[:, self.axes]
+        self.extent = pyramid.box()[:, self.axes]
         self.listed = LISTED * budget.max_bricks + 1024
         self.too_large = False
         self.partial = False
@@ -208,24 +212,18 @@ class _Search:
         return found
 
     def _seen(self) -> FloatArray | None:
-        """World box of what is in view of the image, in the order of the displayed axes; None where nothing is."""
-        if self.region.box is not None:
-            low, high = np.maximum(self.extent[0], self.region.box[0]), np.minimum(self.extent[1], self.region.box[1])
-            return np.stack([low, high]) if (low < high).all() else None
-        box = seen_box(self.region.planes, self.extent[:, ::-1])  # type: ignore[arg-type]
-        return None if box is None else box[:, ::-1]
+        """Box of what is in view of the image; None where nothing is, on some axis."""
+        whole = self.pyramid.box()
+        low, high = self.local.window
+        noise = EDGE * (1 + np.abs(whole))
+        there = np.isnan(low) | ((low < whole[1] + noise[1]) & (high > whole[0] - noise[0]))
+        return self.region.seen(self.extent) if there.all() else None
 
     def _window(self, k: int, box: FloatArray) -> tuple[IntArray, IntArray]:
         """First and last pixel (inclusive) of level k inside a half-open world box, clamped to the level."""
         scale, shift = self.pyramid.scales[k, self.axes], self.pyramid.translations[k, self.axes]
         pixels = (box - shift) / scale
-        # Pixel i covers [i - 0.5, i + 0.5). Float noise at an exact edge must not add a row of pixels.
-        noise = 1e-9 * np.maximum(1.0, np.abs(pixels))
-        first = np.floor(pixels[0] + 0.5 + noise[0]).astype(np.int64)
-        last = np.ceil(pixels[1] - 0.5 - noise[1]).astype(np.int64)
-        top = self.pyramid.shapes[k, self.axes] - 1
-        first = np.clip(first, 0, top)
-        return first, np.maximum(np.clip(last, 0, top), first)
+        return pixel_window(pixels[0], pixels[1], self.pyramid.shapes[k, self.axes])
 
     def _bricks(self, k: int, coarser: IntArray | None, first: IntArray, last: IntArray) -> IntArray:
         """Bricks of level k in view, nearest first: shape (n, d). `coarser` are those of level k + 1, if any."""
@@ -297,27 +295,15 @@ class _Search:
         seen = self.region.overlaps(low, high) & ((low < self.extent[1]) & (high > self.extent[0])).all(axis=1)
         chunks, distance = chunks[seen], _distance(self.focus, low[seen], high[seen])
         order = np.argsort(distance, kind="stable")
-        point = self._point(level)
+        corners = np.zeros((2, self.pyramid.ndim), dtype=np.int64)
+        low, high = (self.local.window - self.pyramid.translations[k]) / self.pyramid.scales[k]
+        others = [a for a in range(self.pyramid.ndim) if a not in self.axes]
+        corners[:, others] = pixel_window(low[others], high[others], self.pyramid.shapes[k, others])
+        corners[:, self.axes] = first, last
         indices = np.empty((len(chunks), self.pyramid.ndim), dtype=np.int64)
-        indices[:] = [p // c for p, c in zip(point, level.chunks, strict=True)]
+        indices[:] = corners[0] // np.array(level.chunks)
         indices[:, self.axes] = chunks[order]
-        corners = np.array([point, point], dtype=np.int64)
-        corners[:, self.axes] = [first, last]
         return LevelPlan(k, corners, indices, distance[order])
-
-    def _point(self, level: Level) -> list[int]:
-        """Pixel of a level at the view's point, half-up, clamped to the level; 0 on displayed axes."""
-        given = dict(self.view.point)
-        pixels = []
-        for name, scale, shift, n in zip(
-            self.pyramid.axis_names, level.scale, level.translation, level.shape, strict=True
-        ):
-            if name not in given:
-                pixels.append(0)
-                continue
-            position = (given[name] - shift) / scale
-            pixels.append(min(max(int(np.floor(position + 0.5 + 1e-9 * max(1.0, abs(position)))), 0), n - 1))
-        return pixels
 
 
 def _cells(low: IntArray, high: IntArray) -> float:

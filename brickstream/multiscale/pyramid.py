@@ -1,22 +1,28 @@
 """What the data is: named axes, levels, and the pyramid they make.
 
 Pixel centres are at integers: pixel i of a level covers ``[i - 0.5, i + 0.5)`` in pixels of that level, and its centre
-is at ``scale * i + translation`` in the world. Level 0 is the finest.
+is at ``scale * i + translation`` in the image's own coordinates. Those are the world's, unless the image is placed in
+it by a map of its own (flipped, rotated, sheared): then ``placement`` leads from the one to the other. Level 0 is the
+finest.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from math import isfinite, prod
 
 import numpy as np
-from numpy.typing import NDArray
 
 from brickstream.errors import MetadataError, ViewError
+from brickstream.multiscale.affine import Affine, FloatArray, IntArray
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
+# More levels than halvings fit into the largest axis there can be.
+MAX_LEVELS = 64
+MAX_AXES = 6
+# Scales of one axis that differ by less are the same: they were written by different roundings.
+NOISE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -71,9 +77,9 @@ class Level:
     chunks : tuple of int
         The unit of storage, in pixels; with shards, the inner chunk.
     scale : tuple of float
-        World units from one pixel to the next, along each axis.
+        Own units of the image from one pixel to the next, along each axis; above zero.
     translation : tuple of float
-        World position of the centre of pixel 0.
+        Position of the centre of pixel 0 in the image's own coordinates.
     shards : tuple of int or None
         The shape of a shard in pixels, where there are shards.
     """
@@ -116,31 +122,43 @@ class Pyramid:
     ----------
     name : str
     axes : tuple of Axis
-        In the order of the arrays' dimensions.
+        Of the world, in the order of the arrays' dimensions: each dimension runs along the axis of its place, or, where
+        the image is rotated, mostly along it.
     levels : tuple of Level
         Level 0 is the finest.
     channels : tuple of Channel
         Empty where the metadata names none.
+    placement : Affine or None
+        From the image's own coordinates to the world, both with the names of `axes`; None where they are the same. Its
+        columns have length 1: how long a pixel is, the levels say.
 
     Raises
     ------
     MetadataError
-        If the levels do not fit together: other numbers of dimensions, zero, negative or non-finite scales, no levels.
+        If the levels do not fit together: other numbers of dimensions, scales that are not finite and above zero, a
+        level finer than the one before it, no levels or more than 64; more than 6 axes; a placement that cannot be
+        undone.
     """
 
     name: str
     axes: tuple[Axis, ...]
     levels: tuple[Level, ...]
     channels: tuple[Channel, ...] = ()
+    placement: Affine | None = None
 
     def __post_init__(self) -> None:
-        if not self.levels:
-            raise MetadataError("levels", [], "a pyramid has at least one level")
+        if not 1 <= len(self.levels) <= MAX_LEVELS:
+            raise MetadataError("levels", len(self.levels), f"a pyramid has from 1 to {MAX_LEVELS} levels")
         names = [axis.name for axis in self.axes]
         if len(set(names)) != len(names):
             raise MetadataError("axes", names, "axis names are unique")
+        if not 1 <= len(names) <= MAX_AXES:
+            raise MetadataError("axes", names, f"an image has from 1 to {MAX_AXES} axes")
         for k, level in enumerate(self.levels):
             _check_level(level, len(self.axes), f"levels[{k}]")
+        _check_order(self.levels)
+        if self.placement is not None:
+            _check_placement(self.placement, tuple(names))
 
     @property
     def ndim(self) -> int:
@@ -171,12 +189,12 @@ class Pyramid:
 
     @cached_property
     def scales(self) -> FloatArray:
-        """World units per pixel, ndarray of shape (levels, ndim), float64, read-only."""
+        """Own units per pixel, ndarray of shape (levels, ndim), float64, read-only."""
         return _frozen([level.scale for level in self.levels])
 
     @cached_property
     def translations(self) -> FloatArray:
-        """World centres of pixel 0, ndarray of shape (levels, ndim), float64, read-only."""
+        """Centres of pixel 0 in own coordinates, ndarray of shape (levels, ndim), float64, read-only."""
         return _frozen([level.translation for level in self.levels])
 
     @cached_property
@@ -186,10 +204,29 @@ class Pyramid:
         shapes.flags.writeable = False
         return shapes
 
-    def extent(self, level: int = 0) -> FloatArray:
-        """World box of a level: ndarray of shape (2, ndim), float64, half-open, from outer pixel edge to outer edge."""
+    def box(self, level: int = 0) -> FloatArray:
+        """Box of a level in own coordinates: ndarray of shape (2, ndim), float64, half-open, with the outer edges."""
         scale, translation = self.scales[level], self.translations[level]
         return np.stack([translation - 0.5 * scale, translation + (self.shapes[level] - 0.5) * scale])
+
+    def extent(self, level: int = 0) -> FloatArray:
+        """World box around a level: ndarray of shape (2, ndim), float64, half-open, from outer edge to outer edge."""
+        box = self.box(level)
+        if self.placement is None:
+            return box
+        # The corner that lies farthest along a world axis has, on each own axis, the end that the sign picks.
+        ends = self.placement.linear[None] * box[:, None, :]
+        return np.stack([ends.min(axis=0).sum(axis=1), ends.max(axis=0).sum(axis=1)]) + self.placement.offset
+
+    def to_world(self, level: int = 0) -> Affine:
+        """Map from pixels of a level to the world; both spaces have the names of `axes`."""
+        pixels = Affine.scaling(self.axis_names, self.scales[level], self.translations[level])
+        return pixels if self.placement is None else self.placement @ pixels
+
+    def pixels_at(self, world: FloatArray, level: int = 0) -> FloatArray:
+        """Positions in pixels of a level of world points, both of shape (..., ndim), float64; not rounded."""
+        own = world if self.placement is None else self.placement.solve(world)
+        return np.asarray((own - self.translations[level]) / self.scales[level], dtype=np.float64)
 
 
 def _frozen(rows: list[tuple[float, ...]]) -> FloatArray:
@@ -207,8 +244,22 @@ def _check_level(level: Level, ndim: int, where: str) -> None:
         raise MetadataError(f"{where}.shape", level.shape, "every axis has at least one pixel")
     if any(c < 1 for c in level.chunks):
         raise MetadataError(f"{where}.chunks", level.chunks, "a chunk has at least one pixel along every axis")
-    # Negative scales (flipped axes) are real, but what draws them is not here yet: an error, no guess.
     if not all(isfinite(s) and s > 0 for s in level.scale):
-        raise MetadataError(f"{where}.scale", level.scale, "scales are finite and above zero")
+        raise MetadataError(f"{where}.scale", level.scale, "scales are finite and above zero; flips are a placement")
     if not all(isfinite(t) for t in level.translation):
         raise MetadataError(f"{where}.translation", level.translation, "translations are finite")
+
+
+def _check_order(levels: tuple[Level, ...]) -> None:
+    for k, (finer, coarser) in enumerate(pairwise(levels)):
+        if any(c < f * (1 - NOISE) for f, c in zip(finer.scale, coarser.scale, strict=True)):
+            raise MetadataError(f"levels[{k + 1}].scale", coarser.scale, f"no finer than level {k}, {finer.scale}")
+
+
+def _check_placement(placement: Affine, names: tuple[str, ...]) -> None:
+    if placement.inputs != names or placement.outputs != names:
+        raise MetadataError("placement", placement.outputs, f"from and to the axes {', '.join(names)}")
+    if not placement.invertible:
+        raise MetadataError("placement", placement.linear.tolist(), "a map that can be undone")
+    if not np.allclose(np.linalg.norm(placement.linear, axis=0), 1.0, rtol=0, atol=1e-9):
+        raise MetadataError("placement", placement.linear.tolist(), "columns of length 1; lengths belong to the levels")

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from math import isfinite
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from brickstream.errors import ViewError
+from brickstream.multiscale import framing
+from brickstream.multiscale.affine import FloatArray
 from brickstream.multiscale.camera import Camera, frustum
-from brickstream.multiscale.pyramid import FloatArray, Pyramid
-
-MARGIN_3D = 1.04  # a little air around a whole volume
+from brickstream.multiscale.pyramid import Pyramid
+from brickstream.multiscale.region import Region, place_planes
 
 
 class HasPyramid(Protocol):
@@ -25,16 +25,20 @@ class HasPyramid(Protocol):
         """The levels and axes."""
 
 
+PROJECTIONS = ("mean", "max", "min", "sum")
+
+
 @dataclass(frozen=True)
 class View:
-    """A 2D plane or a 3D camera on an image.
+    """A line, a plane, an oblique cut or a 3D camera on an image.
 
-    Make one with :meth:`plane` or :meth:`volume`.
+    Make one with :meth:`plane`, :meth:`oblique` or :meth:`volume`.
 
     Attributes
     ----------
     displayed : tuple of str
-        Names of the two or three displayed axes; the last runs to the right on screen in 2D and is x in 3D.
+        Names of the displayed axes. Of a plane two, the last runs to the right on screen; of a volume three, the last
+        is x of the scene; of a line one; of an oblique cut those that its directions are given in.
     point : tuple of (str, float)
         World position on each axis that is not displayed.
     canvas : tuple of (int, int)
@@ -44,9 +48,21 @@ class View:
     zoom : float
         Physical canvas pixels per world unit; in perspective, at the centre.
     camera : Camera or None
-        None for a plane.
+        None for lines, planes and cuts.
     level : int or None
         A level to use instead of the one that fills the canvas; None chooses.
+    directions : tuple of (tuple of float, tuple of float) or None
+        Of an oblique cut: the world directions, in the order of `displayed`, that run down and to the right on screen;
+        orthonormal.
+    margins : tuple of (str, (float, float))
+        How far a thick slice reaches below and above the point, in world units, for axes that are not displayed.
+    projection : {"mean", "max", "min", "sum"}
+        What a thick slice shows of the planes inside its margins.
+    bias : float
+        Added to the level of detail, in octaves: 1 asks for two pixels along every canvas pixel, -1 for half a one.
+    pixel_ratio : float
+        Physical pixels for each logical pixel of the screen. The canvas and the zoom are physical already; hosts turn
+        the positions of their pointer into physical pixels with it.
     """
 
     displayed: tuple[str, ...]
@@ -56,12 +72,14 @@ class View:
     zoom: float
     camera: Camera | None = field(default=None)
     level: int | None = None
+    directions: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+    margins: tuple[tuple[str, tuple[float, float]], ...] = ()
+    projection: str = "mean"
+    bias: float = 0.0
+    pixel_ratio: float = 1.0
 
     def __post_init__(self) -> None:
-        if len(set(self.displayed)) != len(self.displayed) or len(self.displayed) not in (2, 3):
-            raise ViewError("two or three different axes are displayed", ", ".join(self.displayed))
-        if (self.camera is None) != (len(self.displayed) == 2):
-            raise ViewError("a plane displays two axes, a camera three", ", ".join(self.displayed))
+        self._check_axes()
         if any(n < 1 for n in self.canvas):
             raise ViewError("a canvas has at least one pixel on each side", f"{self.canvas[0]}x{self.canvas[1]}")
         if not (isfinite(self.zoom) and self.zoom > 0):
@@ -70,16 +88,81 @@ class View:
             raise ViewError("the centre has one number for each displayed axis", f"center={self.center}")
         if not all(isfinite(v) for v in (*self.center, *(v for _, v in self.point))):
             raise ViewError("world positions must be finite", f"center={self.center}, point={dict(self.point)}")
+        if not (isfinite(self.bias) and isfinite(self.pixel_ratio) and self.pixel_ratio > 0):
+            raise ViewError("bias and pixel ratio are finite", f"bias={self.bias}, pixel_ratio={self.pixel_ratio}")
+        self._check_margins()
+        if self.directions is not None:
+            _check_directions(self.directions, len(self.displayed))
+
+    def _check_axes(self) -> None:
+        count = len(self.displayed)
+        if len(set(self.displayed)) != count or not count:
+            raise ViewError("displayed axes are different", ", ".join(self.displayed))
+        if self.camera is not None and (count != 3 or self.directions is not None):
+            raise ViewError("a camera displays three axes", ", ".join(self.displayed))
+        if self.directions is not None and count < 2:
+            raise ViewError("an oblique cut needs at least two axes", ", ".join(self.displayed))
+        if self.camera is None and self.directions is None and count > 2:
+            raise ViewError("one or two axes are displayed without a camera", ", ".join(self.displayed))
+        named = [name for name, _ in self.point]
+        if len(set(named)) != len(named) or set(named) & set(self.displayed):
+            raise ViewError("every axis has one place in a view", f"displayed {self.displayed}, point {named}")
+
+    def _check_margins(self) -> None:
+        if self.projection not in PROJECTIONS:
+            raise ViewError(f"no projection {self.projection!r}", "", f"the projections are {', '.join(PROJECTIONS)}")
+        points = dict(self.point)
+        for name, margins in self.margins:
+            if name not in points:
+                raise ViewError(f"margins on {name!r}, which has no point", f"points: {', '.join(points) or 'none'}")
+            if not all(isfinite(m) and m >= 0 for m in margins):
+                raise ViewError("margins are finite and not below zero", f"{name}={margins}")
 
     @property
     def ndisplay(self) -> int:
-        """2 for a plane, 3 for a volume."""
-        return len(self.displayed)
+        """1 for a line, 2 for a plane or a cut, 3 for a volume."""
+        if self.camera is not None:
+            return 3
+        return 2 if self.directions is not None else len(self.displayed)
+
+    @property
+    def thick(self) -> bool:
+        """Whether the slice has any thickness."""
+        return any(low + high > 0 for _, (low, high) in self.margins)
 
     @property
     def world_size(self) -> tuple[float, float]:
         """Width and height of the canvas in world units (3D: at the centre)."""
         return self.canvas[0] / self.zoom, self.canvas[1] / self.zoom
+
+    def frame(self) -> FloatArray:
+        """World directions that run along the canvas: ndarray of shape (ndisplay, len(displayed)), float64.
+
+        In the order of the picture's axes: down, then right; of a volume the displayed axes themselves.
+        """
+        if self.directions is not None:
+            return np.array(self.directions, dtype=np.float64)
+        return np.eye(len(self.displayed))
+
+    def span(self) -> Region:
+        """Field of view relative to the centre, along the directions of :meth:`frame`, in world units."""
+        width, height = self.world_size
+        if self.camera is None:
+            half = np.array([height, width][-self.ndisplay :]) / 2
+            return Region(np.stack([-half, half]), None)
+        scene = frustum(self.camera, np.zeros(3), width, height)
+        return Region(None, np.ascontiguousarray(scene[:, [2, 1, 0, 3]]))
+
+    def region(self) -> Region:
+        """Field of view in the world, in the order of the displayed axes.
+
+        Of an oblique cut it is flat: two of its half-spaces touch.
+        """
+        center = np.array(self.center)
+        span = self.span()
+        if self.directions is None and span.box is not None:
+            return Region(span.box + center, None)
+        return Region(None, place_planes(span.to_planes(), self.frame().T, center))
 
     @classmethod
     def plane(
@@ -92,6 +175,10 @@ class View:
         center: Sequence[float] | Mapping[str, float] | None = None,
         zoom: float | None = None,
         level: int | None = None,
+        margins: Mapping[str, float | tuple[float, float]] | None = None,
+        projection: str = "mean",
+        bias: float = 0.0,
+        pixel_ratio: float = 1.0,
     ) -> View:
         """View one plane of an image; without `center` and `zoom` the whole plane fits the canvas.
 
@@ -110,13 +197,131 @@ class View:
             Canvas pixels per world unit.
         level : int, optional
             Use this level instead of choosing one.
+        margins : mapping of str to float or (float, float), optional
+            How far a thick slice reaches below and above the point, in world units; one number counts for both.
+        projection, bias, pixel_ratio
+            As the attributes of :class:`View`.
 
         Raises
         ------
         ViewError
             If an axis is unknown, missing or named twice, or a number is not usable.
         """
-        return _make(cls, image, displayed, point, canvas, center, zoom, None, level)
+        pyramid = _pyramid(image)
+        axes = framing.displayed_axes(pyramid, displayed, 2)
+        size = framing.size_of(pyramid, axes)
+        return cls(
+            axes,
+            framing.point_of(pyramid, axes, point),
+            framing.canvas_of(canvas),
+            framing.center_of(pyramid, axes, center),
+            float(zoom) if zoom is not None else framing.fit_plane(size, canvas),
+            None,
+            framing.level_of(pyramid, level),
+            margins=framing.margins_of(margins),
+            projection=projection,
+            bias=bias,
+            pixel_ratio=pixel_ratio,
+        )
+
+    @classmethod
+    def line(
+        cls,
+        image: HasPyramid | Pyramid,
+        axis: str | None = None,
+        point: Mapping[str, float] | None = None,
+        length: int = 800,
+        *,
+        center: float | None = None,
+        zoom: float | None = None,
+        level: int | None = None,
+        margins: Mapping[str, float | tuple[float, float]] | None = None,
+        projection: str = "mean",
+    ) -> View:
+        """View the values along one axis, as a profile `length` canvas pixels long.
+
+        Parameters
+        ----------
+        image, point, zoom, level, margins, projection
+            As for :meth:`plane`.
+        axis : str, optional
+            Default the last axis of space.
+        length : int, default 800
+            Physical pixels.
+        center : float, optional
+            World position of the middle.
+
+        Raises
+        ------
+        ViewError
+            As for :meth:`plane`.
+        """
+        pyramid = _pyramid(image)
+        axes = framing.displayed_axes(pyramid, None if axis is None else (axis,), 1)
+        return cls(
+            axes,
+            framing.point_of(pyramid, axes, point),
+            (int(length), 1),
+            framing.center_of(pyramid, axes, None if center is None else (center,)),
+            float(zoom) if zoom is not None else framing.fit_plane(framing.size_of(pyramid, axes), (length, 1)),
+            None,
+            framing.level_of(pyramid, level),
+            margins=framing.margins_of(margins),
+            projection=projection,
+        )
+
+    @classmethod
+    def oblique(
+        cls,
+        image: HasPyramid | Pyramid,
+        directions: Sequence[Sequence[float]],
+        axes: Sequence[str] | None = None,
+        point: Mapping[str, float] | None = None,
+        canvas: tuple[int, int] = (800, 600),
+        *,
+        center: Sequence[float] | Mapping[str, float] | None = None,
+        zoom: float | None = None,
+        level: int | None = None,
+        bias: float = 0.0,
+        pixel_ratio: float = 1.0,
+    ) -> View:
+        """View any cut through a volume; without `center` through the middle, without `zoom` it fits the canvas.
+
+        Parameters
+        ----------
+        image, point, canvas, level, bias, pixel_ratio
+            As for :meth:`plane`.
+        directions : two sequences of float
+            World directions that run down and to the right on screen, in the order of `axes`. They are brought to
+            length 1 and to a right angle: the second one gives way.
+        axes : sequence of str, optional
+            Axes that the directions are given in; default the last axes of space, as many as the directions have.
+        center : sequence of float, or mapping of str to float, optional
+            World position of the middle of the canvas, in the order of `axes`.
+        zoom : float, optional
+            Canvas pixels per world unit.
+
+        Raises
+        ------
+        ViewError
+            If an axis is unknown or named twice, the directions are parallel, or a number is not usable.
+        """
+        pyramid = _pyramid(image)
+        down, right = framing.right_angle(directions)
+        names = framing.displayed_axes(pyramid, axes, len(down))
+        size = np.abs(np.array([down, right])) @ framing.size_of(pyramid, names)
+        return cls(
+            names,
+            framing.point_of(pyramid, names, point),
+            framing.canvas_of(canvas),
+            framing.center_of(pyramid, names, center),
+            float(zoom) if zoom is not None else framing.fit_plane(size, canvas),
+            None,
+            framing.level_of(pyramid, level),
+            directions=(down, right),
+            bias=bias,
+            pixel_ratio=pixel_ratio,
+        )
 
     @classmethod
     def volume(
@@ -130,12 +335,14 @@ class View:
         zoom: float | None = None,
         camera: Camera | None = None,
         level: int | None = None,
+        bias: float = 0.0,
+        pixel_ratio: float = 1.0,
     ) -> View:
         """View an image with a 3D camera; without `center` and `zoom` the whole volume fits the canvas.
 
         Parameters
         ----------
-        image, point, canvas, level
+        image, point, canvas, level, bias, pixel_ratio
             As for :meth:`plane`.
         displayed : sequence of three str, optional
             Axes that become z, y, x of the scene; default the last three axes of space.
@@ -151,156 +358,55 @@ class View:
         ViewError
             As for :meth:`plane`; also where the image has fewer than three axes.
         """
-        return _make(cls, image, displayed, point, canvas, center, zoom, camera or Camera(), level)
+        pyramid = _pyramid(image)
+        camera = camera or Camera()
+        axes = framing.displayed_axes(pyramid, displayed, 3)
+        return cls(
+            axes,
+            framing.point_of(pyramid, axes, point),
+            framing.canvas_of(canvas),
+            framing.center_of(pyramid, axes, center),
+            float(zoom) if zoom is not None else framing.fit_volume(camera, framing.size_of(pyramid, axes), canvas),
+            camera,
+            framing.level_of(pyramid, level),
+            bias=bias,
+            pixel_ratio=pixel_ratio,
+        )
 
-    def region(self) -> Region:
-        """Give the part of the displayed world that the canvas shows."""
-        width, height = self.world_size
-        center = np.array(self.center)
-        if self.camera is None:
-            half = np.array([height, width]) / 2
-            return Region(np.stack([center - half, center + half]), None)
-        return Region(None, frustum(self.camera, center[::-1], width, height))
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; :meth:`from_dict` makes the same view of them."""
+        value = {field.name: getattr(self, field.name) for field in fields(self)}
+        value["camera"] = asdict(self.camera) if self.camera is not None else None
+        value["point"] = dict(self.point)
+        value["margins"] = {name: list(reach) for name, reach in self.margins}
+        for name in ("displayed", "canvas", "center"):
+            value[name] = list(value[name])
+        if self.directions is not None:
+            value["directions"] = [list(direction) for direction in self.directions]
+        return value
 
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> View:
+        """Make a view of what :meth:`to_dict` gives; keys that are left out have their defaults.
 
-@dataclass(frozen=True, eq=False)
-class Region:
-    """A field of view: a world box (a plane) or the half-spaces of a frustum (a volume).
-
-    Attributes
-    ----------
-    box : ndarray of shape (2, 2), float64, or None
-        Half-open world box in the order of the displayed axes.
-    planes : ndarray of shape (6, 4), float64, or None
-        Half-spaces in scene x, y, z.
-    """
-
-    box: FloatArray | None
-    planes: FloatArray | None
-
-    def overlaps(self, low: FloatArray, high: FloatArray) -> NDArray[np.bool_]:
-        """Which boxes may be in view.
-
-        Parameters
-        ----------
-        low, high : ndarray of shape (n, d), float64
-            World corners in the order of the displayed axes.
-
-        Returns
-        -------
-        ndarray of shape (n,), bool
-            Exact for a box; for a frustum a few boxes near its edges are kept that are just outside.
+        Raises
+        ------
+        ViewError
+            If a key is unknown or missing, or a value is not usable.
         """
-        if self.box is not None:
-            inside: NDArray[np.bool_] = ((low < self.box[1]) & (high > self.box[0])).all(axis=1)
-            return inside
-        planes = self.planes
-        keep = np.ones(len(low), dtype=bool)
-        for normal, offset in zip(planes[:, :3], planes[:, 3], strict=True):  # type: ignore[index]
-            n = normal[::-1]
-            keep &= np.where(n > 0, high, low) @ n + offset >= 0
-        return keep
-
-
-def _make(
-    cls: type[View],
-    image: HasPyramid | Pyramid,
-    displayed: Sequence[str] | None,
-    point: Mapping[str, float] | None,
-    canvas: tuple[int, int],
-    center: Sequence[float] | Mapping[str, float] | None,
-    zoom: float | None,
-    camera: Camera | None,
-    level: int | None,
-) -> View:
-    pyramid = _pyramid(image)
-    axes = _displayed(pyramid, displayed, 2 if camera is None else 3)
-    extent = pyramid.extent()[:, [pyramid.axis_index(name) for name in axes]]
-    size = (extent[1] - extent[0])[::-1]
-    if zoom is None:
-        zoom = min(canvas[0] / size[0], canvas[1] / size[1]) if camera is None else _fit_volume(camera, size, canvas)
-    middle = _center(axes, extent, center)
-    others = _point(pyramid, axes, point)
-    return cls(axes, others, _canvas(canvas), middle, float(zoom), camera, _level(pyramid, level))
+        try:
+            return cls(**framing.plain_view(value, tuple(field.name for field in fields(cls))))
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            if isinstance(error, ViewError):
+                raise
+            raise ViewError("not a view", f"{error}", "it is made by View.to_dict") from error
 
 
 def _pyramid(image: HasPyramid | Pyramid) -> Pyramid:
     return image if isinstance(image, Pyramid) else image.pyramid
 
 
-def _displayed(pyramid: Pyramid, displayed: Sequence[str] | None, count: int) -> tuple[str, ...]:
-    if displayed is not None:
-        for name in displayed:
-            pyramid.axis_index(name)
-        if len(displayed) != count:
-            raise ViewError(f"{count} axes are displayed", ", ".join(displayed))
-        return tuple(displayed)
-    space = [axis.name for axis in pyramid.axes if axis.type == "space"]
-    names = space if len(space) >= count else list(pyramid.axis_names)
-    if len(names) < count:
-        raise ViewError(f"{count} axes are needed", pyramid.name, f"the image has {', '.join(names)}; try ndisplay 2")
-    return tuple(names[-count:])
-
-
-def _point(
-    pyramid: Pyramid, displayed: tuple[str, ...], point: Mapping[str, float] | None
-) -> tuple[tuple[str, float], ...]:
-    given = dict(point or {})
-    for name in given:
-        pyramid.axis_index(name)
-        if name in displayed:
-            raise ViewError(f"axis {name!r} is displayed and cannot have a point", pyramid.name)
-    extent = pyramid.extent()
-    values = []
-    for i, axis in enumerate(pyramid.axes):
-        if axis.name in displayed:
-            continue
-        first = float(pyramid.translations[0, i])
-        # The middle pixel's own centre, so that no level has to round it across an edge.
-        middle = first + float(pyramid.scales[0, i]) * (int(pyramid.shapes[0, i]) // 2)
-        default = middle if axis.type == "space" else first
-        value = float(given.get(axis.name, default))
-        if not extent[0, i] <= value <= extent[1, i]:
-            low, high = first, float(extent[1, i] - pyramid.scales[0, i] / 2)
-            raise ViewError(
-                f"point {axis.name}={value:g} is outside the image",
-                pyramid.name,
-                f"{axis.name} runs from {low:g} to {high:g}",
-            )
-        values.append((axis.name, value))
-    return tuple(values)
-
-
-def _center(
-    axes: tuple[str, ...], extent: FloatArray, center: Sequence[float] | Mapping[str, float] | None
-) -> tuple[float, ...]:
-    middle = dict(zip(axes, ((extent[0] + extent[1]) / 2).tolist(), strict=True))
-    if isinstance(center, Mapping):
-        for name in center:
-            if name not in axes:
-                raise ViewError(f"the centre names {name!r}, which is not displayed", ", ".join(axes))
-        middle.update({name: float(value) for name, value in center.items()})
-    elif center is not None:
-        if len(center) != len(axes):
-            raise ViewError("the centre has one number for each displayed axis", f"{len(center)} for {', '.join(axes)}")
-        middle = dict(zip(axes, (float(value) for value in center), strict=True))
-    return tuple(middle[name] for name in axes)
-
-
-def _canvas(canvas: tuple[int, int]) -> tuple[int, int]:
-    width, height = canvas
-    return int(width), int(height)
-
-
-def _level(pyramid: Pyramid, level: int | None) -> int | None:
-    if level is not None and not 0 <= level < len(pyramid.levels):
-        raise ViewError(f"no level {level}", pyramid.name, f"levels are 0 (finest) to {len(pyramid.levels) - 1}")
-    return level
-
-
-def _fit_volume(camera: Camera, size: FloatArray, canvas: tuple[int, int]) -> float:
-    """Zoom at which a box of `size` (scene x, y, z) just fits the canvas, turned as the camera sees it."""
-    right, _, up = camera.rotation().T
-    width = float(np.abs(right) @ size) * MARGIN_3D
-    height = float(np.abs(up) @ size) * MARGIN_3D
-    return min(canvas[0] / width, canvas[1] / height)
+def _check_directions(directions: tuple[tuple[float, ...], ...], count: int) -> None:
+    rows = np.array(directions, dtype=np.float64) if {len(row) for row in directions} == {count} else np.empty(0)
+    if rows.shape != (2, count) or not np.allclose(rows @ rows.T, np.eye(2), rtol=0, atol=1e-9):
+        raise ViewError("a cut has two directions of length 1 at a right angle", f"directions={directions}")

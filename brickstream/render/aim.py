@@ -8,7 +8,7 @@ import numpy as np
 from vispy.scene.cameras import PanZoomCamera, TurntableCamera
 
 from brickstream.multiscale import View
-from brickstream.multiscale.pyramid import FloatArray
+from brickstream.multiscale.affine import FloatArray
 
 
 def scene_origin(view: View) -> FloatArray:

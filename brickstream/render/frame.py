@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from brickstream.multiscale.pyramid import FloatArray, IntArray
+from brickstream.multiscale.affine import FloatArray, IntArray
 from brickstream.render.page_table import PageTable
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from brickstream.multiscale import Pyramid, View
-from brickstream.multiscale.pyramid import FloatArray, IntArray
+from brickstream.multiscale.affine import FloatArray, IntArray
 from brickstream.render.layout import Triple
 
 Index = tuple[int, int, int]

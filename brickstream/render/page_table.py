@@ -17,7 +17,7 @@ import numpy as np
 import numpy.ma  # np.unique loads it at its first call: 40 ms that the first picture would pay
 from numpy.typing import NDArray
 
-from brickstream.multiscale.pyramid import FloatArray, IntArray
+from brickstream.multiscale.affine import FloatArray, IntArray
 from brickstream.render.apron import Brick
 from brickstream.render.grid import Index, Layer, LevelGrid, ravel
 

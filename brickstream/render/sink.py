@@ -17,7 +17,7 @@ from brickstream.engine.sink import ChunkId
 from brickstream.engine.update import Outcome, Update
 from brickstream.errors import BudgetError
 from brickstream.multiscale import Budget, Plan, Pyramid, View
-from brickstream.multiscale.pyramid import IntArray
+from brickstream.multiscale.affine import IntArray
 from brickstream.render.apron import Array, Brick
 from brickstream.render.frame import Frame, make_frame
 from brickstream.render.grid import Index, Layer, LevelGrid, level_grid, three

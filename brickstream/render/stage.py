@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from brickstream.multiscale.pyramid import IntArray
+from brickstream.multiscale.affine import IntArray
 from brickstream.render.apron import Array
 from brickstream.render.grid import Index, LevelGrid
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from brickstream.multiscale import LevelPlan, Plan
-from brickstream.multiscale.pyramid import IntArray
+from brickstream.multiscale.affine import IntArray
 from brickstream.render.grid import Index, LevelGrid, expand, level_grid, ravel, three
 from brickstream.render.layout import Triple
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from brickstream.engine import ChunkId, Outcome, Update
 from brickstream.multiscale import Budget, LevelPlan, Plan, Pyramid, View
-from brickstream.multiscale.pyramid import IntArray
+from brickstream.multiscale.affine import IntArray
 
 BLANK = -1
 """In :meth:`RecordingSink.levels_shown`: nothing is shown here."""

@@ -67,7 +67,7 @@ def test_levels_that_do_not_fit_are_refused_with_their_place(change: dict[str, t
 
 
 def test_a_pyramid_has_levels_and_unique_axes() -> None:
-    with pytest.raises(MetadataError, match="at least one level"):
+    with pytest.raises(MetadataError, match="from 1 to 64 levels"):
         Pyramid("p", ZYX, ())
     with pytest.raises(MetadataError, match="unique"):
         Pyramid("p", (Axis("x"), Axis("x")), (level((8, 8), (1.0, 1.0), (0.0, 0.0)),))
