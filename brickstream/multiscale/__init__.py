@@ -2,9 +2,10 @@
 
 from brickstream.multiscale.affine import Affine
 from brickstream.multiscale.camera import Camera
+from brickstream.multiscale.levels import choose_level
 from brickstream.multiscale.local import LocalView, localize, pixel_window
 from brickstream.multiscale.ome import Dataset, Image, read_metadata
-from brickstream.multiscale.plan import Budget, LevelPlan, Plan, choose_level, plan_view
+from brickstream.multiscale.plan import Budget, LevelPlan, Plan, plan_view
 from brickstream.multiscale.pyramid import Axis, Channel, Level, Pyramid
 from brickstream.multiscale.region import Region
 from brickstream.multiscale.view import View

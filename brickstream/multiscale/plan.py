@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 
 from brickstream.errors import BudgetError
 from brickstream.multiscale.affine import FloatArray, IntArray
+from brickstream.multiscale.levels import choose_level
 from brickstream.multiscale.local import localize, pixel_window
 from brickstream.multiscale.pyramid import Pyramid
 from brickstream.multiscale.view import View
 
-# Float noise of a zoom that was itself computed from extents must not push the choice one level finer.
-TOLERANCE = 1e-6
 # A coarser level is worth its reads only where it needs at most this share of the chunks of the finer one.
 WORTH = 0.5
 # So many times the bricks of the budget may be looked at one by one; more are looked at in boxes first.
@@ -110,25 +109,6 @@ class Plan:
     def chunk_count(self) -> int:
         """Number of chunks over all planned levels."""
         return sum(len(level.chunks) for level in self.levels)
-
-
-def choose_level(pyramid: Pyramid, view: View) -> int:
-    """Choose the coarsest level with at least one pixel per canvas pixel on every displayed axis.
-
-    An axis that no finer level resolves better does not count: going finer would not help it. Level 0 where none has
-    enough. For a volume the pixels are those at the centre of the view.
-    """
-    if view.level is not None:
-        return view.level
-    local = localize(pyramid, view)
-    scales = pyramid.scales[:, list(local.axes)]
-    best_so_far = np.minimum.accumulate(scales, axis=0)
-    for k in range(len(scales) - 1, 0, -1):
-        fine_enough = scales[k] * local.resolution <= 1 + TOLERANCE
-        no_better = scales[k] <= best_so_far[k - 1] * (1 + TOLERANCE)
-        if (fine_enough | no_better).all():
-            return k
-    return 0
 
 
 def plan_view(pyramid: Pyramid, view: View, budget: Budget) -> Plan:

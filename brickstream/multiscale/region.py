@@ -43,13 +43,11 @@ class Region:
             Exact for a box; for half-spaces a few boxes near the region's edges are kept that are just outside.
         """
         if self.box is not None:
-            inside: NDArray[np.bool_] = ((low < self.box[1]) & (high > self.box[0])).all(axis=1)
-            return inside
+            return np.asarray(((low < self.box[1]) & (high > self.box[0])).all(axis=1), dtype=bool)
         normals, offsets = self._planes[:, :-1], self._planes[:, -1]
         # The corner of a box that lies farthest inside a half-space decides.
         best = low @ np.minimum(normals, 0).T + high @ np.maximum(normals, 0).T
-        kept: NDArray[np.bool_] = (best >= -offsets).all(axis=1)
-        return kept
+        return np.asarray((best >= -offsets).all(axis=1), dtype=bool)
 
     def seen(self, box: FloatArray) -> FloatArray | None:
         """Smallest box around the part of a box that is inside.
@@ -133,4 +131,5 @@ def _polytope_box(planes: FloatArray, box: FloatArray) -> FloatArray | None:
     if not len(corners):
         return None
     corners = corners * size + middle
-    return np.clip([corners.min(axis=0), corners.max(axis=0)], box[0], box[1])
+    around = np.stack([corners.min(axis=0), corners.max(axis=0)])
+    return np.asarray(np.clip(around, box[0], box[1]), dtype=np.float64)
