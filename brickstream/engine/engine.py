@@ -22,7 +22,7 @@ from brickstream.chunks import (
     read_labels,
 )
 from brickstream.engine.core import Core, Request
-from brickstream.engine.showing import Showing, memory_budget
+from brickstream.engine.showing import Showing, check_view, memory_budget
 from brickstream.engine.sink import Sink
 from brickstream.engine.update import Outcome, Update
 from brickstream.errors import BudgetError, ClosedError, TimedOutError
@@ -184,6 +184,7 @@ class Engine:
 
     def plan(self, image: ChunkedImage, view: View) -> Plan:
         """Plan a view as :meth:`slice` would, without fetching anything."""
+        check_view(image.pyramid, view)
         return plan_view(image.pyramid, view, memory_budget(image.pyramid, view, self.max_ram_bytes))
 
     async def slice(self, image: ChunkedImage, view: View) -> AsyncIterator[Update]:

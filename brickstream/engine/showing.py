@@ -16,8 +16,8 @@ from brickstream.chunks import ChunkedImage
 from brickstream.engine.core import Core, Request
 from brickstream.engine.sink import Sink
 from brickstream.engine.update import Update
-from brickstream.errors import BrickstreamError
-from brickstream.multiscale import Budget, Plan, Pyramid, View, plan_view
+from brickstream.errors import BrickstreamError, ViewError
+from brickstream.multiscale import Budget, Plan, Pyramid, View, localize, plan_view
 
 OnLoop = Callable[[Callable[[], None]], None]
 """Runs a function on the event loop, soon or at once."""
@@ -32,8 +32,25 @@ def memory_budget(pyramid: Pyramid, view: View, max_bytes: int) -> Budget:
         If `max_bytes` holds not even one.
     """
     chunks = pyramid.levels[0].chunks
-    shape = tuple(chunks[pyramid.axis_index(name)] for name in view.displayed)
+    shape = tuple(chunks[axis] for axis in localize(pyramid, view).axes)
     return Budget(max_bytes // (prod(shape) * pyramid.dtype.itemsize), shape)
+
+
+def check_view(pyramid: Pyramid, view: View) -> None:
+    """Refuse views that can be planned, but not yet be put together from chunks.
+
+    Raises
+    ------
+    ViewError
+        For thick slices, and for cuts through more axes than the picture has.
+    """
+    if view.thick:
+        names = ", ".join(name for name, _ in view.margins)
+        raise ViewError("a thick slice can be planned, but not shown yet", f"margins on {names}", "leave out margins")
+    axes = localize(pyramid, view).axes
+    if len(axes) != view.ndisplay:
+        names = ", ".join(pyramid.axis_names[a] for a in axes)
+        raise ViewError("an oblique cut can be planned, but not shown yet", f"it runs through {names}")
 
 
 class Showing:
@@ -83,8 +100,11 @@ class Showing:
         ------
         BudgetError
             If the sink's budget holds not even one brick.
+        ViewError
+            If the image has no such view, or it cannot be shown yet.
         """
         pyramid = image.pyramid
+        check_view(pyramid, view)
         if self.sink is not None:
             budget = self.sink.budget(pyramid, view)
         else:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brickstream.engine.compose import Piece, compose
-from brickstream.multiscale import LevelPlan, Plan
+from brickstream.multiscale import Affine, LevelPlan, Plan
 from brickstream.multiscale.affine import IntArray
 
 
@@ -117,15 +117,20 @@ class Update:
         return self.settled == self.wanted
 
     @property
+    def to_world(self) -> Affine:
+        """Map from pixels of `level` to the world, on all axes: for images that may be rotated or sheared."""
+        return self.plan.pyramid.to_world(self.level)
+
+    @property
     def scale(self) -> tuple[float, ...]:
-        """World units per pixel of `level` on the displayed axes, in the view's order."""
-        scale = self.plan.pyramid.levels[self.level].scale
+        """World units per pixel of `level` on the displayed axes, in the view's order; below zero where flipped."""
+        scale = self.to_world.linear.diagonal().tolist()
         return tuple(scale[axis] for axis in self.plan.displayed)
 
     @property
     def translation(self) -> tuple[float, ...]:
         """World centre of pixel 0 of `level` on the displayed axes, in the view's order."""
-        translation = self.plan.pyramid.levels[self.level].translation
+        translation = self.to_world.offset.tolist()
         return tuple(translation[axis] for axis in self.plan.displayed)
 
     def to_array(self) -> NDArray[np.generic]:

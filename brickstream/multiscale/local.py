@@ -5,12 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from brickstream.errors import ViewError
 from brickstream.multiscale.affine import NOISE, Affine, FloatArray, IntArray
 from brickstream.multiscale.pyramid import Pyramid
 from brickstream.multiscale.region import Region, box_planes, place_planes
 from brickstream.multiscale.view import View
+
+# A billionth of a pixel is taken for float noise: an exact edge must not add a row of pixels.
+PIXEL_NOISE = 1e-9
+# So many units in the last place may a position be off that has been through a few sums and products.
+ULPS = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +63,9 @@ class LocalView:
         on `axes`.
     eye : Eye or None
         Of a camera with perspective.
+    along : ndarray of shape (d, n), float64
+        Own directions (columns) of the picture's axes: own = focus + along @ (world offset from the view's centre along
+        the picture's axes). A thick slice of a rotated image has a column more for each of its margins.
     """
 
     axes: tuple[int, ...]
@@ -65,11 +74,18 @@ class LocalView:
     resolution: FloatArray
     window: FloatArray
     eye: Eye | None
+    along: FloatArray
 
     @property
     def flat(self) -> bool:
-        """Whether the view is a cut across more axes than the picture has: its pixels lie on no grid of the image."""
-        return self.region.planes is not None and self.eye is None and len(self.axes) > 2
+        """Whether the view is a line or a cut across more of the image's axes than it has directions of its own."""
+        return self.along.shape[0] > self.along.shape[1]
+
+    @property
+    def aligned(self) -> bool:
+        """Whether every direction of the view runs along one array axis: its picture is a slice of the array."""
+        rows, columns = self.along.shape
+        return rows == columns and bool((np.diag(np.diagonal(self.along)) == self.along).all())
 
 
 def localize(pyramid: Pyramid, view: View) -> LocalView:
@@ -101,9 +117,8 @@ def localize(pyramid: Pyramid, view: View) -> LocalView:
     window[:, list(axes)] = np.nan
     focus = center[list(axes)]
     along = own[list(axes)]
-    return LocalView(
-        axes, _place(span, along, focus), focus, _resolution(view, along), window, _eye(view, along, focus)
-    )
+    region, resolution = _place(span, along, focus), _resolution(view, along)
+    return LocalView(axes, region, focus, resolution, window, _eye(view, along, focus), along)
 
 
 def _thicken(
@@ -186,7 +201,43 @@ def _eye(view: View, along: FloatArray, focus: FloatArray) -> Eye | None:
     )
 
 
-def pixel_window(low: FloatArray, high: FloatArray, shape: IntArray) -> tuple[IntArray, IntArray]:
+def level_window(pyramid: Pyramid, level: int, low: FloatArray, high: FloatArray) -> tuple[IntArray, IntArray]:
+    """First and last pixel of a level that overlap half-open intervals ``[low, high)``, clamped to the level.
+
+    Parameters
+    ----------
+    pyramid : Pyramid
+    level : int
+    low, high : ndarray of shape (ndim,), float64
+        In own coordinates, in array order. An empty interval is the pixel that holds `low`.
+
+    Returns
+    -------
+    first, last : ndarray of shape (ndim,), int64
+        Both inclusive; ``first <= last`` always: where nothing overlaps, the nearest pixel.
+    """
+    noise = pixel_noise(pyramid, level, np.maximum(np.abs(low), np.abs(high)))
+    shift, scale = pyramid.translations[level], pyramid.scales[level]
+    return pixel_window((low - shift) / scale, (high - shift) / scale, pyramid.shapes[level], noise)
+
+
+def pixel_noise(pyramid: Pyramid, level: int, largest: FloatArray) -> FloatArray:
+    """How far off positions may be, in pixels of a level: far from the origin float64 tells less apart.
+
+    Parameters
+    ----------
+    pyramid : Pyramid
+    level : int
+    largest : ndarray of shape (ndim,), float64
+        The largest magnitude of the positions in own coordinates.
+    """
+    largest = np.maximum(largest, np.abs(pyramid.translations[level]))
+    return np.asarray(np.clip(ULPS * np.spacing(largest) / pyramid.scales[level], PIXEL_NOISE, 0.25))
+
+
+def pixel_window(
+    low: FloatArray, high: FloatArray, shape: IntArray, noise: ArrayLike = PIXEL_NOISE
+) -> tuple[IntArray, IntArray]:
     """First and last pixel that overlap half-open intervals ``[low, high)``, clamped to ``0 ... shape - 1``.
 
     Parameters
@@ -195,15 +246,36 @@ def pixel_window(low: FloatArray, high: FloatArray, shape: IntArray) -> tuple[In
         In pixels of a level; pixel i covers ``[i - 0.5, i + 0.5)``. An empty interval is the pixel that holds `low`.
     shape : ndarray, int64
         Pixels along each axis; the three broadcast.
+    noise : float or ndarray, default 1e-9
+        What is taken for float noise, in pixels: an overlap by less is none.
 
     Returns
     -------
     first, last : ndarray, int64
         Both inclusive; ``first <= last`` always: where nothing overlaps, the nearest pixel.
     """
-    # Float noise at an exact edge must not add a row of pixels.
-    noise = 1e-9 * np.maximum(1.0, np.maximum(np.abs(low), np.abs(high)))
-    top = np.asarray(shape, dtype=np.float64) - 1
-    first = np.clip(np.floor(low + 0.5 + noise), 0, top)
-    last = np.clip(np.ceil(high - 0.5 - noise), first, top)
-    return first.astype(np.int64), last.astype(np.int64)
+    shape = np.asarray(shape, dtype=np.int64)
+    first = np.clip(pixel_at(low, shape, noise), 0, shape - 1)
+    # Beyond the level all positions are alike; so clamped, no number is too large for an integer.
+    last = np.ceil(np.clip(high, -1.0, shape) - 0.5 - noise).astype(np.int64)
+    return first, np.clip(last, first, shape - 1)
+
+
+def pixel_at(position: FloatArray, shape: IntArray, noise: ArrayLike = PIXEL_NOISE) -> IntArray:
+    """The pixel that holds each position, half-up.
+
+    Parameters
+    ----------
+    position : ndarray, float64
+        In pixels of a level.
+    shape : ndarray, int64
+        Pixels along each axis; broadcasts.
+    noise : float or ndarray, default 1e-9
+        A position so little below a pixel's edge, in pixels, is on it.
+
+    Returns
+    -------
+    ndarray, int64
+        -1 for whatever is before the first pixel, and `shape` for whatever is behind the last.
+    """
+    return np.asarray(np.floor(np.clip(position, -1.0, shape) + 0.5 + noise), dtype=np.int64)

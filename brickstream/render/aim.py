@@ -6,17 +6,37 @@ from typing import Any
 
 import numpy as np
 from vispy.scene.cameras import PanZoomCamera, TurntableCamera
+from vispy.visuals.transforms import MatrixTransform, STTransform
 
 from brickstream.multiscale import View
 from brickstream.multiscale.affine import FloatArray
 
 
-def scene_origin(view: View) -> FloatArray:
-    """World position (x, y, z) that is the origin of the scene.
+def placed(along: FloatArray, focus: FloatArray, scale: FloatArray, shift: FloatArray) -> Any:
+    """Transform from some grid of an image to the scene.
 
-    The GPU has 24 bits for a number; relative to what is looked at, they are enough for any world.
+    Parameters
+    ----------
+    along, focus : ndarray of shape (d, d) and (d,), float64
+        As a LocalView has them: own directions of the picture's axes, and what the view looks at.
+    scale, shift : ndarray of shape (3,), float64
+        Own units a grid step, and own position of the grid's origin; x, y, z (of a plane z counts for nothing).
+
+    Returns
+    -------
+    vispy STTransform or MatrixTransform
+        The first where the image is neither rotated nor sheared.
     """
-    return np.array([*view.center[::-1], 0.0][:3])
+    d = len(focus)
+    linear, offset = np.diag(scale).astype(np.float64), np.zeros(3)
+    to_scene = np.linalg.inv(along)[::-1, ::-1]
+    linear[:d, :d] = to_scene * scale[:d]
+    offset[:d] = to_scene @ (shift[:d] - focus[::-1])
+    if (np.diag(np.diagonal(linear)) == linear).all():
+        return STTransform(scale=np.diagonal(linear), translate=offset)
+    matrix = np.eye(4)
+    matrix[:3, :3], matrix[3, :3] = linear.T, offset
+    return MatrixTransform(matrix)
 
 
 def add_viewbox(canvas: Any) -> Any:

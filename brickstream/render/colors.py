@@ -9,7 +9,7 @@ import numpy as np
 from vispy.color import BaseColormap, get_colormap, get_colormaps
 
 from brickstream.errors import ViewError
-from brickstream.multiscale import Pyramid, View
+from brickstream.multiscale import Pyramid, View, localize
 from brickstream.render.layout import texel_unit
 
 
@@ -61,10 +61,10 @@ def shader_clim(clim: tuple[float, float], dtype: np.dtype[np.generic]) -> tuple
 def known_clim(pyramid: Pyramid, view: View) -> tuple[float, float] | None:
     """Contrast limits that need no pixels: the channel's window, or the range of bool and uint8; None if unknown."""
     number = 0
-    for name, position in view.point:
-        axis = pyramid.axis_index(name)
-        if pyramid.axes[axis].type == "channel":
-            number = int(np.floor((position - pyramid.translations[0, axis]) / pyramid.scales[0, axis] + 0.5))
+    own = localize(pyramid, view).window[0]
+    for axis, name in enumerate(pyramid.axis_names):
+        if pyramid.axes[axis].type == "channel" and name not in view.displayed:
+            number = int(np.floor((own[axis] - pyramid.translations[0, axis]) / pyramid.scales[0, axis] + 0.5))
     if 0 <= number < len(pyramid.channels) and pyramid.channels[number].window is not None:
         return pyramid.channels[number].window
     if pyramid.dtype == np.bool_:

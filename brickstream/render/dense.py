@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from brickstream.multiscale import View
-from brickstream.render.aim import add_viewbox, aim, scene_origin
+from brickstream.multiscale import LocalView, View
+from brickstream.render.aim import add_viewbox, aim, placed
 from brickstream.render.apron import Array
 from brickstream.render.colors import check_clim, resolve_colormap
 from brickstream.render.layout import texel_dtype
@@ -24,11 +24,13 @@ class DenseView:
         The displayed axes of one level, or a part of them.
     view : View
     scale, translation : tuple of float
-        World units a pixel, and world position of the centre of the level's pixel 0, in the view's order.
+        Own units a pixel, and own position of the centre of the level's pixel 0, in the order of the array's axes.
     offset : tuple of int, optional
         Pixel of the level that the array begins with.
     clim : tuple of (float, float), optional
         Default the range of uint8, else the array's own range.
+    local : LocalView, optional
+        The view in the image's own coordinates; None where these are the world's.
     method, colormap, interpolation
         As for :class:`~brickstream.render.scene.BrickScene`.
     """
@@ -45,6 +47,7 @@ class DenseView:
         method: str = "mip",
         colormap: Any = "grays",
         interpolation: str | None = None,
+        local: LocalView | None = None,
     ) -> None:
         self._canvas = open_canvas(view.canvas)
         viewbox = add_viewbox(self._canvas)
@@ -54,7 +57,6 @@ class DenseView:
             clim = (0.0, 255.0) if array.dtype == np.uint8 else (float(np.nanmin(texels)), float(np.nanmax(texels)))
         options = {"clim": check_clim(clim), "cmap": resolve_colormap(colormap), "texture_format": "auto"}
         from vispy.scene.visuals import Image, Volume
-        from vispy.visuals.transforms import STTransform
 
         if view.ndisplay == 3:
             how = {"method": method, "interpolation": interpolation or "linear", "threshold": 0.0}
@@ -67,7 +69,8 @@ class DenseView:
         corner = np.array(translation) + (first - half) * np.array(scale)
         steps, shift = np.ones(3), np.zeros(3)
         steps[: view.ndisplay], shift[: view.ndisplay] = scale[::-1], corner[::-1]
-        node.transform = STTransform(scale=steps, translate=shift - scene_origin(view))
+        along = np.eye(view.ndisplay) if local is None else local.along
+        node.transform = placed(along, np.array(view.center) if local is None else local.focus, steps, shift)
 
     def draw(self) -> NDArray[np.uint8]:
         """Draw: ndarray of shape (height, width, 4), uint8, opaque on black."""

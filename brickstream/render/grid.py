@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from brickstream.multiscale import Pyramid, View
+from brickstream.multiscale import LocalView, Pyramid, pixel_window
 from brickstream.multiscale.affine import FloatArray, IntArray
 from brickstream.render.layout import Triple
 
@@ -24,7 +24,7 @@ class Layer:
     plane : tuple of int
         Pixel of the level on each axis; -1 on displayed axes.
     displayed : tuple of int
-        The displayed axes, in the view's order.
+        The array axes that the picture shows, in its order.
     """
 
     level: int
@@ -42,7 +42,7 @@ class LevelGrid:
     shape, chunk, brick : ndarray of shape (3,), int64
         Pixels of the level, of a chunk and of a brick's interior.
     scale, shift : ndarray of shape (3,), float64
-        World units a pixel; world centre of pixel 0.
+        Own units of the image a pixel; own position of the centre of pixel 0.
     """
 
     layer: Layer
@@ -64,7 +64,7 @@ class LevelGrid:
         return z, y, x
 
     def bricks_in(self, low: FloatArray, high: FloatArray) -> tuple[IntArray, IntArray]:
-        """First and last brick (inclusive, clamped to the grid) that hold a part of world boxes of shape (..., 3)."""
+        """First and last brick (inclusive, clamped to the grid) that hold a part of own boxes of shape (..., 3)."""
         edges = [(corner - self.shift) / self.scale + 0.5 for corner in (low, high)]
         noise = 1e-6
         first = np.floor((edges[0] + noise) / self.brick).astype(np.int64)
@@ -73,8 +73,8 @@ class LevelGrid:
         first = np.clip(first, 0, top)
         return first, np.maximum(np.clip(last, 0, top), first)
 
-    def world(self, bricks: IntArray) -> tuple[FloatArray, FloatArray]:
-        """World corners of bricks (..., 3), clipped to the level."""
+    def box(self, bricks: IntArray) -> tuple[FloatArray, FloatArray]:
+        """Own corners of bricks (..., 3), clipped to the level."""
         start, stop = bricks * self.brick, np.minimum((bricks + 1) * self.brick, self.shape)
         return (start - 0.5) * self.scale + self.shift, (stop - 0.5) * self.scale + self.shift
 
@@ -84,10 +84,10 @@ class LevelGrid:
         return z, y, x
 
 
-def level_grid(pyramid: Pyramid, view: View, level: int, brick: Triple) -> LevelGrid:
-    """Make the grid of a level for a view."""
-    axes = tuple(pyramid.axis_index(name) for name in view.displayed)
-    layer = Layer(level, _plane(pyramid, view, level), axes)
+def level_grid(pyramid: Pyramid, local: LocalView, level: int, brick: Triple) -> LevelGrid:
+    """Make the grid of a level for a view, in the image's own coordinates."""
+    axes = local.axes
+    layer = Layer(level, _plane(pyramid, local, level), axes)
     arrays = [pyramid.levels[level].shape, pyramid.levels[level].chunks]
     shape, chunk = (np.array(three([v[a] for a in axes], 1), dtype=np.int64) for v in arrays)
     scale = np.array(three([pyramid.scales[level, a] for a in axes], 1.0))
@@ -100,18 +100,13 @@ def three(values: list[int] | list[float], first: float) -> list[float]:
     return [first, *values] if len(values) == 2 else list(values)
 
 
-def _plane(pyramid: Pyramid, view: View, level: int) -> tuple[int, ...]:
-    """Pixel at the view's point, rounded half up and clamped, as plans do it."""
-    point = dict(view.point)
-    plane = []
-    for a, name in enumerate(pyramid.axis_names):
-        if name not in point:
-            plane.append(-1)
-            continue
-        position = (point[name] - pyramid.translations[level, a]) / pyramid.scales[level, a]
-        pixel = int(np.floor(position + 0.5 + 1e-9 * max(1.0, abs(position))))
-        plane.append(min(max(pixel, 0), int(pyramid.shapes[level, a]) - 1))
-    return tuple(plane)
+def _plane(pyramid: Pyramid, local: LocalView, level: int) -> tuple[int, ...]:
+    """Pixel at the view's point, as plans have it."""
+    others = [a for a in range(pyramid.ndim) if a not in local.axes]
+    position = (local.window[0, others] - pyramid.translations[level, others]) / pyramid.scales[level, others]
+    plane = np.full(pyramid.ndim, -1, dtype=np.int64)
+    plane[others] = pixel_window(position, position, pyramid.shapes[level, others])[0]
+    return tuple(plane.tolist())
 
 
 def expand(low: IntArray, high: IntArray) -> tuple[IntArray, IntArray]:

@@ -87,7 +87,7 @@ def make_windows(
         Cells in the table. The target gets at most half, the next coarser level half of the rest, and so on.
     """
     low, high = boxes[target]  # type: ignore[misc]
-    start, stop = grids[target].world(np.array([low, high]))
+    start, stop = grids[target].box(np.array([low, high]))
     reach = start[0], stop[1]
     windows: list[Window] = []
     order = [target, *range(target + 1, len(grids)), *range(target - 1, -1, -1)]
@@ -287,6 +287,6 @@ def _spans(fine: Window, coarse: Window) -> Spans:
     for axis in range(3):
         bricks = np.zeros((int(fine.count[axis]), 3), dtype=np.int64)
         bricks[:, axis] = fine.low[axis] + np.arange(fine.count[axis])
-        low, high = coarse.grid.bricks_in(*fine.grid.world(bricks))
+        low, high = coarse.grid.bricks_in(*fine.grid.box(bricks))
         spans.append((low[:, axis] - coarse.low[axis], high[:, axis] - coarse.low[axis]))
     return spans

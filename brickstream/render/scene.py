@@ -8,8 +8,8 @@ import numpy as np
 from vispy.visuals.transforms import STTransform
 
 from brickstream.errors import ViewError
-from brickstream.multiscale import View
-from brickstream.render.aim import aim, scene_origin
+from brickstream.multiscale import Pyramid, View, localize
+from brickstream.render.aim import aim, placed
 from brickstream.render.colors import check_clim, known_clim, shader_clim
 from brickstream.render.frame import Frame
 from brickstream.render.gl import texture_limits
@@ -142,10 +142,9 @@ class BrickScene:
         node = self._nodes[self.view.ndisplay]
         fits = frame is not None and plan is not None and plan.view.displayed == self.view.displayed
         node.visible = fits
-        if frame is None or not fits:
+        if frame is None or plan is None or not fits:
             return done
-        node.transform.scale = frame.scale
-        node.transform.translate = frame.shift - scene_origin(self.view)
+        _place(node, frame, self.view, plan.pyramid)
         layout = self.sink.layout
         if layout is not None:
             clim = shader_clim(self.clim, layout.dtype)
@@ -159,6 +158,18 @@ class BrickScene:
             node.set_frame(frame)
             self._drawn = state
         return done
+
+
+def _place(node: BrickVisual, frame: Frame, view: View, pyramid: Pyramid) -> None:
+    """Put a visual where its frame lies in the scene of a view; a new kind of transform costs a new shader."""
+    local = localize(pyramid, view)
+    wanted = placed(local.along, local.focus, frame.scale, frame.shift)
+    if type(node.transform) is not type(wanted):
+        node.transform = wanted
+    elif isinstance(wanted, STTransform):
+        node.transform.scale, node.transform.translate = wanted.scale, wanted.translate
+    else:
+        node.transform.matrix = wanted.matrix
 
 
 def check_options(method: str, interpolation: str | None) -> None:

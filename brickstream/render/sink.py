@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from brickstream.engine.sink import ChunkId
 from brickstream.engine.update import Outcome, Update
 from brickstream.errors import BudgetError
-from brickstream.multiscale import Budget, Plan, Pyramid, View
+from brickstream.multiscale import Budget, LocalView, Plan, Pyramid, View, localize
 from brickstream.multiscale.affine import IntArray
 from brickstream.render.apron import Array, Brick
 from brickstream.render.frame import Frame, make_frame
@@ -96,6 +96,7 @@ class BrickSink:
         self._max_texture = max_texture
         self._residency: Residency | None = None
         self._pyramid: Pyramid | None = None
+        self._local: LocalView
         self._allocated: AtlasLayout | None = None
         self._wanted: dict[Layer, Wanted] = {}
         self._stages: dict[Key, Stage] = {}
@@ -134,7 +135,8 @@ class BrickSink:
         """
         residency = self._prepare(plan)
         self.generation, self.plan = generation, plan
-        levels = list(wanted_levels(plan, residency.layout.brick, residency.layout.capacity))
+        self._local = localize(plan.pyramid, plan.view)
+        levels = list(wanted_levels(plan, self._local, residency.layout.brick, residency.layout.capacity))
         self._wanted = {w.grid.layer: w for w in levels if w.bricks}
         residency.drop_queued(self._is_wanted)
         stages, self._stages, self._missing, self._rows = self._stages, {}, {}, {}
@@ -354,7 +356,7 @@ class BrickSink:
         self._unshown = set(target.bricks) - shown
         grids, boxes = self._take_part(target.grid)
         place = next(i for i, grid in enumerate(grids) if grid.layer == layer)
-        focus = np.array(three(list(self._newest.view.center), 0.0))
+        focus = np.array(three(self._local.focus.tolist(), 0.0))
         width, room = self._table_room()
         windows = make_windows(grids, place, boxes, focus, room)
         self._table = PageTable(windows, place, width, texel_unit(self._atlas.layout.dtype))
@@ -377,11 +379,11 @@ class BrickSink:
         """Levels of the page table, finest first, and the bricks that each has to show."""
         plan = self._newest
         low, high = self._target_cells.min(axis=0), self._target_cells.max(axis=0)
-        start, stop = target.world(np.array([low, high]))
+        start, stop = target.box(np.array([low, high]))
         grids: list[LevelGrid] = []
         boxes: list[Box | None] = []
         for level in range(len(plan.pyramid.levels)):
-            grid = level_grid(plan.pyramid, plan.view, level, self._atlas.layout.brick)
+            grid = level_grid(plan.pyramid, self._local, level, self._atlas.layout.brick)
             wanted = self._wanted.get(grid.layer)
             finer = level < target.layer.level
             if wanted is not None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from brickstream.multiscale import LevelPlan, Plan
+from brickstream.multiscale import LevelPlan, LocalView, Plan
 from brickstream.multiscale.affine import IntArray
 from brickstream.render.grid import Index, LevelGrid, expand, level_grid, ravel, three
 from brickstream.render.layout import Triple
@@ -43,28 +43,30 @@ class Wanted:
     whole: dict[Index, bool] = field(default_factory=dict)
 
 
-def wanted_levels(plan: Plan, brick: Triple, room: int) -> Iterator[Wanted]:
+def wanted_levels(plan: Plan, local: LocalView, brick: Triple, room: int) -> Iterator[Wanted]:
     """Say what a plan wants, coarsest level first.
 
     Parameters
     ----------
     plan : Plan
+    local : LocalView
+        The plan's view in the image's own coordinates.
     brick : tuple of int
         Interior of a brick (z, y, x).
     room : int
         Bricks that fit in the atlas; what is over that is dropped, finest and farthest first.
     """
     for part in plan.levels:
-        wanted = _wanted(plan, part, brick, room)
+        wanted = _wanted(plan, local, part, brick, room)
         room -= len(wanted.bricks)
         yield wanted
 
 
-def _wanted(plan: Plan, part: LevelPlan, brick: Triple, room: int) -> Wanted:
-    grid = level_grid(plan.pyramid, plan.view, part.level, brick)
+def _wanted(plan: Plan, local: LocalView, part: LevelPlan, brick: Triple, room: int) -> Wanted:
+    grid = level_grid(plan.pyramid, local, part.level, brick)
     axes = list(plan.displayed)
     cells = _three(part.chunks[:, axes])
-    bricks = _bricks_in_view(plan, part, grid, cells)[:room]
+    bricks = _bricks_in_view(plan, local, part, grid, cells)[:room]
     names = [tuple(row) for row in part.chunks.tolist()]
     wanted = Wanted(grid, [(z, y, x) for z, y, x in bricks.tolist()], names, [(z, y, x) for z, y, x in cells.tolist()])
     low = bricks * grid.brick // grid.chunk
@@ -87,7 +89,7 @@ def _wanted(plan: Plan, part: LevelPlan, brick: Triple, room: int) -> Wanted:
     return wanted
 
 
-def _bricks_in_view(plan: Plan, part: LevelPlan, grid: LevelGrid, cells: IntArray) -> IntArray:
+def _bricks_in_view(plan: Plan, local: LocalView, part: LevelPlan, grid: LevelGrid, cells: IntArray) -> IntArray:
     """Bricks under the planned chunks that are in the field of view, nearest first: shape (n, 3)."""
     corners = _three(part.corner_pixels[:, list(plan.displayed)], 0)
     low = np.maximum(cells * grid.chunk, corners[0]) // grid.brick
@@ -95,10 +97,10 @@ def _bricks_in_view(plan: Plan, part: LevelPlan, grid: LevelGrid, cells: IntArra
     _, points = expand(low, high)
     _, first = np.unique(ravel(points, grid.count), return_index=True)
     bricks = points[first]
-    start, stop = grid.world(bricks)
+    start, stop = grid.box(bricks)
     skip = 3 - plan.view.ndisplay
-    seen = plan.view.region().overlaps(start[:, skip:], stop[:, skip:])
-    focus = np.array(plan.view.center)
+    seen = local.region.overlaps(start[:, skip:], stop[:, skip:])
+    focus = local.focus
     gap = np.maximum(np.maximum(start[:, skip:] - focus, focus - stop[:, skip:]), 0.0)
     distance = (gap * gap).sum(axis=1)[seen]
     return bricks[seen][np.argsort(distance, kind="stable")]

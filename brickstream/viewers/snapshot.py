@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from brickstream.chunks import ChunkedImage
 from brickstream.engine import Engine, Failure, Outcome, ThreadedEngine, Update
 from brickstream.errors import TimedOutError
-from brickstream.multiscale import Plan, View
+from brickstream.multiscale import Plan, View, localize
 from brickstream.render import OffscreenView, draw_dense
 from brickstream.render.colors import known_clim
 from brickstream.viewers.look import Look
@@ -332,7 +332,8 @@ def take_dense(
         updates = _collect(engine, image, whole, limits.timeout)
     array = replace(updates[-1], level=level, history=tuple(updates)).to_array()
     clim = look.clim or known_clim(image.pyramid, view) or (float(array.min()), float(array.max()))
-    axes = [image.pyramid.axis_index(name) for name in view.displayed]
+    local = localize(image.pyramid, view)
+    axes = local.axes
     scale = tuple(image.pyramid.levels[level].scale[a] for a in axes)
     shift = tuple(image.pyramid.levels[level].translation[a] for a in axes)
     picture = draw_dense(
@@ -344,6 +345,7 @@ def take_dense(
         method=look.method,
         colormap=look.colormap,
         interpolation=look.interpolation,
+        local=local,
     )
     return picture, level
 

@@ -34,10 +34,10 @@ def brick(index, slot):
 
 def under(fine, coarse, index):
     """Bricks of `coarse` that a brick of `fine` lies in, straight from the geometry."""
-    low, high = fine.world(np.array(index))
+    low, high = fine.box(np.array(index))
     hits = []
     for c in np.ndindex(*coarse.counts):
-        start, stop = coarse.world(np.array(c))
+        start, stop = coarse.box(np.array(c))
         start = np.where(np.array(c) == 0, -np.inf, start)
         stop = np.where(np.array(c) == coarse.count - 1, np.inf, stop)
         if ((low < stop - 1e-5 * coarse.scale) & (high > start + 1e-5 * coarse.scale)).all():
