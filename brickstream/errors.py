@@ -7,6 +7,7 @@ an error only after :func:`redact`.
 
 from __future__ import annotations
 
+import reprlib
 from urllib.parse import urlsplit, urlunsplit
 
 
@@ -24,6 +25,19 @@ def redact(url: str) -> str:
     host = parts.netloc.rpartition("@")[2]
     query = "..." if parts.query else ""
     return urlunsplit((parts.scheme, host, parts.path, query, ""))
+
+
+_SHORT = reprlib.Repr()
+_SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxdict = 20
+_SHORT.maxstring = _SHORT.maxother = 100
+
+
+def _shown(value: object) -> str:
+    """Text of a value that may be anything: nested without end, or megabytes."""
+    try:
+        return _SHORT.repr(value)
+    except (ValueError, RecursionError):  # an integer of thousands of digits; a value that contains itself
+        return f"a value of type {type(value).__name__}"
 
 
 class BrickstreamError(Exception):
@@ -85,7 +99,7 @@ class MetadataError(BrickstreamError, ValueError):
         self.path = path
         self.value = value
         self.rule = rule
-        shown = repr(value)
+        shown = _shown(value)
         shown = shown if len(shown) <= 80 else f"{shown[:77]}..."
         super().__init__(f"bad metadata at {path or '(root)'}: {rule}, found {shown}", where)
 

@@ -11,20 +11,19 @@ import json
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from math import isclose
 from typing import Any, TypeVar
 
 from brickstream.chunks.arrays import ArrayInfo, array_info, make_source
 from brickstream.chunks.reader import Reader
 from brickstream.chunks.source import ChunkSource
 from brickstream.errors import AccessDeniedError, BrickstreamError, MetadataError, NotFoundError
-from brickstream.multiscale import Axis, Dataset, Image, Level, Pyramid, read_metadata
+from brickstream.multiscale import Image, Pyramid, read_metadata
+from brickstream.multiscale.array_likes import plain_image
+from brickstream.multiscale.assemble import ArrayShape, assemble
 
 T = TypeVar("T")
 
 _PROBES = ("zarr.json", ".zattrs", ".zarray", ".zgroup", ".zmetadata")
-_AXIS_NAMES = ("t", "c", "z", "y", "x")
-_AXIS_TYPES = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
 # Names that arrays of a plain group tend to have; a web server cannot list them.
 _LIKELY_ARRAYS = tuple(f"{prefix}{k}" for prefix in ("", "s") for k in range(12))
 
@@ -72,10 +71,10 @@ async def open_image(reader: Reader, executor: Executor) -> ChunkedImage:
     root = _Node(reader, probes)
     if root.is_array:
         info = array_info(root.array, "", root.where)
-        return _finish(reader, executor, f"zarr {root.zarr_format} array", [info], _plain(info, root.attributes))
+        return _finish(reader, executor, f"zarr {root.zarr_format} array", [info], _plain([info], root.attributes))
     if not root.is_group:
         raise _nothing_there(reader)
-    images = read_metadata(root.attributes)
+    images = read_metadata(root.attributes, strict=False)
     if images:
         image = images[0]
         infos = await _arrays(reader, root, [dataset.path for dataset in image.datasets])
@@ -276,64 +275,29 @@ async def _open_group(reader: Reader, executor: Executor, root: _Node) -> Chunke
     if len({len(info.shape) for info in infos}) > 1:
         names = ", ".join(sorted(info.path for info in infos))
         raise MetadataError("", names, "one pyramid; give the URL of one of these arrays", reader.url)
-    return _finish(reader, executor, f"zarr {root.zarr_format} group", infos, _plain(infos[0], {}, infos))
+    return _finish(reader, executor, f"zarr {root.zarr_format} group", infos, _plain(infos, {}))
 
 
 def _is_array(document: Mapping[str, Any]) -> bool:
     return document.get("zarr_format") == 2 or document.get("node_type") == "array"
 
 
-def _plain(first: ArrayInfo, attributes: Mapping[str, Any], infos: Sequence[ArrayInfo] = ()) -> Image:
-    """Describe arrays without OME metadata: axes by their names or the usual order, scales from the shapes."""
+def _plain(infos: Sequence[ArrayInfo], attributes: Mapping[str, Any]) -> Image:
+    """Describe arrays without OME metadata."""
     xarray = attributes.get("_ARRAY_DIMENSIONS")
-    names = first.names or (tuple(xarray) if isinstance(xarray, list) else ())
-    ndim = len(first.shape)
-    usual = [*(f"d{i}" for i in range(ndim - len(_AXIS_NAMES))), *_AXIS_NAMES[-ndim:]]
-    if len(names) != ndim or len(set(names)) != ndim or not all(isinstance(n, str) and n for n in names):
-        names = tuple(usual)
-    axes = tuple(Axis(str(n), _AXIS_TYPES.get(str(n))) for n in names)
-    datasets = []
-    for info in infos or [first]:
-        ratio = tuple(a / b for a, b in zip(first.shape, info.shape, strict=True))
-        datasets.append(
-            Dataset(info.path, tuple(float(round(r)) if isclose(r, round(r), rel_tol=0.1) else r for r in ratio), None)
-        )
-    return Image(first.path, "", axes, tuple(datasets))
+    names = infos[0].names or (xarray if isinstance(xarray, list) else None)
+    return plain_image([_array_shape(info) for info in infos], names, infos[0].path)
+
+
+def _array_shape(info: ArrayInfo) -> ArrayShape:
+    return ArrayShape(info.path, info.shape, info.dtype, info.chunks, info.shards)
 
 
 def _finish(reader: Reader, executor: Executor, form: str, infos: Sequence[ArrayInfo], image: Image) -> ChunkedImage:
-    levels = _levels(image, infos, reader.url)
-    name = image.name or reader.url.rstrip("/").rpartition("/")[2]
-    pyramid = Pyramid(name, image.axes, levels, image.channels)
+    name = reader.url.rstrip("/").rpartition("/")[2]
+    pyramid = assemble(image, [_array_shape(info) for info in infos], name, reader.url)
     sources = tuple(make_source(info, reader, executor) for info in infos)
     return ChunkedImage(reader.url, form.strip(), infos[0].zarr_format, pyramid, sources, reader)
-
-
-def _levels(image: Image, infos: Sequence[ArrayInfo], where: str) -> tuple[Level, ...]:
-    ndim = len(image.axes)
-    levels: list[Level] = []
-    for dataset, info in zip(image.datasets, infos, strict=True):
-        if len(info.shape) != ndim:
-            raise MetadataError(f"{info.path}.shape", info.shape, f"one length for each of the {ndim} axes", where)
-        scale = dataset.scale or _derived_scale(levels, info)
-        shift = dataset.translation or _edges_aligned(levels, scale)
-        levels.append(Level(info.path, info.shape, info.dtype, info.chunks, scale, shift, info.shards))
-    return tuple(levels)
-
-
-def _derived_scale(finer: Sequence[Level], info: ArrayInfo) -> tuple[float, ...]:
-    if not finer:
-        return (1.0,) * len(info.shape)
-    base = finer[0]
-    return tuple(s * a / b for s, a, b in zip(base.scale, base.shape, info.shape, strict=True))
-
-
-def _edges_aligned(finer: Sequence[Level], scale: tuple[float, ...]) -> tuple[float, ...]:
-    """Translation of a level whose metadata gives none: writers that give none mean levels of the same extent."""
-    if not finer:
-        return (0.0,) * len(scale)
-    base = finer[0]
-    return tuple(t + (s - s0) / 2 for t, s, s0 in zip(base.translation, scale, base.scale, strict=True))
 
 
 async def read_labels(image: ChunkedImage) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from brickstream.chunks.codecs import ChunkDecoder
 from brickstream.chunks.reader import Reader, Span, Suffix, nothing_started
 from brickstream.errors import CodecError, StoreError
+from brickstream.multiscale.array_likes import pixel_type
 
 Index = tuple[int, ...]
 
@@ -110,7 +111,7 @@ class ArraySource:
     @property
     def dtype(self) -> np.dtype[Any]:
         """Type of a pixel, native byte order."""
-        return self.array.dtype.newbyteorder("=")
+        return pixel_type(self.array.dtype)
 
     def key(self, index: Index) -> str:
         """Name a chunk by its grid index."""

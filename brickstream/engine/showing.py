@@ -33,7 +33,7 @@ def memory_budget(pyramid: Pyramid, view: View, max_bytes: int) -> Budget:
     """
     chunks = pyramid.levels[0].chunks
     shape = tuple(chunks[axis] for axis in localize(pyramid, view).axes)
-    return Budget(max_bytes // (prod(shape) * pyramid.dtype.itemsize), shape)
+    return Budget(max_bytes // (prod(shape) * pyramid.dtype.itemsize), shape, mixed=False)
 
 
 def check_view(pyramid: Pyramid, view: View) -> None:

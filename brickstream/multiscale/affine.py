@@ -48,18 +48,14 @@ class Affine:
     def __post_init__(self) -> None:
         for field, names in (("inputs", self.inputs), ("outputs", self.outputs)):
             names = tuple(names)
+            if not all(isinstance(name, str) for name in names):
+                raise TransformError("the names of axes are texts", f"{field}: {names}")
             if len(set(names)) != len(names):
                 raise TransformError("the axes of a space have different names", f"{field}: {', '.join(names)}")
             object.__setattr__(self, field, names)
         shapes = {"linear": (len(self.outputs), len(self.inputs)), "offset": (len(self.outputs),)}
         for field, shape in shapes.items():
-            numbers = np.array(getattr(self, field), dtype=np.float64)
-            if numbers.shape != shape:
-                raise TransformError(f"the {field} part of an affine map has one number for each axis", f"{shape}")
-            if not np.isfinite(numbers).all():
-                raise TransformError("the numbers of an affine map are finite", f"{field}={numbers.tolist()}")
-            numbers.flags.writeable = False
-            object.__setattr__(self, field, numbers)
+            object.__setattr__(self, field, _frozen_numbers(getattr(self, field), shape, field))
 
     @classmethod
     def identity(cls, names: Sequence[str]) -> Affine:
@@ -85,7 +81,7 @@ class Affine:
     def __call__(self, points: ArrayLike) -> FloatArray:
         """Map points: ndarray of shape (..., inputs) to ndarray of shape (..., outputs), float64."""
         points = np.asarray(points, dtype=np.float64)
-        diagonal = self._diagonal
+        diagonal = self.scales
         # Axis by axis, one product and one sum: a matrix product would round differently from platform to platform.
         mapped = points * diagonal if diagonal is not None else points @ self.linear.T
         return np.asarray(mapped + self.offset, dtype=np.float64)
@@ -107,10 +103,14 @@ class Affine:
                 "two maps do not follow each other", f"{', '.join(first.outputs)} into {', '.join(self.inputs)}"
             )
         first = first.reorder(outputs=self.inputs)
-        mine, theirs = self._diagonal, first._diagonal
-        if mine is not None and theirs is not None:
-            return Affine.scaling(first.inputs, mine * theirs, mine * first.offset + self.offset, outputs=self.outputs)
-        return Affine(first.inputs, self.outputs, self.linear @ first.linear, self.linear @ first.offset + self.offset)
+        mine, theirs = self.scales, first.scales
+        # What overflows is refused as a number that is not finite.
+        with np.errstate(over="ignore", invalid="ignore"):
+            if mine is not None and theirs is not None:
+                scale, offset = mine * theirs, mine * first.offset + self.offset
+                return Affine.scaling(first.inputs, scale, offset, outputs=self.outputs)
+            linear, offset = self.linear @ first.linear, self.linear @ first.offset + self.offset
+        return Affine(first.inputs, self.outputs, linear, offset)
 
     def inverse(self) -> Affine:
         """Give the map back.
@@ -124,17 +124,20 @@ class Affine:
             raise TransformError(
                 "an affine map that cannot be inverted", f"{self.linear.tolist()}", "it flattens the space"
             )
+        with np.errstate(over="ignore", invalid="ignore"):
+            return Affine(self.outputs, self.inputs, *self._inverted())
+
+    def _inverted(self) -> tuple[FloatArray, FloatArray]:
         steps = self._steps
-        if steps is not None:
-            linear = np.zeros_like(self.linear.T)
-            rows = np.arange(len(self.outputs))
-            linear[steps, rows] = 1 / self.linear[rows, steps]
-            # Not -(1/s) * t, which rounds twice.
-            offset = np.zeros(len(self.inputs))
-            offset[steps] = -self.offset / self.linear[rows, steps]
-            return Affine(self.outputs, self.inputs, linear, offset)
-        linear = np.linalg.inv(self.linear)
-        return Affine(self.outputs, self.inputs, linear, -np.linalg.solve(self.linear, self.offset))
+        if steps is None:
+            linear = np.asarray(np.linalg.inv(self.linear), dtype=np.float64)
+            return linear, np.asarray(-np.linalg.solve(self.linear, self.offset), dtype=np.float64)
+        linear, offset = np.zeros_like(self.linear.T), np.zeros(len(self.inputs))
+        rows = np.arange(len(self.outputs))
+        linear[steps, rows] = 1 / self.linear[rows, steps]
+        # Not -(1/s) * t, which rounds twice.
+        offset[steps] = -self.offset / self.linear[rows, steps]
+        return linear, offset
 
     def solve(self, points: ArrayLike) -> FloatArray:
         """Points of the input space that are mapped to `points` (..., outputs): more exact than the inverse's product.
@@ -145,7 +148,7 @@ class Affine:
             If the map cannot be inverted.
         """
         points = np.asarray(points, dtype=np.float64) - self.offset
-        diagonal = self._diagonal
+        diagonal = self.scales
         if diagonal is not None and diagonal.all():
             return np.asarray(points / diagonal, dtype=np.float64)
         if not self.invertible:
@@ -158,15 +161,15 @@ class Affine:
         rows, columns = self.linear.shape
         if rows != columns:
             return False
-        # Axes may have very different units: only directions decide, lengths do not.
-        lengths = np.linalg.norm(self.linear, axis=0)
         if not rows:
             return True
-        if not (lengths > 0).all():
+        # Axes may have very different units: only directions decide, lengths do not.
+        longest = np.abs(self.linear).max(axis=0)
+        if not longest.all():
             return False
-        across = self.linear / lengths
-        heights = np.linalg.norm(across, axis=1, keepdims=True)
-        return bool((heights > 0).all() and np.linalg.svd(across / heights, compute_uv=False)[-1] > SINGULAR)
+        across = self.linear / longest
+        heights = np.abs(across).max(axis=1, keepdims=True)
+        return bool(heights.all() and np.linalg.svd(across / heights, compute_uv=False)[-1] > SINGULAR)
 
     @cached_property
     def aligned(self) -> bool:
@@ -183,8 +186,8 @@ class Affine:
         return np.asarray(there.argmax(axis=1), dtype=np.int64)
 
     @cached_property
-    def _diagonal(self) -> FloatArray | None:
-        """The scales, where the map is nothing but scales (zero included) and an offset."""
+    def scales(self) -> FloatArray | None:
+        """Scales of the axes, in their order, where the map is nothing but scales (zero included) and an offset."""
         rows, columns = self.linear.shape
         diagonal = np.diagonal(self.linear)
         return diagonal if rows == columns and (np.diag(diagonal) == self.linear).all() else None
@@ -246,5 +249,20 @@ class Affine:
             linear, offset = np.array(value["linear"], dtype=float), np.array(value["offset"], dtype=float)
             inputs, outputs = tuple(value["inputs"]), tuple(value["outputs"])
             return cls(inputs, outputs, linear.reshape(len(outputs), len(inputs)), offset)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise TransformError("not an affine map", f"{error}") from error
+
+
+def _frozen_numbers(value: ArrayLike, shape: tuple[int, ...], field: str) -> FloatArray:
+    try:
+        numbers = np.array(value, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise TransformError(f"the {field} part of an affine map is made of numbers", f"{error}") from error
+    if numbers.shape != shape:
+        raise TransformError(
+            f"the {field} part of an affine map has one number for each axis", f"{numbers.shape} instead of {shape}"
+        )
+    if not np.isfinite(numbers).all():
+        raise TransformError("the numbers of an affine map are finite", f"{field}={numbers.tolist()}")
+    numbers.flags.writeable = False
+    return numbers

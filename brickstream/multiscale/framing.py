@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from math import floor
+from operator import index
+from typing import Any, SupportsIndex
 
 import numpy as np
 
@@ -13,6 +15,12 @@ from brickstream.multiscale.camera import Camera
 from brickstream.multiscale.pyramid import Pyramid
 
 MARGIN_3D = 1.04  # a little air around a whole volume
+# An image, or a canvas, of less than this share of its distance from the origin is lost in the rounding of float64.
+LOST = 1e-13
+# The largest world number that a view may have: squares and products of a few of them are still finite.
+LARGEST = 1e75
+MAX_CANVAS = 1 << 31
+MAX_BIAS = 64.0
 
 
 def displayed_axes(pyramid: Pyramid, displayed: Sequence[str] | None, count: int) -> tuple[str, ...]:
@@ -31,9 +39,19 @@ def displayed_axes(pyramid: Pyramid, displayed: Sequence[str] | None, count: int
 
 
 def size_of(pyramid: Pyramid, axes: Sequence[str]) -> FloatArray:
-    """World units that an image takes along some axes: ndarray of shape (len(axes),)."""
+    """World units that an image takes along some axes: ndarray of shape (len(axes),).
+
+    Raises
+    ------
+    ViewError
+        If float64 cannot tell its ends apart, so far is the image from the origin of the world.
+    """
     extent = pyramid.extent()[:, [pyramid.axis_index(name) for name in axes]]
-    return np.asarray(extent[1] - extent[0])
+    size, far = extent[1] - extent[0], np.abs(extent).max(axis=0)
+    if not (size > np.maximum(LOST * far, 1 / LARGEST)).all() or far.max() > LARGEST:
+        where = ", ".join(f"{name} from {low:g} to {high:g}" for name, (low, high) in zip(axes, extent.T, strict=True))
+        raise ViewError("the image is too small for its distance from the origin", where, "correct its translation")
+    return np.asarray(size, dtype=np.float64)
 
 
 def point_of(
@@ -70,16 +88,46 @@ def _centers(pyramid: Pyramid, axis: int) -> tuple[float, float, float]:
     """World position of the first, middle and last pixel's centre along an axis.
 
     The middle pixel's own centre, so that no level has to round it across an edge. Where the image's pixels do not run
-    along the axis, the ends and the middle of its extent.
+    along the axis, the middle of its extent.
+    """
+    start, step, count = steps_of(pyramid, axis)
+    middle = start + step * (count // 2)
+    if source_of(pyramid, axis) is None:
+        middle = float(pyramid.extent()[:, axis].mean())
+    return start, middle, start + step * (count - 1)
+
+
+def source_of(pyramid: Pyramid, axis: int) -> int | None:
+    """Position of the array axis that alone runs along a world axis; None where several do in part."""
+    own = np.abs(pyramid.to_world(0).linear)
+    there = np.flatnonzero(own[axis] > NOISE * own[axis].max())
+    if len(there) != 1:
+        return None
+    source = int(there[0])
+    column = own[:, source] / pyramid.scales[0, source]
+    return source if (np.delete(column, axis) <= NOISE).all() else None
+
+
+def steps_of(pyramid: Pyramid, axis: int) -> tuple[float, float, int]:
+    """World positions along an axis at which there is something new to see: ``start + step * i`` for i < count.
+
+    Where one array axis runs along it, the centres of its pixels, in array order (so the step of a flipped axis is
+    negative). Else the step is the longest that passes over no pixel, and the positions fill the extent.
+
+    Returns
+    -------
+    start, step : float
+    count : int
+        At least 1.
     """
     pixels = pyramid.to_world(0)
-    own = np.abs(pixels.linear[axis])
-    if (np.delete(own, axis) > NOISE * own[axis]).any():
-        low, high = pyramid.extent()[:, axis].tolist()
-        return low, (low + high) / 2, high
-    count = int(pyramid.shapes[0, axis])
-    scale, shift = float(pixels.linear[axis, axis]), float(pixels.offset[axis])
-    return shift, scale * (count // 2) + shift, scale * (count - 1) + shift
+    source = source_of(pyramid, axis)
+    if source is not None:
+        return float(pixels.offset[axis]), float(pixels.linear[axis, source]), int(pyramid.shapes[0, source])
+    step = 1 / float(np.abs(pixels.inverse().linear[:, axis]).max())
+    low, high = pyramid.extent()[:, axis].tolist()
+    count = max(1, floor((high - low) / step + 0.5))
+    return (low + high - (count - 1) * step) / 2, step, count
 
 
 def center_of(
@@ -106,20 +154,50 @@ def center_of(
     return tuple(middle[name] for name in axes)
 
 
-def canvas_of(canvas: tuple[int, int]) -> tuple[int, int]:
-    """Width and height as plain integers."""
-    width, height = canvas
-    return int(width), int(height)
+def whole(value: Any, what: str) -> int:
+    """An integer that is given as some kind of whole number.
+
+    Raises
+    ------
+    ViewError
+        If it is not a whole number.
+    """
+    if isinstance(value, SupportsIndex):
+        return index(value)
+    if not number(value, what).is_integer():
+        raise ViewError(f"{what} is a whole number", f"{value!r}")
+    return int(value)
+
+
+def canvas_of(canvas: Any) -> tuple[int, int]:
+    """Width and height as plain integers.
+
+    Raises
+    ------
+    ViewError
+        If they are not two whole numbers.
+    """
+    if not isinstance(canvas, Iterable) or len(sides := tuple(canvas)) != 2:
+        raise ViewError("a canvas has a width and a height", f"canvas={canvas!r}")
+    return whole(sides[0], "the canvas's width"), whole(sides[1], "the canvas's height")
 
 
 def margins_of(
-    margins: Mapping[str, float | tuple[float, float]] | None,
+    margins: Mapping[str, float | Sequence[float]] | Iterable[tuple[str, float | Sequence[float]]] | None,
 ) -> tuple[tuple[str, tuple[float, float]], ...]:
-    """Margins below and above the point; one number counts for both."""
+    """Margins below and above the point, by axis; one number counts for both.
+
+    Raises
+    ------
+    ViewError
+        If there are other than one or two numbers for an axis.
+    """
     pairs = []
-    for name, reach in (margins or {}).items():
-        below, above = reach if isinstance(reach, Sequence) else (reach, reach)
-        pairs.append((name, (float(below), float(above))))
+    for name, reach in margins.items() if isinstance(margins, Mapping) else margins or ():
+        both = numbers(reach, f"{name} margins") if isinstance(reach, Iterable) else (number(reach, f"{name} margin"),)
+        if len(both) not in {1, 2}:
+            raise ViewError("margins are one number, or one below and one above", f"{name}={reach!r}")
+        pairs.append((str(name), (both[0], both[-1])))
     return tuple(pairs)
 
 
@@ -157,18 +235,88 @@ def right_angle(directions: Sequence[Sequence[float]]) -> tuple[tuple[float, ...
     ViewError
         If they are not two, have other numbers of axes, or are parallel.
     """
-    rows = [np.array(direction, dtype=np.float64) for direction in directions]
+    try:
+        rows = [np.array(direction, dtype=np.float64) for direction in directions]
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ViewError("a direction is one number for each axis", f"{directions!r}") from error
     where = f"directions={[row.tolist() for row in rows]}"
     if len(rows) != 2 or rows[0].shape != rows[1].shape or rows[0].ndim != 1 or len(rows[0]) < 2:
         raise ViewError("a cut has two directions, with one number for each axis", where)
     if not all(np.isfinite(row).all() and row.any() for row in rows):
         raise ViewError("the directions of a cut are finite and not zero", where)
+    rows = [row / np.abs(row).max() for row in rows]  # squares of the numbers as they are might overflow
     down, right = (row / np.linalg.norm(row) for row in rows)
     right = right - (right @ down) * down
     length = float(np.linalg.norm(right))
     if length < 1e-9:
         raise ViewError("the directions of a cut are not parallel", where)
     return tuple(down.tolist()), tuple((right / length).tolist())
+
+
+def number(value: Any, what: str = "a position") -> float:
+    """A float that is given as some kind of number.
+
+    Raises
+    ------
+    ViewError
+        If it is a text, or no number at all.
+    """
+    if isinstance(value, str | bytes):
+        raise ViewError(f"{what} is a number", f"{value!r}"[:80])
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ViewError(f"{what} is a number", f"{value!r}"[:80]) from error
+
+
+def numbers(values: Any, what: str) -> tuple[float, ...]:
+    """Floats, as :func:`number` makes them."""
+    return tuple(number(value, what) for value in values)
+
+
+def plain_numbers(view: Any) -> dict[str, Any]:
+    """The values of a view as plain tuples, strings, integers and floats: it is compared, hashed and written as JSON.
+
+    Raises
+    ------
+    ViewError
+        If a value is not what it should be.
+    """
+    point = view.point.items() if isinstance(view.point, Mapping) else view.point
+    try:
+        return {
+            "displayed": tuple(str(name) for name in view.displayed),
+            "point": tuple((str(name), number(position, str(name))) for name, position in point),
+            "canvas": canvas_of(view.canvas),
+            "center": numbers(view.center, "center"),
+            "zoom": number(view.zoom, "zoom"),
+            "level": None if view.level is None else whole(view.level, "level"),
+            "directions": view.directions
+            if view.directions is None
+            else tuple(numbers(row, "direction") for row in view.directions),
+            "margins": margins_of(view.margins),
+            "bias": number(view.bias, "bias"),
+            "pixel_ratio": number(view.pixel_ratio, "pixel_ratio"),
+        }
+    except (TypeError, ValueError) as error:
+        if isinstance(error, ViewError):
+            raise
+        raise ViewError("a view is made of names and numbers", f"{error}") from error
+
+
+def check_keys(value: Mapping[str, Any], known: Sequence[str], what: str = "a view") -> None:
+    """Refuse plain values that have more keys than are known.
+
+    Raises
+    ------
+    ViewError
+        If a key is unknown, or the value has no keys at all.
+    """
+    if not isinstance(value, Mapping):
+        raise ViewError(f"{what} is made of names and values", f"{value!r}"[:80])
+    unknown = sorted(set(map(str, value)) - set(known))
+    if unknown:
+        raise ViewError(f"{what} has no such key", ", ".join(unknown), f"it has {', '.join(known)}")
 
 
 def plain_view(value: Mapping[str, Any], known: Sequence[str]) -> dict[str, Any]:
@@ -181,18 +329,14 @@ def plain_view(value: Mapping[str, Any], known: Sequence[str]) -> dict[str, Any]
     KeyError, TypeError, ValueError
         If a value is not what it should be.
     """
-    unknown = sorted(set(value) - set(known))
-    if unknown:
-        raise ViewError("a view has no such key", ", ".join(map(str, unknown)), f"it has {', '.join(known)}")
-    made = dict(value)
-    made["displayed"] = tuple(str(name) for name in value["displayed"])
-    made["point"] = tuple((str(name), float(position)) for name, position in value["point"].items())
-    made["canvas"] = canvas_of(value["canvas"])
-    made["center"] = tuple(float(position) for position in value["center"])
-    made["zoom"] = float(value["zoom"])
-    made["margins"] = margins_of(value.get("margins"))
+    check_keys(value, known)
+    made = {key: given for key, given in value.items() if given is not None}
+    for name in ("displayed", "canvas", "center"):
+        if not isinstance(value[name], list | tuple):
+            raise ViewError(f"{name} is a list", f"{value[name]!r}")
+    for name in ("point", "margins"):
+        if not isinstance(value.get(name, {}), Mapping):
+            raise ViewError(f"{name} names axes", f"{value[name]!r}")
     if value.get("camera") is not None:
         made["camera"] = Camera(**value["camera"])
-    if value.get("directions") is not None:
-        made["directions"] = tuple(tuple(map(float, direction)) for direction in value["directions"])
     return made

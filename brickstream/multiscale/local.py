@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from brickstream.errors import ViewError
 from brickstream.multiscale.affine import NOISE, Affine, FloatArray, IntArray
@@ -79,13 +78,12 @@ class LocalView:
     @property
     def flat(self) -> bool:
         """Whether the view is a line or a cut across more of the image's axes than it has directions of its own."""
-        return self.along.shape[0] > self.along.shape[1]
+        return bool(self.along.shape[0] > self.along.shape[1])
 
     @property
     def aligned(self) -> bool:
         """Whether every direction of the view runs along one array axis: its picture is a slice of the array."""
-        rows, columns = self.along.shape
-        return rows == columns and bool((np.diag(np.diagonal(self.along)) == self.along).all())
+        return _diagonal(self.along)
 
 
 def localize(pyramid: Pyramid, view: View) -> LocalView:
@@ -168,9 +166,13 @@ def _varying(own: FloatArray) -> tuple[int, ...]:
     return tuple(int(i) for i in used)
 
 
-def _place(span: Region, along: FloatArray, focus: FloatArray) -> Region:
+def _diagonal(along: FloatArray) -> bool:
     rows, columns = along.shape
-    if span.box is not None and rows == columns and (np.diag(np.diagonal(along)) == along).all():
+    return bool(rows == columns and (np.diag(np.diagonal(along)) == along).all())
+
+
+def _place(span: Region, along: FloatArray, focus: FloatArray) -> Region:
+    if span.box is not None and _diagonal(along):
         ends = span.box * np.diagonal(along)
         return Region(np.stack([ends.min(axis=0), ends.max(axis=0)]) + focus, None)
     return Region(None, place_planes(span.to_planes(), along, focus))
@@ -178,8 +180,13 @@ def _place(span: Region, along: FloatArray, focus: FloatArray) -> Region:
 
 def _resolution(view: View, along: FloatArray) -> FloatArray:
     """Canvas pixels along one own unit of each axis: of the part of it that lies within the picture."""
-    across = along[:, : view.ndisplay]
-    lengths = np.ones(len(along)) if view.camera is not None else np.linalg.norm(np.linalg.pinv(across), axis=0)
+    if view.camera is not None:
+        zoom = view.zoom
+        if view.camera.fov and view.camera.distance:
+            # The canvas fixes the angle; from a distance of its own the camera sees more or less than the zoom says.
+            zoom = view.canvas[1] / (2 * float(view.camera.lens(*view.world_size)[1][1]) * view.camera.distance)
+        return np.full(len(along), zoom * 2.0**view.bias)
+    lengths = np.linalg.norm(np.linalg.pinv(along[:, : view.ndisplay]), axis=0)
     return np.asarray(lengths * view.zoom * 2.0**view.bias, dtype=np.float64)
 
 
@@ -236,7 +243,7 @@ def pixel_noise(pyramid: Pyramid, level: int, largest: FloatArray) -> FloatArray
 
 
 def pixel_window(
-    low: FloatArray, high: FloatArray, shape: IntArray, noise: ArrayLike = PIXEL_NOISE
+    low: FloatArray, high: FloatArray, shape: IntArray, noise: FloatArray | float = PIXEL_NOISE
 ) -> tuple[IntArray, IntArray]:
     """First and last pixel that overlap half-open intervals ``[low, high)``, clamped to ``0 ... shape - 1``.
 
@@ -261,7 +268,7 @@ def pixel_window(
     return first, np.clip(last, first, shape - 1)
 
 
-def pixel_at(position: FloatArray, shape: IntArray, noise: ArrayLike = PIXEL_NOISE) -> IntArray:
+def pixel_at(position: FloatArray, shape: IntArray, noise: FloatArray | float = PIXEL_NOISE) -> IntArray:
     """The pixel that holds each position, half-up.
 
     Parameters

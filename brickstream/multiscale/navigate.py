@@ -1,43 +1,61 @@
 """Moving about: from a view and a gesture to the next view. Pure; the same for every host.
 
-Canvas positions and distances are physical pixels, x to the right and y down, from the canvas's top left corner.
+Canvas positions and distances are physical pixels, x to the right and y down, from the canvas's top left corner. A
+pointer in logical pixels is multiplied by ``view.pixel_ratio`` first. What a gesture does not concern stays as it is:
+points, margins, projection, bias.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from math import cos, floor, radians, sin
 
 import numpy as np
 
+from brickstream.errors import ViewError
+from brickstream.multiscale import framing
+from brickstream.multiscale.affine import FloatArray
 from brickstream.multiscale.view import View
 
 DEGREES_PER_PIXEL = 0.5
+# How often the canvas may fit into its distance from the origin, before zooming in stops.
+DEEPEST = 1e12
 
 
 def pan(view: View, dx: float, dy: float) -> View:
-    """Move what is shown by (dx, dy) canvas pixels."""
+    """Move what is shown by (dx, dy) canvas pixels, along the directions of an oblique cut; a line has no dy."""
     if view.camera is None:
-        step = np.array([dy, dx]) / view.zoom
+        step = np.array([dy, dx])[-view.ndisplay :] @ view.frame() / view.zoom
     else:
         right, _, up = view.camera.rotation().T
         step = ((right * dx - up * dy) / view.zoom)[::-1]
-    return replace(view, center=tuple((np.array(view.center) - step).tolist()))
+    return _about(view, np.array(view.center) - step)
 
 
 def zoom_at(view: View, factor: float, x: float, y: float) -> View:
-    """Magnify by a factor; in a plane the world under (x, y) stays where it is, a volume grows about its centre."""
-    zoom = view.zoom * factor
+    """Magnify by a factor; the world under (x, y) stays where it is, but a volume grows about its centre.
+
+    Stops where float64 could not tell the pixels of the canvas apart.
+
+    Raises
+    ------
+    ViewError
+        If the factor is not finite and above zero.
+    """
+    if not 0 < factor < float("inf"):
+        raise ViewError("a zoom factor is finite and above zero", f"factor={factor}")
+    deepest = min(view.canvas) * DEEPEST / max(1 / framing.LARGEST, *map(abs, view.center))
+    zoom = min(max(view.zoom * factor, 1 / framing.LARGEST), max(deepest, view.zoom), framing.LARGEST)
     if view.camera is not None:
         distance = view.camera.distance
-        camera = replace(view.camera, distance=None if distance is None else distance / factor)
+        camera = replace(view.camera, distance=None if distance is None else distance * view.zoom / zoom)
         return replace(view, zoom=zoom, camera=camera)
-    offset = np.array([y - view.canvas[1] / 2, x - view.canvas[0] / 2])
-    center = np.array(view.center) + offset / view.zoom - offset / zoom
-    return replace(view, zoom=zoom, center=tuple(center.tolist()))
+    offset = np.array([y - view.canvas[1] / 2, x - view.canvas[0] / 2])[-view.ndisplay :] @ view.frame()
+    return replace(_about(view, np.array(view.center) + offset / view.zoom - offset / zoom), zoom=zoom)
 
 
 def orbit(view: View, dx: float, dy: float) -> View:
-    """Turn a volume as if (dx, dy) canvas pixels were dragged; a plane stays as it is."""
+    """Turn a volume as if (dx, dy) canvas pixels were dragged; whatever is flat stays as it is."""
     if view.camera is None:
         return view
     azimuth = (view.camera.azimuth - dx * DEGREES_PER_PIXEL + 180.0) % 360.0 - 180.0
@@ -45,18 +63,143 @@ def orbit(view: View, dx: float, dy: float) -> View:
     return replace(view, camera=replace(view.camera, azimuth=azimuth, elevation=elevation))
 
 
+def cut_through(view: View, axis: str) -> View:
+    """Show a plane as an oblique cut that can be tilted out of it, along one more axis; the picture stays the same.
+
+    Parameters
+    ----------
+    view : View
+        A plane, or a cut within a plane.
+    axis : str
+        An axis that has a point; it becomes the first displayed one. Its margins are lost: a cut has no thickness.
+
+    Raises
+    ------
+    ViewError
+        If the view is no plane, or the axis has no point.
+    """
+    if view.ndisplay != 2 or len(view.displayed) != 2:
+        raise ViewError("only a plane becomes a cut", ", ".join(view.displayed))
+    point = dict(view.point)
+    if axis not in point:
+        raise ViewError(f"no point on axis {axis!r}", "", f"there is one on {', '.join(point) or 'none'}")
+    down, right = view.frame().tolist()
+    return replace(
+        view,
+        displayed=(axis, *view.displayed),
+        center=(point.pop(axis), *view.center),
+        point=tuple(point.items()),
+        margins=tuple((name, reach) for name, reach in view.margins if name != axis),
+        directions=((0.0, *down), (0.0, *right)),
+    )
+
+
+def turn(view: View, degrees: float) -> View:
+    """Turn a plane or cut about the middle of the canvas; above zero, what is shown turns counterclockwise."""
+    if view.ndisplay != 2:
+        raise ViewError("only a plane or a cut can be turned", ", ".join(view.displayed))
+    down, right = view.frame()
+    right, down = _turned(right, down, degrees)
+    return _directed(view, down, right)
+
+
+def tilt(view: View, dx: float, dy: float) -> View:
+    """Tilt a cut about the middle of the canvas, as if (dx, dy) canvas pixels were dragged.
+
+    With dx its right side goes along the normal, about the direction that runs down; with dy its lower side does, about
+    the one that runs to the right.
+
+    Raises
+    ------
+    ViewError
+        If the view is not a cut through three axes (:func:`cut_through` makes one of a plane).
+    """
+    ahead = normal(view)
+    down, right = view.frame()
+    right, ahead = _turned(right, ahead, dx * DEGREES_PER_PIXEL)
+    down, _ = _turned(down, ahead, dy * DEGREES_PER_PIXEL)
+    return _directed(view, down, right)
+
+
+def slide(view: View, distance: float) -> View:
+    """Move a cut so many world units along its normal, or a volume's camera and centre along its line of sight.
+
+    Raises
+    ------
+    ViewError
+        If the view is neither.
+    """
+    ahead = normal(view) if view.camera is None else view.camera.rotation()[::-1, 1]
+    return _about(view, np.array(view.center) + distance * ahead)
+
+
+def normal(view: View) -> FloatArray:
+    """World direction across a cut, of length 1, in the order of its displayed axes: ndarray of shape (3,), float64.
+
+    Of a cut whose directions run along the second and the third axis, it runs along the first.
+
+    Raises
+    ------
+    ViewError
+        If the view is not a cut through three axes.
+    """
+    if view.directions is None or len(view.displayed) != 3:
+        raise ViewError("only a cut through three axes has a normal", ", ".join(view.displayed), "see cut_through")
+    down, right = view.frame()
+    return np.asarray(np.cross(down, right), dtype=np.float64)
+
+
 def resize(view: View, width: int, height: int) -> View:
     """Give the canvas another size; the centre and the size of a pixel stay."""
     return replace(view, canvas=(max(1, width), max(1, height)))
 
 
+def rescale(view: View, pixel_ratio: float) -> View:
+    """Go to a screen with another pixel ratio: the same world on the canvas, on more or fewer physical pixels.
+
+    Raises
+    ------
+    ViewError
+        If the ratio is not finite and above zero.
+    """
+    if not 0 < pixel_ratio < float("inf"):
+        raise ViewError("the pixel ratio must be finite and above zero", f"pixel_ratio={pixel_ratio}")
+    factor = pixel_ratio / view.pixel_ratio
+    width, height = (max(1, floor(side * factor + 0.5)) for side in view.canvas)
+    height = 1 if view.ndisplay == 1 else height
+    return replace(view, canvas=(width, height), zoom=view.zoom * factor, pixel_ratio=pixel_ratio)
+
+
 def move_point(view: View, axis: str, position: float) -> View:
-    """Go to another world position on an axis that is not displayed."""
+    """Go to another world position on an axis that is not displayed.
+
+    Raises
+    ------
+    ViewError
+        If the view has no point on this axis, or the position is not finite.
+    """
+    if axis not in dict(view.point):
+        raise ViewError(f"no point on axis {axis!r}", "", f"displayed are {', '.join(view.displayed)}")
     return replace(view, point=tuple((name, position if name == axis else old) for name, old in view.point))
 
 
 def keep_place(old: View, new: View) -> View:
-    """Give a new view (of other displayed axes) the centre of the old one on the axes that both display."""
+    """Give a new view (of other displayed axes) the centre of the old one on the axes that both know."""
     known = dict(zip(old.displayed, old.center, strict=True)) | dict(old.point)
     center = tuple(known.get(name, value) for name, value in zip(new.displayed, new.center, strict=True))
     return replace(new, center=center)
+
+
+def _about(view: View, center: FloatArray) -> View:
+    return replace(view, center=tuple(center.tolist()))
+
+
+def _turned(one: FloatArray, other: FloatArray, degrees: float) -> tuple[FloatArray, FloatArray]:
+    """Two directions at a right angle, turned in their plane: the first towards the second."""
+    c, s = cos(radians(degrees)), sin(radians(degrees))
+    return c * one + s * other, c * other - s * one
+
+
+def _directed(view: View, down: FloatArray, right: FloatArray) -> View:
+    # Brought to a right angle each time: the roundings of a thousand small turns would add up.
+    return replace(view, directions=framing.right_angle((down.tolist(), right.tolist())))

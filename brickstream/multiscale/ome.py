@@ -1,72 +1,62 @@
-"""OME-NGFF metadata (0.4 and 0.5, and what older writers wrote) to plain values. No I/O.
+"""OME-NGFF metadata of every version to plain values. No I/O.
 
-Accepts what real writers wrote (missing optional keys, extra keys, integer scales) and refuses what is wrong with the
-JSON path, the value and the rule.
+Two steps: what the specification demands is checked (`ome_rules`, `ome_collection_rules`), then what a picture needs is
+read. Reading alone takes more than the specification does: whoever only wants to see an image asks for that with
+``strict=False``. Both refuse what is wrong with the JSON path, the value and the rule.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from itertools import pairwise
+from math import isfinite
 from typing import Any
 
 from brickstream.errors import MetadataError
-from brickstream.multiscale.pyramid import Axis, Channel
+from brickstream.multiscale.fields import take_list, take_numbers, take_object, take_text
+from brickstream.multiscale.ome_collection_rules import check_collections, check_fields
+from brickstream.multiscale.ome_collections import collection_in
+from brickstream.multiscale.ome_demands import is_inside
+from brickstream.multiscale.ome_display import read_channels, read_label
+from brickstream.multiscale.ome_model import Collection, Dataset, Document, Image, ImageLabel, Member
+from brickstream.multiscale.ome_rules import USUAL_TYPES, check_images, check_label
+from brickstream.multiscale.ome_v06 import read_image, read_scene
+from brickstream.multiscale.ome_versions import Namespace, find_namespace, has_systems
+from brickstream.multiscale.pyramid import MAX_LEVELS, NOISE, Axis, Channel
 
-# Before 0.4 axes were strings, and before 0.3 there were none: five fixed ones.
+__all__ = [
+    "Collection",
+    "Dataset",
+    "Document",
+    "Image",
+    "ImageLabel",
+    "Member",
+    "read_collection",
+    "read_document",
+    "read_metadata",
+]
+
+# Before 0.3 nothing names the axes: five fixed ones.
 _OLD_AXES = ("t", "c", "z", "y", "x")
-_TYPES = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
-_LARGEST = sys.float_info.max
+# More than anybody has in one group. Without a limit, a document of any size would be read to its end.
+_MAX_IMAGES = 1024
 
 
-@dataclass(frozen=True)
-class Dataset:
-    """One level as the metadata describes it.
-
-    Attributes
-    ----------
-    path : str
-        The array's path in the group.
-    scale, translation : tuple of float or None
-        By axis, in world units; None where the metadata says nothing.
-    """
-
-    path: str
-    scale: tuple[float, ...] | None
-    translation: tuple[float, ...] | None
-
-
-@dataclass(frozen=True)
-class Image:
-    """One multiscale image as its metadata describes it.
-
-    Attributes
-    ----------
-    name : str
-    version : str
-        Of the OME-NGFF specification.
-    axes : tuple of Axis
-    datasets : tuple of Dataset
-        Finest first.
-    channels : tuple of Channel
-    """
-
-    name: str
-    version: str
-    axes: tuple[Axis, ...]
-    datasets: tuple[Dataset, ...]
-    channels: tuple[Channel, ...] = ()
-
-
-def read_metadata(attributes: Mapping[str, Any]) -> list[Image]:
+def read_metadata(attributes: Mapping[str, Any], *, strict: bool = True, system: str | None = None) -> list[Image]:
     """Read the OME-NGFF images out of the attributes of a Zarr group.
 
     Parameters
     ----------
     attributes : mapping
-        The attributes (``.zattrs``, or ``attributes`` of a ``zarr.json``).
+        The attributes (``.zattrs``, or ``attributes`` of a ``zarr.json``); from 0.5 on also the content of ``ome``.
+    strict : bool, default True
+        Refuse whatever the specification forbids, in all that the attributes say. Otherwise only what leaves open which
+        pixels are where: axes in an unusual order, contrast limits that cannot be read, or a version nobody knows do
+        not keep an image from being seen.
+    system : str, optional
+        Name of the coordinate system to place images in, where the metadata has several (from 0.6 on, see
+        ``Image.systems``).
 
     Returns
     -------
@@ -78,31 +68,89 @@ def read_metadata(attributes: Mapping[str, Any]) -> list[Image]:
     MetadataError
         With the JSON path, the value and the rule that it breaks.
     """
-    ome, prefix = attributes, ""
-    if "ome" in attributes:
-        ome, prefix = _mapping(attributes["ome"], "ome"), "ome."
-    if "multiscales" not in ome:
-        return []
-    entries = _sequence(ome["multiscales"], f"{prefix}multiscales")
-    channels = _channels(ome.get("omero"))
-    version = str(ome.get("version", ""))
-    return [
-        _image(_mapping(entry, f"{prefix}multiscales[{i}]"), f"{prefix}multiscales[{i}]", version, channels)
-        for i, entry in enumerate(entries)
-    ]
+    return list(read_document(attributes, strict=strict, system=system).images)
+
+
+def read_collection(
+    attributes: Mapping[str, Any], *, strict: bool = True, plate: Collection | None = None
+) -> Collection | None:
+    """Read the collection that a group is: a plate, a well, a list of labels or of series; None where it is none.
+
+    Parameters
+    ----------
+    attributes, strict
+        See :func:`read_metadata`.
+    plate : Collection, optional
+        The plate that a well is in: its acquisitions are those that the fields may be of.
+
+    Raises
+    ------
+    MetadataError
+        With the JSON path, the value and the rule that it breaks.
+    """
+    collection = read_document(attributes, strict=strict).collection
+    if strict and plate is not None and collection is not None and collection.kind == "well":
+        check_fields(collection, plate)
+    return collection
+
+
+def read_document(attributes: Mapping[str, Any], *, strict: bool = True, system: str | None = None) -> Document:
+    """Read all that the attributes of a group say; see :func:`read_metadata`."""
+    try:
+        namespace = find_namespace(attributes, strict=strict)
+        if strict:
+            _check(namespace)
+        return _read(namespace, strict=strict, system=system)
+    except RecursionError:
+        raise MetadataError("", attributes, "a document that is not nested without end") from None
+
+
+def _check(namespace: Namespace) -> None:
+    if "multiscales" in namespace.values:
+        _check_sizes(namespace)
+        check_images(namespace)
+    if "image-label" in namespace.values:
+        check_label(namespace)
+    check_collections(namespace)
+    if "scene" in namespace.values:
+        read_scene(namespace.values["scene"], f"{namespace.prefix}scene", namespace.version_of("scene"))
+
+
+def _read(namespace: Namespace, *, strict: bool, system: str | None) -> Document:
+    values = namespace.values
+    label = read_label(values["image-label"]) if "image-label" in values else None
+    images: list[Image] = []
+    if "multiscales" in values:
+        _check_sizes(namespace)
+        channels = read_channels(values.get("omero"))
+        for i, entry in enumerate(values["multiscales"]):
+            path = f"{namespace.prefix}multiscales[{i}]"
+            version = namespace.version_of_image(entry)
+            if has_systems(entry, version):
+                image = read_image(entry, path, version, channels, strict=strict, system=system)
+            else:
+                image = _image(entry, path, version, channels)
+            images.append(replace(image, label=label))
+    return Document(tuple(images), collection_in(namespace), label)
+
+
+def _check_sizes(namespace: Namespace) -> None:
+    """Refuse absurd documents before anybody walks through them."""
+    path = f"{namespace.prefix}multiscales"
+    entries = take_list(namespace.values["multiscales"], path)
+    if len(entries) > _MAX_IMAGES:
+        raise MetadataError(path, len(entries), f"at most {_MAX_IMAGES} images")
+    for i, entry in enumerate(entries):
+        datasets = take_object(entry, f"{path}[{i}]").get("datasets")
+        if isinstance(datasets, Sequence) and len(datasets) > MAX_LEVELS:
+            raise MetadataError(f"{path}[{i}].datasets", len(datasets), f"at most {MAX_LEVELS} levels")
 
 
 def _image(entry: Mapping[str, Any], path: str, version: str, channels: tuple[Channel, ...]) -> Image:
-    datasets = _sequence(entry.get("datasets"), f"{path}.datasets")
-    if not datasets:
-        raise MetadataError(f"{path}.datasets", datasets, "an image has at least one dataset")
-    version = str(entry.get("version", version)) or "0.4"
+    datasets = take_list(entry.get("datasets"), f"{path}.datasets", least=1)
     axes = _old_axes([*datasets, entry]) if entry.get("axes") is None else _axes(entry["axes"], f"{path}.axes")
     outer = _transform(entry.get("coordinateTransformations"), f"{path}.coordinateTransformations", axes)
-    read = [
-        _dataset(_mapping(item, f"{path}.datasets[{k}]"), f"{path}.datasets[{k}]", axes, outer)
-        for k, item in enumerate(datasets)
-    ]
+    read = [_dataset(item, f"{path}.datasets[{k}]", axes, outer) for k, item in enumerate(datasets)]
     _check_order(read, path)
     return Image(str(entry.get("name") or ""), version, axes, tuple(read), channels)
 
@@ -113,25 +161,21 @@ def _old_axes(entries: Sequence[object]) -> tuple[Axis, ...]:
     steps = [step for steps in lists if isinstance(steps, list) for step in steps if isinstance(step, Mapping)]
     scales = [step["scale"] for step in steps if isinstance(step.get("scale"), list)]
     ndim = len(scales[0]) if scales else len(_OLD_AXES)
-    return tuple(Axis(name, _TYPES[name]) for name in _OLD_AXES[-ndim:])
+    return tuple(Axis(name, USUAL_TYPES[name]) for name in _OLD_AXES[-ndim:])
 
 
 def _axes(value: object, path: str) -> tuple[Axis, ...]:
     axes = []
-    for i, item in enumerate(_sequence(value, path)):
+    for i, item in enumerate(take_list(value, path, least=1)):
         if isinstance(item, str):
-            axes.append(Axis(item, _TYPES.get(item)))
+            axes.append(Axis(take_text(item, f"{path}[{i}]", "an axis has a name"), USUAL_TYPES.get(item)))
             continue
-        entry = _mapping(item, f"{path}[{i}]")
-        name = entry.get("name")
-        if not isinstance(name, str) or not name:
-            raise MetadataError(f"{path}[{i}].name", name, "an axis has a name")
-        kind = entry.get("type", _TYPES.get(name))
-        unit = entry.get("unit")
-        axes.append(Axis(name, str(kind) if kind is not None else None, str(unit) if unit is not None else None))
+        entry = take_object(item, f"{path}[{i}]")
+        name = take_text(entry.get("name"), f"{path}[{i}].name", "an axis has a name")
+        kind, unit = entry.get("type"), entry.get("unit")
+        kind = kind if isinstance(kind, str) else USUAL_TYPES.get(name)
+        axes.append(Axis(name, kind, unit if isinstance(unit, str) else None))
     names = [axis.name for axis in axes]
-    if not names:
-        raise MetadataError(path, value, "an image has at least one axis")
     if len(set(names)) != len(names):
         raise MetadataError(path, names, "axis names are unique")
     return tuple(axes)
@@ -140,11 +184,10 @@ def _axes(value: object, path: str) -> tuple[Axis, ...]:
 _Linear = tuple[tuple[float, ...] | None, tuple[float, ...] | None]
 
 
-def _dataset(item: Mapping[str, Any], path: str, axes: tuple[Axis, ...], outer: _Linear) -> Dataset:
-    name = item.get("path")
-    if not isinstance(name, str) or not name:
-        raise MetadataError(f"{path}.path", name, "a dataset names the path of its array")
-    if name.startswith("/") or ".." in name.split("/"):
+def _dataset(value: object, path: str, axes: tuple[Axis, ...], outer: _Linear) -> Dataset:
+    item = take_object(value, path)
+    name = take_text(item.get("path"), f"{path}.path", "a dataset names the path of its array")
+    if not is_inside(name):
         raise MetadataError(f"{path}.path", name, "a dataset lies inside its group")
     scale, shift = _transform(item.get("coordinateTransformations"), f"{path}.coordinateTransformations", axes)
     outer_scale, outer_shift = outer
@@ -153,6 +196,8 @@ def _dataset(item: Mapping[str, Any], path: str, axes: tuple[Axis, ...], outer: 
         shift = None if shift is None else tuple(a * b for a, b in zip(outer_scale, shift, strict=True))
     if outer_shift is not None:
         shift = tuple(a + b for a, b in zip(outer_shift, shift or (0.0,) * len(outer_shift), strict=True))
+    if not all(map(isfinite, (*(scale or ()), *(shift or ())))):
+        raise MetadataError(path, [scale, shift], "transforms whose product is finite")
     return Dataset(name, scale, shift)
 
 
@@ -160,14 +205,16 @@ def _transform(value: object, path: str, axes: tuple[Axis, ...]) -> _Linear:
     """Compose scale and translation entries, in their order, into one scale and one translation."""
     scale: tuple[float, ...] | None = None
     shift: tuple[float, ...] | None = None
-    for i, item in enumerate(_sequence(value, path) if value is not None else ()):
-        entry = _mapping(item, f"{path}[{i}]")
+    for i, item in enumerate(take_list(value, path) if value is not None else ()):
+        entry = take_object(item, f"{path}[{i}]")
         kind = entry.get("type")
         if kind == "identity":
             continue
         if kind not in ("scale", "translation"):
             raise MetadataError(f"{path}[{i}].type", kind, "scale, translation or identity")
-        numbers = _numbers(entry.get(kind), f"{path}[{i}].{kind}", len(axes))
+        numbers = take_numbers(entry.get(kind), f"{path}[{i}].{kind}")
+        if len(numbers) != len(axes):
+            raise MetadataError(f"{path}[{i}].{kind}", numbers, f"one number for each of the {len(axes)} axes")
         if kind == "translation":
             shift = tuple(a + b for a, b in zip(shift or (0.0,) * len(numbers), numbers, strict=True))
             continue
@@ -178,58 +225,9 @@ def _transform(value: object, path: str, axes: tuple[Axis, ...]) -> _Linear:
     return scale, shift
 
 
-def _numbers(value: object, path: str, count: int) -> tuple[float, ...]:
-    items = _sequence(value, path)
-    numbers = [_number(item) for item in items]
-    if any(number is None for number in numbers):
-        raise MetadataError(path, value, "finite numbers")
-    if len(items) != count:
-        raise MetadataError(path, value, f"one number for each of the {count} axes")
-    return tuple(number for number in numbers if number is not None)
-
-
-def _number(value: object) -> float | None:
-    """The value as a finite float; None where it is anything else. JSON has integers that no float can hold."""
-    if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) <= _LARGEST:
-        return None
-    return float(value)
-
-
 def _check_order(datasets: list[Dataset], path: str) -> None:
     for k, (finer, coarser) in enumerate(pairwise(datasets)):
         if finer.scale is None or coarser.scale is None:
             continue
-        if any(c < f * (1 - 1e-9) for f, c in zip(finer.scale, coarser.scale, strict=True) if f > 0 and c > 0):
+        if any(abs(c) < abs(f) * (1 - NOISE) for f, c in zip(finer.scale, coarser.scale, strict=True)):
             raise MetadataError(f"{path}.datasets[{k + 1}]", coarser.scale, "datasets go from fine to coarse")
-
-
-def _channels(value: object) -> tuple[Channel, ...]:
-    """Read how channels like to be shown. Contrast is a wish, not data: what is unreadable counts as not said."""
-    listed = value.get("channels") if isinstance(value, Mapping) else None
-    channels = []
-    for i, item in enumerate(listed if isinstance(listed, list | tuple) else ()):
-        entry = item if isinstance(item, Mapping) else {}
-        window = entry.get("window")
-        limits = (window.get("start"), window.get("end")) if isinstance(window, Mapping) else (None, None)
-        low, high = map(_number, limits)
-        color = entry.get("color")
-        channels.append(
-            Channel(
-                str(entry.get("label") or i),
-                color if isinstance(color, str) else None,
-                (low, high) if low is not None and high is not None and low < high else None,
-            )
-        )
-    return tuple(channels)
-
-
-def _mapping(value: object, path: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise MetadataError(path, value, "an object")
-    return value
-
-
-def _sequence(value: object, path: str) -> Sequence[Any]:
-    if not isinstance(value, Sequence) or isinstance(value, str | bytes):
-        raise MetadataError(path, value, "a list")
-    return value

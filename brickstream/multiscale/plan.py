@@ -1,11 +1,8 @@
-"""The plan: what a view needs of a pyramid, in which order. Pure, and its cost follows what is visible.
-
-A level is searched from the coarsest down: the bricks of the next finer level are looked for only inside those that are
-in view, so that a volume of a million voxels a side costs what a small one costs.
-"""
+"""The plan: what a view needs of a pyramid, in which order. Pure, and its cost follows what is visible."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,17 +10,20 @@ from numpy.typing import NDArray
 
 from brickstream.errors import BudgetError
 from brickstream.multiscale.affine import FloatArray, IntArray
+from brickstream.multiscale.corners import seen_box
+from brickstream.multiscale.detail import Detail, OneLevel, by_depth
+from brickstream.multiscale.grids import distance, make_grids
+from brickstream.multiscale.layers import find_layers
 from brickstream.multiscale.levels import choose_level
-from brickstream.multiscale.local import localize, pixel_window
+from brickstream.multiscale.local import LocalView, level_window, localize
+from brickstream.multiscale.needs import Needs, chunks_in_brick, find_needs
 from brickstream.multiscale.pyramid import Pyramid
+from brickstream.multiscale.search import Found, Search
+from brickstream.multiscale.standins import affordable, worthwhile
 from brickstream.multiscale.view import View
 
-# A coarser level is worth its reads only where it needs at most this share of the chunks of the finer one.
-WORTH = 0.5
-# So many times the bricks of the budget may be looked at one by one; more are looked at in boxes first.
-LISTED = 4
-# A point this near to the outermost edge, as a share of its position, is inside.
-EDGE = 1e-9
+# A plan lists no more chunks than about this: beyond, nobody waits for them one by one.
+MAX_CHUNKS = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -35,15 +35,27 @@ class Budget:
     max_bricks : int
         Bricks over all planned levels.
     brick_shape : tuple of int
-        Interior of a brick in pixels, in the order of the displayed axes.
+        Interior of a brick in pixels, in the order of the axes that vary within the view (:attr:`LocalView.axes`: the
+        displayed axes, or more of them for a cut through a rotated image).
+    mixed : bool
+        Whether the finished picture may be of several levels, near bricks finer than far ones. A host whose picture is
+        one array says no: then one level is planned everywhere, fine enough at the centre of the view.
+
+    Raises
+    ------
+    BudgetError
+        If it holds less than one brick, or a brick has no pixels.
     """
 
     max_bricks: int
     brick_shape: tuple[int, ...]
+    mixed: bool = True
 
     def __post_init__(self) -> None:
         if self.max_bricks < 1:
             raise BudgetError("the GPU budget holds less than one brick", "", "raise the budget")
+        if any(n < 1 for n in self.brick_shape):
+            raise BudgetError("a brick has at least one pixel along every axis", f"brick_shape={self.brick_shape}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,17 +67,28 @@ class LevelPlan:
     level : int
     corner_pixels : ndarray of shape (2, ndim), int64
         First and last pixel in view, both inclusive, in pixels of this level, clamped to it; on axes that are not
-        displayed both rows are the pixel at the view's point.
+        displayed both rows are the pixel at the view's point, or the first and last plane of a thick slice.
     chunks : ndarray of shape (n, ndim), int64
         Indices of the needed chunks, nearest to the focus first.
     distances : ndarray of shape (n,), float64
-        World distance from the focus to the nearest point of each chunk.
+        From the focus to the nearest point of each chunk, in own units of the image; in a thick slice also from its
+        middle.
+    bricks : ndarray of shape (m, d), int64
+        Indices of the needed bricks on the axes of the view, nearest to the focus first. Each needs at least one of the
+        chunks.
+    brick_distances : ndarray of shape (m,), float64
+        From the focus to the nearest point of each brick.
+    final : ndarray of shape (m,), bool
+        Whether the brick is part of the finished picture; else it only stands in for finer ones on the way.
     """
 
     level: int
     corner_pixels: IntArray
     chunks: IntArray
     distances: FloatArray
+    bricks: IntArray
+    brick_distances: FloatArray
+    final: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,18 +100,24 @@ class Plan:
     view : View
     pyramid : Pyramid
     levels : tuple of LevelPlan
-        Coarsest first; the last is the target. Empty where nothing of the image is in view.
+        Coarsest first. Empty where nothing of the image is in view.
     brick_shape : tuple of int
-        Interior of a brick in pixels, in the order of the displayed axes.
+        Interior of a brick in pixels, in the order of the axes of the view.
+    local : LocalView
+        The view in the image's own coordinates.
     partial : bool
         True where even the coarsest level exceeds the budget: only the bricks nearest to the focus are planned.
+    cover : int
+        So many of the first `levels` together show everything in view (of a partial plan: everything planned).
     """
 
     view: View
     pyramid: Pyramid
     levels: tuple[LevelPlan, ...]
     brick_shape: tuple[int, ...]
+    local: LocalView
     partial: bool = False
+    cover: int = 0
 
     @property
     def empty(self) -> bool:
@@ -97,238 +126,139 @@ class Plan:
 
     @property
     def target(self) -> LevelPlan:
-        """The finest planned level: what the finished picture shows."""
+        """The finest planned level: what the finished picture shows, or the finest part of it."""
         return self.levels[-1]
 
     @property
     def displayed(self) -> tuple[int, ...]:
-        """Positions of the displayed axes among the pyramid's axes."""
-        return tuple(self.pyramid.axis_index(name) for name in self.view.displayed)
+        """Positions of the axes that vary within the view among the pyramid's axes."""
+        return self.local.axes
 
     @property
     def chunk_count(self) -> int:
         """Number of chunks over all planned levels."""
         return sum(len(level.chunks) for level in self.levels)
 
+    def regions(self, part: LevelPlan) -> IntArray:
+        """Pixels that are needed of each chunk of a level.
 
-def plan_view(pyramid: Pyramid, view: View, budget: Budget) -> Plan:
-    """Plan what a view needs: levels, corner pixels, and chunks in order.
+        Returns
+        -------
+        ndarray of shape (n, 2, ndim), int64
+            For each of ``part.chunks`` start and stop, half-open, in pixels of the level: the chunk within the corner
+            pixels.
+        """
+        size = np.array(self.pyramid.levels[part.level].chunks, dtype=np.int64)
+        start = np.maximum(part.chunks * size, part.corner_pixels[0])
+        stop = np.minimum((part.chunks + 1) * size, part.corner_pixels[1] + 1)
+        return np.stack([start, stop], axis=1)
 
-    The target level is the one that fills the canvas, or the finest coarser one that fits the budget together with
-    the coarser levels planned before it. Coarser levels are planned where they cost clearly less than the finer one;
-    where the target needs no more chunks than the next coarser level, nothing coarser is planned.
+
+def plan_view(pyramid: Pyramid, view: View, budget: Budget, previous: Plan | None = None) -> Plan:
+    """Plan what a view needs: levels, corner pixels, bricks and chunks in order.
+
+    One level fills a plane, a cut and a picture without perspective; in perspective each brick is as fine as it has to
+    be. Where that exceeds the budget, what is too fine gives way, the least needed first. Coarser bricks are planned as
+    stand-ins where they cost clearly less than the finer ones.
+
+    Parameters
+    ----------
+    pyramid : Pyramid
+    view : View
+    budget : Budget
+    previous : Plan, optional
+        Of the view shown until now: a level stays at the border between two.
 
     Raises
     ------
     BudgetError
-        If the budget is less than one brick.
+        If bricks of this budget have another number of axes than the view varies along.
+    ViewError
+        If the image has no such axis or level.
     """
-    search = _Search(pyramid, view, budget)
-    target = choose_level(pyramid, view)
-    found = search.descend(target)
-    if not found:
-        return Plan(view, pyramid, (), budget.brick_shape)
-    if search.partial:
-        return Plan(view, pyramid, (found[0],), budget.brick_shape, partial=True)
-    kept = _worthwhile(found)
-    return Plan(view, pyramid, tuple(kept), budget.brick_shape)
-
-
-def _worthwhile(found: list[LevelPlan]) -> list[LevelPlan]:
-    """Keep the target and those coarser levels that cost clearly less than the next finer one kept."""
-    # Where levels end at different places, a coarser one may have nothing in view.
-    target, coarser = found[-1], [level for level in found[:-1] if len(level.chunks)]
-    if not coarser or len(target.chunks) <= len(coarser[-1].chunks):
-        return [target]
-    kept = [target]
-    for level in reversed(coarser):
-        if len(level.chunks) <= WORTH * len(kept[-1].chunks):
-            kept.append(level)
-    if kept[-1] is target:
-        kept.append(min(coarser, key=lambda level: len(level.chunks)))
-    # Of levels that cost the same number of reads, the coarsest has the fewest bytes: the first picture comes soonest.
-    if len(coarser[0].chunks) <= len(kept[-1].chunks):
-        kept[-1] = coarser[0]
-    return kept[::-1]
-
-
-class _Search:
-    """Walks a pyramid from coarse to fine inside one field of view."""
-
-    def __init__(self, pyramid: Pyramid, view: View, budget: Budget) -> None:
-        self.pyramid = pyramid
-        self.view = view
-        self.budget = budget
-        self.local = localize(pyramid, view)
-        self.axes = list(self.local.axes)
-        self.region = self.local.region
-        self.focus = self.local.focus
-        self.brick = np.array(budget.brick_shape, dtype=np.int64)
-        self.extent = pyramid.box()[:, self.axes]
-        self.listed = LISTED * budget.max_bricks + 1024
-        self.too_large = False
-        self.partial = False
-
-    def descend(self, target: int) -> list[LevelPlan]:
-        """Levels from the coarsest to `target`, or to the finest one that fits the budget."""
-        box = self._seen()
+    with np.errstate(over="ignore", under="ignore"):
+        local = localize(pyramid, view)
+        _check_brick(budget, local, pyramid)
+        box = seen_box(pyramid, local)
         if box is None:
-            return []
-        found: list[LevelPlan] = []
-        bricks: IntArray | None = None
-        used = 0
-        for k in range(len(self.pyramid.levels) - 1, target - 1, -1):
-            first, last = self._window(k, box)
-            bricks = self._bricks(k, bricks, first, last)
-            if self.too_large or used + len(bricks) > self.budget.max_bricks:
-                if found:
-                    break
-                self.partial = True
-                bricks = bricks[: self.budget.max_bricks]
-            used += len(bricks)
-            found.append(self._level_plan(k, bricks, first, last))
-            if self.partial:
-                break
-        return found
-
-    def _seen(self) -> FloatArray | None:
-        """Box of what is in view of the image; None where nothing is, on some axis."""
-        whole = self.pyramid.box()
-        low, high = self.local.window
-        noise = EDGE * (1 + np.abs(whole))
-        there = np.isnan(low) | ((low < whole[1] + noise[1]) & (high > whole[0] - noise[0]))
-        return self.region.seen(self.extent) if there.all() else None
-
-    def _window(self, k: int, box: FloatArray) -> tuple[IntArray, IntArray]:
-        """First and last pixel (inclusive) of level k inside a half-open world box, clamped to the level."""
-        scale, shift = self.pyramid.scales[k, self.axes], self.pyramid.translations[k, self.axes]
-        pixels = (box - shift) / scale
-        return pixel_window(pixels[0], pixels[1], self.pyramid.shapes[k, self.axes])
-
-    def _bricks(self, k: int, coarser: IntArray | None, first: IntArray, last: IntArray) -> IntArray:
-        """Bricks of level k in view, nearest first: shape (n, d). `coarser` are those of level k + 1, if any."""
-        low, high = first // self.brick, last // self.brick
-        boxes = low[None], high[None]
-        if coarser is not None:
-            boxes = self._children(k, coarser, low, high)
-        if _cells(*boxes) > self.listed:
-            boxes = self._narrow(k, low, high)
-        bricks = _cover(*boxes, high + 1)
-        seen, distance = self._look(k, bricks, bricks)
-        return bricks[seen][np.argsort(distance[seen], kind="stable")]
-
-    def _narrow(self, k: int, low: IntArray, high: IntArray) -> tuple[IntArray, IntArray]:
-        """Halve a box of bricks and drop the parts out of view, until few enough bricks are left to be listed.
-
-        Where more parts than that are in view, those nearest to the focus stay and the level counts as too large.
-        """
-        lows, highs = low[None], high[None]
-        while _cells(lows, highs) > self.listed:
-            lows, highs = _halves(lows, highs)
-            seen, distance = self._look(k, lows, highs)
-            lows, highs, distance = lows[seen], highs[seen], distance[seen]
-            if len(lows) > self.listed:
-                self.too_large = True
-                nearest = np.argsort(distance, kind="stable")[: self.listed]
-                lows, highs = lows[nearest], highs[nearest]
-        return lows, highs
-
-    def _children(self, k: int, coarser: IntArray, low: IntArray, high: IntArray) -> tuple[IntArray, IntArray]:
-        """Boxes of bricks (both ends inclusive) of level k under the bricks of the next coarser level, in a window."""
-        start, stop = self._brick_world(k + 1, coarser, coarser)
-        scale, shift = self.pyramid.scales[k, self.axes], self.pyramid.translations[k, self.axes]
-        noise = 1e-6
-        first = np.floor(((start - shift) / scale + 0.5 - noise) / self.brick).astype(np.int64)
-        last = np.floor(((stop - shift) / scale + 0.5 + noise) / self.brick).astype(np.int64)
-        return np.clip(first, low, high), np.clip(last, low, high)
-
-    def _look(self, k: int, low: IntArray, high: IntArray) -> tuple[NDArray[np.bool_], FloatArray]:
-        """Which boxes of bricks (both ends inclusive) of level k are in view, and how far from the focus."""
-        start, stop = self._brick_world(k, low, high)
-        return self.region.overlaps(start, stop), _distance(self.focus, start, stop)
-
-    def _brick_world(self, k: int, low: IntArray, high: IntArray) -> tuple[FloatArray, FloatArray]:
-        """World corners of boxes of bricks; those at the border of a level reach to the end of the image.
-
-        Levels need not end at the same place. So stretched, the bricks of every level fill the image, and a brick in
-        view always lies under a coarser one in view.
-        """
-        start, stop = self._world(k, low * self.brick, (high + 1) * self.brick)
-        top = (self.pyramid.shapes[k, self.axes] - 1) // self.brick
-        start = np.where(low == 0, np.minimum(start, self.extent[0]), start)
-        stop = np.where(high == top, np.maximum(stop, self.extent[1]), stop)
-        return start, stop
-
-    def _world(self, k: int, start: IntArray, stop: IntArray) -> tuple[FloatArray, FloatArray]:
-        """World corners of half-open pixel boxes of level k, clipped to the level."""
-        scale, shift = self.pyramid.scales[k, self.axes], self.pyramid.translations[k, self.axes]
-        stop = np.minimum(stop, self.pyramid.shapes[k, self.axes])
-        return (start - 0.5) * scale + shift, (stop - 0.5) * scale + shift
-
-    def _level_plan(self, k: int, bricks: IntArray, first: IntArray, last: IntArray) -> LevelPlan:
-        level = self.pyramid.levels[k]
-        size = np.array([level.chunks[a] for a in self.axes], dtype=np.int64)
-        start = np.maximum(bricks * self.brick, first)
-        stop = np.minimum((bricks + 1) * self.brick - 1, last)
-        chunks = _cover(start // size, stop // size, last // size + 1)
-        low, high = self._world(k, chunks * size, (chunks + 1) * size)
-        seen = self.region.overlaps(low, high) & ((low < self.extent[1]) & (high > self.extent[0])).all(axis=1)
-        chunks, distance = chunks[seen], _distance(self.focus, low[seen], high[seen])
-        order = np.argsort(distance, kind="stable")
-        corners = np.zeros((2, self.pyramid.ndim), dtype=np.int64)
-        low, high = (self.local.window - self.pyramid.translations[k]) / self.pyramid.scales[k]
-        others = [a for a in range(self.pyramid.ndim) if a not in self.axes]
-        corners[:, others] = pixel_window(low[others], high[others], self.pyramid.shapes[k, others])
-        corners[:, self.axes] = first, last
-        indices = np.empty((len(chunks), self.pyramid.ndim), dtype=np.int64)
-        indices[:] = corners[0] // np.array(level.chunks)
-        indices[:, self.axes] = chunks[order]
-        return LevelPlan(k, corners, indices, distance[order])
+            return Plan(view, pyramid, (), budget.brick_shape, local)
+        scene = _Scene(pyramid, view, local, box, budget)
+        found = Search(scene.grids, scene.detail(previous), budget.max_bricks, scene.weights).run()
+        needs = find_needs(scene.grids, scene.chunk_shapes, found)
+        kept = [] if found.partial else scene.standins(found, needs)
+        levels = scene.levels(found, needs, kept)
+        cover = sum(part.level >= kept[-1] for part in levels) if kept else len(levels)
+        partial = found.partial or not scene.layers.whole
+        return Plan(view, pyramid, levels, budget.brick_shape, local, partial, cover)
 
 
-def _cells(low: IntArray, high: IntArray) -> float:
-    """Number of integer points in many inclusive boxes; a float, since it may be larger than any integer here."""
-    return float((high - low + 1.0).prod(axis=1).sum())
+def _check_brick(budget: Budget, local: LocalView, pyramid: Pyramid) -> None:
+    if len(budget.brick_shape) != len(local.axes):
+        names = ", ".join(pyramid.axis_names[axis] for axis in local.axes)
+        raise BudgetError(
+            f"a brick of {len(budget.brick_shape)} axes in a view along {len(local.axes)}",
+            f"brick_shape={budget.brick_shape}",
+            f"one number for each of {names}",
+        )
 
 
-def _halves(low: IntArray, high: IntArray) -> tuple[IntArray, IntArray]:
-    """Cut each inclusive box in two along its longest axis; a box of one point stays as it is."""
-    rows = np.arange(len(low))
-    axis = np.argmax(high - low, axis=1)
-    middle = (low[rows, axis] + high[rows, axis]) // 2
-    left_high, right_low = high.copy(), low.copy()
-    left_high[rows, axis], right_low[rows, axis] = middle, middle + 1
-    whole = (right_low <= high).all(axis=1)
-    return np.concatenate([low, right_low[whole]]), np.concatenate([left_high, high[whole]])
+class _Scene:
+    """One view of one image: what the steps of planning share."""
+
+    def __init__(self, pyramid: Pyramid, view: View, local: LocalView, box: FloatArray, budget: Budget) -> None:
+        self.pyramid, self.view, self.local, self.box, self.budget = pyramid, view, local, box, budget
+        axes = list(local.axes)
+        low, high = local.window.copy()
+        low[axes], high[axes] = box
+        self.corners = np.stack(level_window(pyramid, slice(None), low, high))
+        self.grids = make_grids(pyramid, local, self.corners, budget.brick_shape)
+        self.layers = find_layers(pyramid, local, self.corners, MAX_CHUNKS)
+        self.chunk_shapes = np.array([level.chunks for level in pyramid.levels], dtype=np.int64).T[axes]
+        chunks = chunks_in_brick(self.grids.brick, self.chunk_shapes, self.grids.shapes) * self.layers.counts
+        self.weights = np.maximum(1.0, chunks * (budget.max_bricks / MAX_CHUNKS))
+
+    def detail(self, previous: Plan | None) -> Detail:
+        """Say how fine bricks have to be."""
+        if self.local.eye is not None and self.budget.mixed and self.view.level is None:
+            return by_depth(self.pyramid.scales[:, list(self.local.axes)], self.local.eye, self.box)
+        until_now = None
+        if previous is not None and previous.pyramid is self.pyramid and not previous.empty:
+            until_now = previous.target.level
+        return OneLevel(choose_level(self.pyramid, self.view, until_now, local=self.local))
+
+    def standins(self, found: Found, needs: Needs) -> list[int]:
+        """Levels whose stand-ins are planned, finest first."""
+        count = len(self.weights)
+        kept = worthwhile(*needs.counts(self.layers.counts))
+        final = np.bincount(found.levels[needs.seen & found.final], minlength=count) @ self.weights
+        standins = np.bincount(found.levels[needs.seen & ~found.final], minlength=count) * self.weights
+        return affordable(kept, standins.tolist(), self.budget.max_bricks - float(final))
+
+    def levels(self, found: Found, needs: Needs, kept: list[int]) -> tuple[LevelPlan, ...]:
+        """Plan final bricks, and stand-ins of the kept levels."""
+        grids = self.grids
+        stay = np.zeros(len(self.weights), dtype=bool)
+        stay[kept] = True
+        chosen = np.flatnonzero(needs.seen & (found.final | stay[found.levels]))
+        levels, bricks, final = found.levels[chosen], found.bricks.take(chosen, axis=1), found.final[chosen]
+        away = distance(grids.focus, *grids.pixels(levels, bricks * grids.brick, (bricks + 1) * grids.brick))
+        chosen = np.flatnonzero(needs.final | (needs.standin & stay[needs.levels]))
+        owners, chunks = needs.levels[chosen], needs.chunks.take(chosen, axis=1)
+        size = self.chunk_shapes.take(owners, axis=1)
+        far = distance(grids.focus, *grids.pixels(owners, chunks * size, (chunks + 1) * size))
+        parts = []
+        for level, mine, yours in _by_level(levels, owners, int(found.levels[-1])):
+            mine, yours = mine[np.argsort(away[mine], kind="stable")], yours[np.argsort(far[yours], kind="stable")]
+            indices, distances = self.layers.spread(level, chunks.take(yours, axis=1).T, far[yours])
+            wanted = np.ascontiguousarray(bricks.take(mine, axis=1).T)
+            corners = np.ascontiguousarray(self.corners[:, level])
+            parts.append(LevelPlan(level, corners, indices, distances, wanted, away[mine], final[mine]))
+        return tuple(parts)
 
 
-def _cover(low: IntArray, high: IntArray, limit: IntArray) -> IntArray:
-    """All integer points of many inclusive boxes, each point once, in index order: shape (n, d).
-
-    `limit` is above every coordinate, by axis.
-    """
-    keep = (low <= high).all(axis=1)
-    low, high = low[keep], high[keep]
-    if not len(low):
-        return low
-    sizes = high - low + 1
-    counts = sizes.prod(axis=1)
-    box = np.repeat(np.arange(len(low)), counts)
-    rest = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
-    points = np.empty((len(box), low.shape[1]), dtype=np.int64)
-    for axis in range(low.shape[1] - 1, -1, -1):
-        size = sizes[box, axis]
-        points[:, axis] = low[box, axis] + rest % size
-        rest = rest // size
-    if (counts == 1).all() and len(points) == 1:
-        return points
-    keys = points[:, 0].copy()
-    for axis in range(1, low.shape[1]):
-        keys = keys * limit[axis] + points[:, axis]
-    return points[np.unique(keys, return_index=True)[1]]
-
-
-def _distance(focus: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
-    """Distance from a point to the nearest point of each box, shape (n,)."""
-    gap = np.maximum(np.maximum(low - focus, focus - high), 0.0)
-    return np.asarray(np.sqrt((gap * gap).sum(axis=1)), dtype=np.float64)
+def _by_level(first: IntArray, second: IntArray, otherwise: int) -> Iterator[tuple[int, IntArray, IntArray]]:
+    """Positions of each level in two arrays that begin with the coarsest; one level at least."""
+    for level in sorted(set(first.tolist()), reverse=True) or [otherwise]:
+        ends = (np.searchsorted(-values, [-level, -level + 1]) for values in (first, second))
+        mine, yours = (np.arange(start, stop) for start, stop in ends)
+        yield level, mine, yours

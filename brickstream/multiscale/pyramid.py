@@ -56,11 +56,14 @@ class Channel:
         Six hexadecimal digits, RGB.
     window : tuple of (float, float) or None
         Contrast limits in data values.
+    active : bool, default True
+        Whether it is shown at first.
     """
 
     label: str
     color: str | None = None
     window: tuple[float, float] | None = None
+    active: bool = True
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from brickstream.multiscale.affine import FloatArray
+from brickstream.multiscale.affine import FloatArray, IntArray
 
 TINY = 1e-60
+# By so many units in the last place may the sum be off that says on which side of a plane a point lies.
+ULPS = 16
+EPSILON = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,12 +46,15 @@ class Region:
         ndarray of shape (n,), bool
             Exact for a box; for half-spaces a few boxes near the region's edges are kept that are just outside.
         """
+        # Axis by axis: with long rows NumPy is several times faster than with long columns.
+        low, high = low.T, high.T
         if self.box is not None:
-            return np.asarray(((low < self.box[1]) & (high > self.box[0])).all(axis=1), dtype=bool)
-        normals, offsets = self._planes[:, :-1], self._planes[:, -1]
+            first, last = self.box[:, :, None]
+            return np.asarray(((low < last) & (high > first)).all(axis=0), dtype=bool)
+        normals, offsets = self._planes[:, :-1], self._planes[:, -1:]
         # The corner of a box that lies farthest inside a half-space decides.
-        best = low @ np.minimum(normals, 0).T + high @ np.maximum(normals, 0).T
-        return np.asarray((best >= -offsets).all(axis=1), dtype=bool)
+        best = np.minimum(normals, 0) @ low + np.maximum(normals, 0) @ high
+        return np.asarray((best >= -offsets).all(axis=0), dtype=bool)
 
     def seen(self, box: FloatArray) -> FloatArray | None:
         """Smallest box around the part of a box that is inside.
@@ -108,7 +115,8 @@ def place_planes(planes: FloatArray, directions: FloatArray, origin: FloatArray)
     if s > d:
         across = np.linalg.svd(directions)[0][:, d:].T
         offsets = -(across @ origin)
-        noise = 1e-12 * (1.0 + np.abs(origin).max())
+        # The two must not miss each other by rounding, wherever the origin is.
+        noise = ULPS * EPSILON * (np.abs(across) @ np.abs(origin))
         rows += [np.column_stack([across, offsets + noise]), np.column_stack([-across, noise - offsets])]
     return np.concatenate(rows)
 
@@ -116,20 +124,35 @@ def place_planes(planes: FloatArray, directions: FloatArray, origin: FloatArray)
 def _polytope_box(planes: FloatArray, box: FloatArray) -> FloatArray | None:
     """From the corners of the polytope: every point where d planes meet and no other plane excludes it."""
     d = box.shape[1]
-    # Relative to the box: the world may lie far from its origin, and cancellation would hide a small box.
-    middle, size = box.mean(axis=0), float(max((box[1] - box[0]).max(), np.finfo(float).tiny))
     rows = np.concatenate([planes, box_planes(box)])
-    rows[:, d] = (rows[:, d] + rows[:, :d] @ middle) / size
-    rows = rows / np.linalg.norm(rows[:, :d], axis=1, keepdims=True)
+    # Relative to the box: the world may lie far from its origin, and cancellation would hide a small box.
+    middle = box.mean(axis=0)
+    size = np.maximum(box[1] - box[0], np.finfo(np.float64).tiny)
+    off = ULPS * EPSILON * (np.abs(rows[:, :d]) @ np.abs(middle) + np.abs(rows[:, d]))
+    rows[:, d] += rows[:, :d] @ middle
+    # Every axis gets the box's own length for its unit, so that a thin box is as good as a cube.
+    rows[:, :d] *= size
+    lengths = np.linalg.norm(rows[:, :d], axis=1)
+    # A plane that no direction of the box crosses, as far as float64 can tell, is passed or not by all of it.
+    flat = lengths <= TINY
+    if (rows[flat, d] < -off[flat]).any():
+        return None
+    rows, off = rows[~flat] / lengths[~flat, None], off[~flat] / lengths[~flat] + 1e-9
     rows[np.abs(rows) < TINY] = 0.0  # subnormal numbers overflow in determinants
-    meeting = np.array(list(combinations(range(len(rows)), d)))
+    meeting = _meetings(len(rows), d)
     lhs, rhs = rows[meeting][:, :, :d], -rows[meeting][:, :, d]
     usable = np.abs(np.linalg.det(lhs)) > 1e-12
     points = np.linalg.solve(lhs[usable], rhs[usable][:, :, None])[:, :, 0]
     slack = points @ rows[:, :d].T + rows[:, d]
-    corners = points[(slack >= -1e-9).all(axis=1)]
+    corners = points[(slack >= -off).all(axis=1)]
     if not len(corners):
         return None
     corners = corners * size + middle
     around = np.stack([corners.min(axis=0), corners.max(axis=0)])
     return np.asarray(np.clip(around, box[0], box[1]), dtype=np.float64)
+
+
+@lru_cache(maxsize=32)
+def _meetings(planes: int, d: int) -> IntArray:
+    """Every way to pick d of some planes: ndarray of shape (n, d)."""
+    return np.array(list(combinations(range(planes), d)), dtype=np.int64).reshape(-1, d)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from math import isfinite
 from typing import Any, Protocol
 
 import numpy as np
@@ -79,25 +78,41 @@ class View:
     pixel_ratio: float = 1.0
 
     def __post_init__(self) -> None:
+        for name, value in framing.plain_numbers(self).items():
+            object.__setattr__(self, name, value)
         self._check_axes()
-        if any(n < 1 for n in self.canvas):
-            raise ViewError("a canvas has at least one pixel on each side", f"{self.canvas[0]}x{self.canvas[1]}")
-        if not (isfinite(self.zoom) and self.zoom > 0):
-            raise ViewError("the zoom must be finite and above zero", f"zoom={self.zoom}")
-        if len(self.center) != len(self.displayed):
-            raise ViewError("the centre has one number for each displayed axis", f"center={self.center}")
-        if not all(isfinite(v) for v in (*self.center, *(v for _, v in self.point))):
-            raise ViewError("world positions must be finite", f"center={self.center}, point={dict(self.point)}")
-        if not (isfinite(self.bias) and isfinite(self.pixel_ratio) and self.pixel_ratio > 0):
-            raise ViewError("bias and pixel ratio are finite", f"bias={self.bias}, pixel_ratio={self.pixel_ratio}")
+        self._check_numbers()
         self._check_margins()
         if self.directions is not None:
             _check_directions(self.directions, len(self.displayed))
+
+    def _check_numbers(self) -> None:
+        if not all(1 <= n <= framing.MAX_CANVAS for n in self.canvas):
+            raise ViewError("a canvas has at least one pixel on each side", f"{self.canvas[0]}x{self.canvas[1]}")
+        if not 1 / framing.LARGEST <= self.zoom <= framing.LARGEST:
+            raise ViewError("the zoom must be finite and above zero", f"zoom={self.zoom}")
+        if len(self.center) != len(self.displayed):
+            raise ViewError("the centre has one number for each displayed axis", f"center={self.center}")
+        far = max(map(abs, self.center))
+        if not all(abs(v) <= framing.LARGEST for v in (far, *self.center, *(v for _, v in self.point))):
+            raise ViewError("world positions must be finite", f"center={self.center}, point={dict(self.point)}")
+        if not min(self.world_size[: self.ndisplay]) > framing.LOST * far:
+            raise ViewError(
+                "the canvas shows too little for its distance from the origin", f"center={self.center}, {self.zoom=}"
+            )
+        if not abs(self.bias) <= framing.MAX_BIAS:
+            raise ViewError("the bias must be finite, and no more than 64 octaves", f"bias={self.bias}")
+        if not 0 < self.pixel_ratio <= framing.LARGEST:
+            raise ViewError("the pixel ratio must be finite and above zero", f"pixel_ratio={self.pixel_ratio}")
+        if self.level is not None and self.level < 0:
+            raise ViewError(f"no level {self.level}", "", "level 0 is the finest")
 
     def _check_axes(self) -> None:
         count = len(self.displayed)
         if len(set(self.displayed)) != count or not count:
             raise ViewError("displayed axes are different", ", ".join(self.displayed))
+        if not isinstance(self.camera, Camera | None):
+            raise ViewError("a view's camera is a Camera", f"{self.camera!r}")
         if self.camera is not None and (count != 3 or self.directions is not None):
             raise ViewError("a camera displays three axes", ", ".join(self.displayed))
         if self.directions is not None and count < 2:
@@ -112,10 +127,12 @@ class View:
         if self.projection not in PROJECTIONS:
             raise ViewError(f"no projection {self.projection!r}", "", f"the projections are {', '.join(PROJECTIONS)}")
         points = dict(self.point)
+        if len(dict(self.margins)) != len(self.margins):
+            raise ViewError("every axis has margins once", f"margins={self.margins}")
         for name, margins in self.margins:
             if name not in points:
                 raise ViewError(f"margins on {name!r}, which has no point", f"points: {', '.join(points) or 'none'}")
-            if not all(isfinite(m) and m >= 0 for m in margins):
+            if not all(0 <= m <= framing.LARGEST for m in margins):
                 raise ViewError("margins are finite and not below zero", f"{name}={margins}")
 
     @property
@@ -209,13 +226,13 @@ class View:
         """
         pyramid = _pyramid(image)
         axes = framing.displayed_axes(pyramid, displayed, 2)
-        size = framing.size_of(pyramid, axes)
+        canvas, size = framing.canvas_of(canvas), framing.size_of(pyramid, axes)
         return cls(
             axes,
             framing.point_of(pyramid, axes, point),
-            framing.canvas_of(canvas),
+            canvas,
             framing.center_of(pyramid, axes, center),
-            float(zoom) if zoom is not None else framing.fit_plane(size, canvas),
+            zoom if zoom is not None else framing.fit_plane(size, canvas),
             None,
             framing.level_of(pyramid, level),
             margins=framing.margins_of(margins),
@@ -237,12 +254,14 @@ class View:
         level: int | None = None,
         margins: Mapping[str, float | tuple[float, float]] | None = None,
         projection: str = "mean",
+        bias: float = 0.0,
+        pixel_ratio: float = 1.0,
     ) -> View:
         """View the values along one axis, as a profile `length` canvas pixels long.
 
         Parameters
         ----------
-        image, point, zoom, level, margins, projection
+        image, point, zoom, level, margins, projection, bias, pixel_ratio
             As for :meth:`plane`.
         axis : str, optional
             Default the last axis of space.
@@ -256,18 +275,20 @@ class View:
         ViewError
             As for :meth:`plane`.
         """
-        pyramid = _pyramid(image)
+        pyramid, (length, _) = _pyramid(image), framing.canvas_of((length, 1))
         axes = framing.displayed_axes(pyramid, None if axis is None else (axis,), 1)
         return cls(
             axes,
             framing.point_of(pyramid, axes, point),
-            (int(length), 1),
+            (length, 1),
             framing.center_of(pyramid, axes, None if center is None else (center,)),
-            float(zoom) if zoom is not None else framing.fit_plane(framing.size_of(pyramid, axes), (length, 1)),
+            zoom if zoom is not None else framing.fit_plane(framing.size_of(pyramid, axes), (length, 1)),
             None,
             framing.level_of(pyramid, level),
             margins=framing.margins_of(margins),
             projection=projection,
+            bias=bias,
+            pixel_ratio=pixel_ratio,
         )
 
     @classmethod
@@ -282,6 +303,8 @@ class View:
         center: Sequence[float] | Mapping[str, float] | None = None,
         zoom: float | None = None,
         level: int | None = None,
+        margins: Mapping[str, float | tuple[float, float]] | None = None,
+        projection: str = "mean",
         bias: float = 0.0,
         pixel_ratio: float = 1.0,
     ) -> View:
@@ -289,7 +312,7 @@ class View:
 
         Parameters
         ----------
-        image, point, canvas, level, bias, pixel_ratio
+        image, point, canvas, level, margins, projection, bias, pixel_ratio
             As for :meth:`plane`.
         directions : two sequences of float
             World directions that run down and to the right on screen, in the order of `axes`. They are brought to
@@ -307,18 +330,21 @@ class View:
             If an axis is unknown or named twice, the directions are parallel, or a number is not usable.
         """
         pyramid = _pyramid(image)
+        canvas = framing.canvas_of(canvas)
         down, right = framing.right_angle(directions)
         names = framing.displayed_axes(pyramid, axes, len(down))
         size = np.abs(np.array([down, right])) @ framing.size_of(pyramid, names)
         return cls(
             names,
             framing.point_of(pyramid, names, point),
-            framing.canvas_of(canvas),
+            canvas,
             framing.center_of(pyramid, names, center),
-            float(zoom) if zoom is not None else framing.fit_plane(size, canvas),
+            zoom if zoom is not None else framing.fit_plane(size, canvas),
             None,
             framing.level_of(pyramid, level),
             directions=(down, right),
+            margins=framing.margins_of(margins),
+            projection=projection,
             bias=bias,
             pixel_ratio=pixel_ratio,
         )
@@ -335,6 +361,8 @@ class View:
         zoom: float | None = None,
         camera: Camera | None = None,
         level: int | None = None,
+        margins: Mapping[str, float | tuple[float, float]] | None = None,
+        projection: str = "mean",
         bias: float = 0.0,
         pixel_ratio: float = 1.0,
     ) -> View:
@@ -342,7 +370,7 @@ class View:
 
         Parameters
         ----------
-        image, point, canvas, level, bias, pixel_ratio
+        image, point, canvas, level, margins, projection, bias, pixel_ratio
             As for :meth:`plane`.
         displayed : sequence of three str, optional
             Axes that become z, y, x of the scene; default the last three axes of space.
@@ -358,17 +386,19 @@ class View:
         ViewError
             As for :meth:`plane`; also where the image has fewer than three axes.
         """
-        pyramid = _pyramid(image)
+        pyramid, canvas = _pyramid(image), framing.canvas_of(canvas)
         camera = camera or Camera()
         axes = framing.displayed_axes(pyramid, displayed, 3)
         return cls(
             axes,
             framing.point_of(pyramid, axes, point),
-            framing.canvas_of(canvas),
+            canvas,
             framing.center_of(pyramid, axes, center),
-            float(zoom) if zoom is not None else framing.fit_volume(camera, framing.size_of(pyramid, axes), canvas),
+            zoom if zoom is not None else framing.fit_volume(camera, framing.size_of(pyramid, axes), canvas),
             camera,
             framing.level_of(pyramid, level),
+            margins=framing.margins_of(margins),
+            projection=projection,
             bias=bias,
             pixel_ratio=pixel_ratio,
         )
@@ -376,7 +406,8 @@ class View:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; :meth:`from_dict` makes the same view of them."""
         value = {field.name: getattr(self, field.name) for field in fields(self)}
-        value["camera"] = asdict(self.camera) if self.camera is not None else None
+        if self.camera is not None:
+            value["camera"] = {name: v if v is None else float(v) for name, v in asdict(self.camera).items()}
         value["point"] = dict(self.point)
         value["margins"] = {name: list(reach) for name, reach in self.margins}
         for name in ("displayed", "canvas", "center"):
@@ -396,7 +427,7 @@ class View:
         """
         try:
             return cls(**framing.plain_view(value, tuple(field.name for field in fields(cls))))
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
+        except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
             if isinstance(error, ViewError):
                 raise
             raise ViewError("not a view", f"{error}", "it is made by View.to_dict") from error

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from brickstream.multiscale.affine import FloatArray, IntArray
+from brickstream.render.grid import Layer
 from brickstream.render.page_table import PageTable
 
 
@@ -39,16 +40,24 @@ class Frame:
     draft: float
 
 
-def make_frame(table: PageTable, cells: IntArray) -> Frame:
-    """Describe a page table; `cells` are the bricks of the target level in view, shape (n, 3)."""
+def make_frame(table: PageTable, reach: tuple[FloatArray, FloatArray], final: list[tuple[Layer, IntArray]]) -> Frame:
+    """Describe a page table.
+
+    Parameters
+    ----------
+    table : PageTable
+    reach : tuple of ndarray of shape (3,)
+        Box around the finished picture, in own coordinates.
+    final : list of (Layer, ndarray of shape (n, 3))
+        The bricks of the finished picture.
+    """
     target = table.windows[table.target]
     grid = target.grid
     origin = target.low * grid.brick
     shift = grid.shift + origin * grid.scale
     box = np.stack([np.full(3, -0.5), grid.shape - 0.5]) - origin
-    low, high = cells.min(axis=0) * grid.brick, np.minimum((cells.max(axis=0) + 1) * grid.brick, grid.shape)
-    window = np.stack([low - 0.5, high - 0.5]) - origin
-    shown = table.shown(cells)
-    ratios = [float((table.windows[i].grid.scale / grid.scale).max()) for i in shown]
+    # A coarser level may end a little beyond this one.
+    window = np.clip((np.stack(reach) - shift) / grid.scale, box[0], box[1])
+    ratios = [float((table.windows[i].grid.scale / grid.scale).max()) for i in table.shown(final)]
     draft = max(1.0, min(ratios, default=1.0))
     return Frame(grid.scale[::-1], shift[::-1], box[:, ::-1], window[:, ::-1], len(table.windows), draft)

@@ -4,6 +4,7 @@ Each level that takes part has a *window* of cells, one for each of its bricks a
 slot of its own brick, if that is resident, and the level to draw there: its own, or the finest coarser one that is
 resident over the whole cell. A cell can lie across several coarser bricks (ratios need not be whole numbers), so a
 reader that is sent to another level looks up that level's own table at the very place: two lookups, for any ratio.
+Where even that is empty (near bricks are finer than far ones, their grids need not meet), it goes on to coarser levels.
 
 Levels finer than the target take part only while the target is not there yet: what was on screen before stays.
 """
@@ -69,7 +70,12 @@ class Window:
 
 
 def make_windows(
-    grids: list[LevelGrid], target: int, boxes: list[Box | None], focus: FloatArray, room: int
+    grids: list[LevelGrid],
+    target: int,
+    boxes: list[Box],
+    reach: tuple[FloatArray, FloatArray],
+    focus: FloatArray,
+    room: int,
 ) -> list[Window]:
     """Choose the windows of the levels.
 
@@ -79,25 +85,28 @@ def make_windows(
         Finest first.
     target : int
         Position of the target level in `grids`.
-    boxes : list of (low, high) or None
-        Bricks that each level has to show at least (inclusive); None where it only follows the target.
+    boxes : list of (low, high)
+        Bricks that each level has to show (inclusive). Each window holds those of the finer levels besides, and the
+        coarsest all of the reach, so that there is always something to fall back to.
+    reach : tuple of ndarray of shape (3,)
+        Box around the picture, in own coordinates.
     focus : ndarray of shape (3,), float64
-        World position around which a window is kept when it is too large for the table.
+        Own position around which a window is kept when it is too large for the table.
     room : int
         Cells in the table. The target gets at most half, the next coarser level half of the rest, and so on.
     """
-    low, high = boxes[target]  # type: ignore[misc]
-    start, stop = grids[target].box(np.array([low, high]))
-    reach = start[0], stop[1]
+    boxes = list(boxes)
+    for i, grid in enumerate(grids):
+        others = [grid.bricks_in(*reach)] if i == len(grids) - 1 else []
+        if i:
+            low, high = grids[i - 1].box(np.stack(boxes[i - 1]))
+            others.append(grid.bricks_in(low[0], high[1]))
+        for low, high in others:
+            boxes[i] = np.minimum(boxes[i][0], low), np.maximum(boxes[i][1], high)
     windows: list[Window] = []
-    order = [target, *range(target + 1, len(grids)), *range(target - 1, -1, -1)]
-    for i in order:
-        first, last = grids[i].bricks_in(*reach)
-        own = boxes[i]
-        if own is not None:
-            first, last = (np.minimum(first, own[0]), np.maximum(last, own[1])) if i >= target else own
+    for i in [*range(target, len(grids)), *range(target - 1, -1, -1)]:
         room = room - windows[-1].cells if windows else room
-        first, last = _shrink(first, last, grids[i].bricks_in(focus, focus)[0], max(1, room // 2))
+        first, last = _shrink(*boxes[i], grids[i].bricks_in(focus, focus)[0], max(1, room // 2))
         windows.append(Window(grids[i], first, last - first + 1))
     windows.sort(key=lambda w: w.grid.layer.level)
     return windows
@@ -264,21 +273,24 @@ class PageTable:
             there = taken & inside.reshape(shape)
         return there
 
-    def shown(self, cells: IntArray) -> NDArray[np.int64]:
-        """Positions of the levels that are drawn in some cells of the target's window, or in finer ones still kept.
+    def shown(self, final: Iterable[tuple[Layer, IntArray]]) -> list[int]:
+        """Positions of the levels that are drawn where the finished picture has its bricks, or that are finer and kept.
 
         Parameters
         ----------
-        cells : ndarray of shape (n, 3), int64
-            Bricks of the target level; those outside its window do not count.
+        final : iterable of (Layer, ndarray of shape (n, 3))
+            Bricks of the finished picture by level; those outside a level's window do not count.
         """
-        window = self.windows[self.target]
-        at = cells - window.low
-        at = at[((at >= 0) & (at < window.count)).all(axis=1)]
-        rows = self._flat[window.first + ravel(at, window.count)]
-        levels = rows[:, LEVEL].astype(np.int64)
-        kept = [i for i, finer in enumerate(self.windows[: self.target]) if finer.slots.any()]
-        return np.unique(np.append(levels[(levels != self.target) | (rows[:, SLOT] > 0)], kept)).astype(np.int64)
+        levels: set[int] = set()
+        for layer, cells in final:
+            i = self._places[layer]
+            window = self.windows[i]
+            at = cells - window.low
+            at = at[((at >= 0) & (at < window.count)).all(axis=1)]
+            rows = self._flat[window.first + ravel(at, window.count)]
+            drawn = rows[:, LEVEL].astype(np.int64)
+            levels.update(np.unique(drawn[(drawn != i) | (rows[:, SLOT] > 0)]).tolist())
+        return sorted(levels.union(i for i, finer in enumerate(self.windows[: self.target]) if finer.slots.any()))
 
 
 def _spans(fine: Window, coarse: Window) -> Spans:

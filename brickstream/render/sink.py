@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from brickstream.engine.sink import ChunkId
 from brickstream.engine.update import Outcome, Update
 from brickstream.errors import BudgetError
-from brickstream.multiscale import Budget, LocalView, Plan, Pyramid, View, localize
-from brickstream.multiscale.affine import IntArray
+from brickstream.multiscale import Budget, Plan, Pyramid, View
+from brickstream.multiscale.affine import FloatArray, IntArray
 from brickstream.render.apron import Array, Brick
 from brickstream.render.frame import Frame, make_frame
 from brickstream.render.grid import Index, Layer, LevelGrid, level_grid, three
@@ -96,16 +96,16 @@ class BrickSink:
         self._max_texture = max_texture
         self._residency: Residency | None = None
         self._pyramid: Pyramid | None = None
-        self._local: LocalView
         self._allocated: AtlasLayout | None = None
         self._wanted: dict[Layer, Wanted] = {}
         self._stages: dict[Key, Stage] = {}
         self._missing: dict[Key, int] = {}
         self._rows: dict[ChunkId, tuple[Wanted, int]] = {}
-        self._unshown: set[Index] = set()
+        self._final: list[tuple[Layer, IntArray]] = []
+        self._unshown: set[Key] = set()
+        self._leftovers = False
         self._table: PageTable | None = None
         self._written: tuple[int, int] | None = None
-        self._target_cells: IntArray = np.empty((0, 3), dtype=np.int64)
 
     # -- what the engine calls -------------------------------------------------------------------------------------
 
@@ -135,8 +135,7 @@ class BrickSink:
         """
         residency = self._prepare(plan)
         self.generation, self.plan = generation, plan
-        self._local = localize(plan.pyramid, plan.view)
-        levels = list(wanted_levels(plan, self._local, residency.layout.brick, residency.layout.capacity))
+        levels = list(wanted_levels(plan, residency.layout.brick, residency.layout.capacity))
         self._wanted = {w.grid.layer: w for w in levels if w.bricks}
         residency.drop_queued(self._is_wanted)
         stages, self._stages, self._missing, self._rows = self._stages, {}, {}, {}
@@ -205,7 +204,7 @@ class BrickSink:
         self._forget_evicted()
         done = self._upload(budget_ms)
         if self._table is not None:
-            if self._table.target and not self._unshown:
+            if self._leftovers and not self._unshown:
                 self._rebuild()  # what was on screen before is not needed any more
             self._write_table()
         return done
@@ -229,8 +228,7 @@ class BrickSink:
         """Levels that the bricks in view are drawn from, as of the last commit, sorted."""
         if self._table is None:
             return []
-        shown = self._table.shown(self._target_cells).tolist()
-        return sorted(self._table.windows[i].grid.layer.level for i in shown)
+        return sorted(self._table.windows[i].grid.layer.level for i in self._table.shown(self._final))
 
     @property
     def coarseness(self) -> float:
@@ -349,22 +347,34 @@ class BrickSink:
         self._table = self.frame = None
         if not self._wanted:
             return
-        target = list(self._wanted.values())[-1]
-        layer = target.grid.layer
-        self._target_cells = np.array(target.bricks, dtype=np.int64)
-        shown = {i for i, b in self._uploaded(layer) if self._is_whole(target, b)}
-        self._unshown = set(target.bricks) - shown
-        grids, boxes = self._take_part(target.grid)
-        place = next(i for i, grid in enumerate(grids) if grid.layer == layer)
-        focus = np.array(three(self._local.focus.tolist(), 0.0))
+        self._final = [
+            (layer, np.array(sorted(w.final), dtype=np.int64)) for layer, w in self._wanted.items() if w.final
+        ]
+        self._unshown = {(layer, index) for layer, wanted in self._wanted.items() for index in wanted.final}
+        for layer, wanted in self._wanted.items():
+            self._unshown -= {(layer, i) for i, b in self._uploaded(layer) if self._is_whole(wanted, b)}
+        reach = self._reach()
+        grids, boxes = self._take_part(reach)
+        target = next(i for i, grid in enumerate(grids) if grid.layer in self._wanted)
         width, room = self._table_room()
-        windows = make_windows(grids, place, boxes, focus, room)
-        self._table = PageTable(windows, place, width, texel_unit(self._atlas.layout.dtype))
+        focus = np.array(three(self._newest.local.focus.tolist(), 0.0))
+        windows = make_windows(grids, target, boxes, reach, focus, room)
+        self._table = PageTable(windows, target, width, texel_unit(self._atlas.layout.dtype))
+        self._leftovers = False
         for grid in grids:
-            for _, brick in self._uploaded(grid.layer):
-                self._table.place(grid.layer, brick, self._is_whole(self._wanted.get(grid.layer), brick))
+            for index, brick in self._uploaded(grid.layer):
+                planned = self._is_wanted((grid.layer, index))
+                if planned or self._unshown:
+                    self._leftovers |= not planned
+                    self._table.place(grid.layer, brick, self._is_whole(self._wanted.get(grid.layer), brick))
         self._written = None
-        self.frame = make_frame(self._table, self._target_cells)
+        self.frame = make_frame(self._table, reach, self._final)
+
+    def _reach(self) -> tuple[FloatArray, FloatArray]:
+        """Box, in own coordinates, around the bricks of the finished picture."""
+        boxes = [self._wanted[layer].grid.box(cells) for layer, cells in self._final]
+        low, high = ([box[i] for box in boxes] for i in (0, 1))
+        return np.concatenate(low).min(axis=0), np.concatenate(high).max(axis=0)
 
     @property
     def _newest(self) -> Plan:
@@ -375,24 +385,23 @@ class BrickSink:
     def _uploaded(self, layer: Layer) -> list[tuple[Index, Brick]]:
         return [(i, b) for i, b in self._atlas.layers.get(layer, {}).items() if b.uploaded]
 
-    def _take_part(self, target: LevelGrid) -> tuple[list[LevelGrid], list[Box | None]]:
-        """Levels of the page table, finest first, and the bricks that each has to show."""
+    def _take_part(self, reach: tuple[FloatArray, FloatArray]) -> tuple[list[LevelGrid], list[Box]]:
+        """Levels of the page table, finest first, and the bricks that each has to show.
+
+        What is resident and not planned takes part until the finished picture is there.
+        """
         plan = self._newest
-        low, high = self._target_cells.min(axis=0), self._target_cells.max(axis=0)
-        start, stop = target.box(np.array([low, high]))
         grids: list[LevelGrid] = []
-        boxes: list[Box | None] = []
+        boxes: list[Box] = []
         for level in range(len(plan.pyramid.levels)):
-            grid = level_grid(plan.pyramid, self._local, level, self._atlas.layout.brick)
+            grid = level_grid(plan.pyramid, plan.local, level, self._atlas.layout.brick)
             wanted = self._wanted.get(grid.layer)
-            finer = level < target.layer.level
-            if wanted is not None:
-                cells = np.array(wanted.bricks, dtype=np.int64)
-            else:
-                first, last = grid.bricks_in(start[0], stop[1])
-                cells = np.array([i for i, _ in self._uploaded(grid.layer)], dtype=np.int64).reshape(-1, 3)
-                cells = cells[((cells >= first) & (cells <= last)).all(axis=1)]
-            if len(cells) and not (finer and not self._unshown):
+            cells = np.array(wanted.bricks if wanted is not None else [], dtype=np.int64).reshape(-1, 3)
+            if self._unshown:
+                first, last = grid.bricks_in(*reach)
+                there = np.array([i for i, _ in self._uploaded(grid.layer)], dtype=np.int64).reshape(-1, 3)
+                cells = np.concatenate([cells, there[((there >= first) & (there <= last)).all(axis=1)]])
+            if len(cells):
                 grids.append(grid)
                 boxes.append((cells.min(axis=0), cells.max(axis=0)))
         return grids, boxes
@@ -436,7 +445,7 @@ class BrickSink:
         start, done = perf_counter(), 0
         while (upload := self._atlas.next_upload()) is not None:
             self._device.write(upload.start, upload.texels)
-            brick, (layer, index) = upload.brick, upload.key
+            brick, layer = upload.brick, upload.key[0]
             if brick.uploaded:
                 self.counters.patches += 1
                 self.counters.bytes_patches += upload.texels.nbytes
@@ -447,8 +456,8 @@ class BrickSink:
             whole = self._is_whole(self._wanted.get(layer), brick)
             if self._table is not None:
                 self._table.place(layer, brick, whole)
-                if whole and layer == self._table.windows[self._table.target].grid.layer:
-                    self._unshown.discard(index)
+                if whole:
+                    self._unshown.discard(upload.key)
             done += 1
             if budget_ms is not None and (perf_counter() - start) * 1e3 >= budget_ms:
                 break
@@ -466,4 +475,4 @@ class BrickSink:
             self._device.write_table(table.cells, first, stop)
             self.counters.bytes_table += (stop - first) * table.cells.shape[1] * CELL_NBYTES
         if runs:
-            self.frame = make_frame(table, self._target_cells)
+            self.frame = make_frame(table, self._reach(), self._final)

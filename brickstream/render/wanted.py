@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from brickstream.multiscale import LevelPlan, LocalView, Plan
+from brickstream.multiscale import LevelPlan, Plan
 from brickstream.multiscale.affine import IntArray
 from brickstream.render.grid import Index, LevelGrid, expand, level_grid, ravel, three
 from brickstream.render.layout import Triple
@@ -32,6 +32,8 @@ class Wanted:
         Bricks that each chunk gives pixels to: row of `chunks` -> bricks.
     whole : dict
         Brick -> whether its planned chunks are all it has.
+    final : set of (int, int, int)
+        Bricks of the finished picture; the others stand in until finer ones have come.
     """
 
     grid: LevelGrid
@@ -41,34 +43,34 @@ class Wanted:
     parts: dict[Index, list[int]] = field(default_factory=dict)
     bricks_of: dict[int, list[Index]] = field(default_factory=dict)
     whole: dict[Index, bool] = field(default_factory=dict)
+    final: set[Index] = field(default_factory=set)
 
 
-def wanted_levels(plan: Plan, local: LocalView, brick: Triple, room: int) -> Iterator[Wanted]:
+def wanted_levels(plan: Plan, brick: Triple, room: int) -> Iterator[Wanted]:
     """Say what a plan wants, coarsest level first.
 
     Parameters
     ----------
     plan : Plan
-    local : LocalView
-        The plan's view in the image's own coordinates.
     brick : tuple of int
         Interior of a brick (z, y, x).
     room : int
         Bricks that fit in the atlas; what is over that is dropped, finest and farthest first.
     """
     for part in plan.levels:
-        wanted = _wanted(plan, local, part, brick, room)
+        wanted = _wanted(plan, part, brick, room)
         room -= len(wanted.bricks)
         yield wanted
 
 
-def _wanted(plan: Plan, local: LocalView, part: LevelPlan, brick: Triple, room: int) -> Wanted:
-    grid = level_grid(plan.pyramid, local, part.level, brick)
+def _wanted(plan: Plan, part: LevelPlan, brick: Triple, room: int) -> Wanted:
+    grid = level_grid(plan.pyramid, plan.local, part.level, brick)
     axes = list(plan.displayed)
     cells = _three(part.chunks[:, axes])
-    bricks = _bricks_in_view(plan, local, part, grid, cells)[:room]
+    bricks = _three(part.bricks)[:room]
     names = [tuple(row) for row in part.chunks.tolist()]
     wanted = Wanted(grid, [(z, y, x) for z, y, x in bricks.tolist()], names, [(z, y, x) for z, y, x in cells.tolist()])
+    wanted.final = {name for name, final in zip(wanted.bricks, part.final.tolist(), strict=False) if final}
     low = bricks * grid.brick // grid.chunk
     high = (np.minimum((bricks + 1) * grid.brick, grid.shape) - 1) // grid.chunk
     owner, points = expand(low, high)
@@ -87,23 +89,6 @@ def _wanted(plan: Plan, local: LocalView, part: LevelPlan, brick: Triple, room: 
     for name, n in zip(wanted.bricks, total.tolist(), strict=True):
         wanted.whole[name] = len(wanted.parts[name]) == n
     return wanted
-
-
-def _bricks_in_view(plan: Plan, local: LocalView, part: LevelPlan, grid: LevelGrid, cells: IntArray) -> IntArray:
-    """Bricks under the planned chunks that are in the field of view, nearest first: shape (n, 3)."""
-    corners = _three(part.corner_pixels[:, list(plan.displayed)], 0)
-    low = np.maximum(cells * grid.chunk, corners[0]) // grid.brick
-    high = (np.minimum(np.minimum((cells + 1) * grid.chunk, grid.shape) - 1, corners[1])) // grid.brick
-    _, points = expand(low, high)
-    _, first = np.unique(ravel(points, grid.count), return_index=True)
-    bricks = points[first]
-    start, stop = grid.box(bricks)
-    skip = 3 - plan.view.ndisplay
-    seen = local.region.overlaps(start[:, skip:], stop[:, skip:])
-    focus = local.focus
-    gap = np.maximum(np.maximum(start[:, skip:] - focus, focus - stop[:, skip:]), 0.0)
-    distance = (gap * gap).sum(axis=1)[seen]
-    return bricks[seen][np.argsort(distance, kind="stable")]
 
 
 def _three(rows: IntArray, first: int = 0) -> IntArray:

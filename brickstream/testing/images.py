@@ -9,15 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brickstream.chunks import ArraySource, ChunkedImage, ChunkSource
-from brickstream.multiscale import Axis, Level, Pyramid
+from brickstream.multiscale import pyramid_of
 
 Ratio = int | tuple[int, ...]
 """How many pixels along each axis become one; a number stands for all axes."""
 
 ArrayFactory = Callable[[NDArray[Any], tuple[int, ...]], ChunkSource]
 """Makes the source of one level from its array and its chunk shape."""
-
-_TYPES = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
 
 
 def shrink(array: NDArray[Any], ratio: Ratio, method: Literal["mean", "strided"] = "mean") -> NDArray[Any]:
@@ -91,23 +89,11 @@ def memory_image(
         Makes the source of a level, for example ``StepSource``.
     """
     arrays, steps = _pyramid(data, levels, ratios, method)
-    ndim = arrays[0].ndim
-    names = tuple(axes) if axes is not None else tuple("tczyx"[-ndim:])
-    base = np.array(scale if scale is not None else (1.0,) * ndim, dtype=np.float64)
-    shift = np.array(translation if translation is not None else (0.0,) * ndim, dtype=np.float64)
-    total = np.ones(ndim)
-    made, sources = [], []
-    for k, array in enumerate(arrays):
-        if k:
-            total = total * np.array(steps[k - 1], dtype=np.float64)
-        size = chunks[k] if isinstance(chunks, list) else chunks
-        place = shift + base * (total - 1) / 2
-        made.append(
-            Level(str(k), array.shape, array.dtype, size, tuple((base * total).tolist()), tuple(place.tolist()))
-        )
-        sources.append(source(array, size))
-    pyramid = Pyramid(name, tuple(Axis(n, _TYPES.get(n)) for n in names), tuple(made))
-    return ChunkedImage(name, "memory", None, pyramid, tuple(sources))
+    base = np.ones(arrays[0].ndim) if scale is None else np.array(scale, dtype=np.float64)
+    scales = [base, *(base * np.prod(steps[:k], axis=0) for k in range(1, len(arrays)))]
+    pyramid = pyramid_of(arrays, axes=axes, scales=scales, translations=translation, chunks=chunks, name=name)
+    sources = tuple(source(array, level.chunks) for array, level in zip(arrays, pyramid.levels, strict=True))
+    return ChunkedImage(name, "memory", None, pyramid, sources)
 
 
 def _pyramid(

@@ -60,7 +60,8 @@ class RecordingSink:
     def budget(self, pyramid: Pyramid, view: View) -> Budget:
         """Allow `max_bricks` bricks, each a chunk of level 0 on the displayed axes."""
         chunks = pyramid.levels[0].chunks
-        return Budget(self.max_bricks, tuple(chunks[pyramid.axis_index(name)] for name in view.displayed))
+        shape = tuple(chunks[pyramid.axis_index(name)] for name in view.displayed)
+        return Budget(self.max_bricks, shape, mixed=False)
 
     def begin(self, generation: int, plan: Plan) -> Collection[ChunkId]:
         """Start a generation; planned chunks that are on the canvas are held."""

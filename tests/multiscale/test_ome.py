@@ -37,7 +37,11 @@ def image() -> dict[str, Any]:
 
 
 def attributes() -> dict[str, Any]:
-    channels = [{"label": "DNA", "color": "0000FF", "window": {"start": 10, "end": 200, "min": 0, "max": 255}}, {}]
+    window = {"start": 10, "end": 200, "min": 0, "max": 255}
+    channels = [
+        {"label": "DNA", "color": "0000FF", "window": window},
+        {"color": "FF0000", "window": window | {"end": 10}, "active": False},
+    ]
     return {"multiscales": [image()], "omero": {"channels": channels}}
 
 
@@ -53,9 +57,9 @@ def test_version_0_4_is_read() -> None:
         ("0", (1.0, 0.5, 0.5), None),
         ("1", (1.0, 1.0, 1.0), (0.0, 0.25, 0.25)),
     ]
-    assert [(c.label, c.color, c.window) for c in found.channels] == [
-        ("DNA", "0000FF", (10.0, 200.0)),
-        ("1", None, None),
+    assert [(c.label, c.color, c.window, c.active) for c in found.channels] == [
+        ("DNA", "0000FF", (10.0, 200.0), True),
+        ("1", "FF0000", None, False),
     ]
 
 
@@ -67,7 +71,7 @@ def test_version_0_5_stands_under_its_own_key() -> None:
     assert len(found.datasets) == 2
 
 
-@pytest.mark.parametrize("other", [{}, {"plate": {}}, {"ome": {"version": "0.5", "series": ["0"]}}])
+@pytest.mark.parametrize("other", [{}, {"hello": {"plate": 1}}, {"ome": {"version": "0.5", "series": ["0"]}}])
 def test_no_image_is_no_error(other: dict[str, Any]) -> None:
     assert read_metadata(other) == []
 

@@ -283,7 +283,7 @@ def test_a_volume_of_a_million_pixels_a_side(kit, deep: int, zoom: float, fov: f
         screen.sink.complete(1)
         picture = screen.draw()
         assert screen.sink.gpu_bytes <= 48 << 20
-        assert screen.sink.shown_levels() == [plan.target.level]
+        assert screen.sink.shown_levels() == sorted(part.level for part in plan.levels if part.final.any())
     bright = picture[..., 0] > 135
     rows, columns = np.nonzero(bright)
     assert abs(rows.mean() - 23.5) < 1.0

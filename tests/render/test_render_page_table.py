@@ -51,7 +51,8 @@ def test_cells_name_the_best_that_covers_them(grids, data) -> None:
     target = data.draw(st.integers(0, len(grids) - 1))
     whole = (np.zeros(3, dtype=np.int64), grids[target].count - 1)
     boxes = [whole if k == target else (0 * g.count, g.count - 1) for k, g in enumerate(grids)]
-    windows = make_windows(grids, target, boxes, np.zeros(3), 1 << 20)
+    reach = grids[target].box(np.array(whole))
+    windows = make_windows(grids, target, boxes, (reach[0][0], reach[1][1]), np.zeros(3), 1 << 20)
     table = PageTable(windows, target, 16)
     list(table.refresh())
     rng = np.random.default_rng(data.draw(st.integers(0, 1000)))
@@ -89,7 +90,9 @@ def test_cells_name_the_best_that_covers_them(grids, data) -> None:
 
 def test_changes_are_patched_and_not_rebuilt() -> None:
     grid = LevelGrid(Layer(0, (), ()), *(np.full(3, n) for n in (640, 10, 10)), np.ones(3), np.zeros(3))
-    table = PageTable(make_windows([grid], 0, [(np.zeros(3, int), np.full(3, 63))], np.zeros(3), 1 << 20), 0, 256)
+    every = np.zeros(3, int), np.full(3, 63)
+    reach = np.full(3, -0.5), np.full(3, 639.5)
+    table = PageTable(make_windows([grid], 0, [every], reach, np.zeros(3), 1 << 20), 0, 256)
     assert sum(stop - first for first, stop in table.refresh()) == len(table.cells)
     table.place(grid.layer, brick((5, 6, 7), 9), True)
     (run,) = table.refresh()
@@ -106,11 +109,15 @@ def test_a_window_follows_what_is_in_view_and_never_the_dataset() -> None:
         for k in range(15)
     ]
     focus = np.full(3, 5e5)
-    box = (np.full(3, 7800), np.full(3, 7820))
-    windows = make_windows(grids, 0, [box, *[None] * 14], focus, 1 << 18)
+    reach = np.full(3, 7800 * 64 - 0.5), np.full(3, 7821 * 64 - 0.5)
+    boxes = [grid.bricks_in(*reach) for grid in grids]
+    assert boxes[0][0].tolist() == [7800] * 3
+    assert boxes[0][1].tolist() == [7820] * 3
+    windows = make_windows(grids, 0, boxes, reach, focus, 1 << 18)
     assert sum(w.cells for w in windows) < 15000
     # A needle through the whole volume: the finest window is kept around the focus, the coarsest still has all of it.
-    windows = make_windows(grids, 0, [(np.zeros(3, int), np.full(3, 16383)), *[None] * 14], focus, 1 << 16)
+    reach = np.full(3, -0.5), np.full(3, (1 << 20) - 0.5)
+    windows = make_windows(grids, 0, [grid.bricks_in(*reach) for grid in grids], reach, focus, 1 << 16)
     assert sum(w.cells for w in windows) <= 1 << 16
     assert (windows[0].low <= focus // 64).all()
     assert (windows[0].low + windows[0].count > focus // 64).all()

@@ -10,8 +10,9 @@ bool wants_brick(vec2 span) {
 
 bool take_sample(float value, int index) {
     vec4 dark = 1.0 - colour_of(value);
-    if (u_opacity != 1.0)
-        dark = pow(max(dark, 0.0), vec4(u_opacity));
+    float longer = u_opacity * g_run;
+    if (longer != 1.0)
+        dark = pow(max(dark, 0.0), vec4(longer));
     g_sum = 1.0 - (1.0 - g_sum) * dark;
     return false;
 }

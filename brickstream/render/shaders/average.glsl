@@ -11,8 +11,8 @@ bool wants_brick(vec2 span) {
 }
 
 bool take_sample(float value, int index) {
-    g_count += 1.0;
-    g_mean += (value - g_mean) / g_count;
+    g_count += g_run;
+    g_mean += (value - g_mean) * g_run / g_count;
     return false;
 }
 

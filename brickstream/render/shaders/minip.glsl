@@ -1,9 +1,11 @@
 float g_best;
 int g_at;
+float g_reach;
 
 void begin_ray() {
     g_best = 3.4e38;
     g_at = -1;
+    g_reach = 1.0;
 }
 
 bool wants_brick(vec2 span) {
@@ -14,6 +16,7 @@ bool take_sample(float value, int index) {
     if (value < g_best) {
         g_best = value;
         g_at = index;
+        g_reach = g_run;
     }
     return g_best <= u_clim.x;
 }
@@ -23,14 +26,14 @@ bool end_ray(out vec4 colour, out float at) {
     at = float(g_at);
     float best = g_best;
     find_brick(place_of(at));
-    vec3 coord = atlas_coord(place_of(float(g_at) - 0.5));
-    vec3 delta = 0.1 * g_stride * g_scale / u_atlas_shape;
+    vec3 coord = atlas_coord(place_of(float(g_at) - 0.5 * g_reach));
+    vec3 delta = 0.1 * g_reach * g_stride * g_scale / u_atlas_shape;
     int tries = g_at < 0 ? 0 : 10;
     for (int k = 0; k < tries; k++) {
         float value = read_atlas(coord);
         if (value < best) {
             best = value;
-            at = float(g_at) - 0.5 + 0.1 * float(k);
+            at = float(g_at) + (0.1 * float(k) - 0.5) * g_reach;
         }
         coord += delta;
     }

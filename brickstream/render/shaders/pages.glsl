@@ -73,6 +73,15 @@ bool find_brick(vec3 place) {
         entry = page(cell);
         note_cell(cell);
     }
+    // A cell can lie across a brick that is there and one that is not: here it is not, but a coarser one is. Every
+    // coarser window holds the finer ones.
+    while (entry.r < 0.5 && level + 1.5 < u_levels) {
+        level += 1.0;
+        read_level(level);
+        cell = clamp(floor((place * l_scale + l_shift + 0.5) / u_brick), vec3(0.0), l_cells - 1.0);
+        entry = page(cell);
+        note_cell(cell);
+    }
     float slot = floor(entry.r + 0.5);
     float plane = floor((slot + 0.5) / (u_slots.x * u_slots.y));
     slot -= plane * u_slots.x * u_slots.y;

@@ -10,8 +10,9 @@ bool wants_brick(vec2 span) {
 
 bool take_sample(float value, int index) {
     vec4 colour = colour_of(value);
-    if (u_opacity != 1.0)
-        colour.a = 1.0 - pow(1.0 - colour.a, u_opacity);
+    float longer = u_opacity * g_run;
+    if (longer != 1.0)
+        colour.a = 1.0 - pow(1.0 - colour.a, longer);
     // Front to back, colours not premultiplied; the floor keeps the division alive.
     float behind = colour.a * (1.0 - g_mixed.a);
     float alpha = max(g_mixed.a + behind, 0.001);

@@ -48,17 +48,20 @@ void main() {
         sampled = sampled || g_there;
         // A brick that cannot change the picture is walked past.
         int j = g_there && wants_brick(g_span) ? i : stop;
+        // In a coarser brick one sample stands for as many as its pixels are longer.
+        int run = int(max(1.0, floor(1.0 / (max(max(g_scale.x, g_scale.y), g_scale.z) * u_opacity) + 0.01)));
         vec3 coord = atlas_coord(place);
-        vec3 delta = g_stride * g_scale / u_atlas_shape;
+        vec3 delta = float(run) * g_stride * g_scale / u_atlas_shape;
         vec3 lowest = g_first / u_atlas_shape;
         vec3 highest = g_last / u_atlas_shape;
         while (j < stop) {
+            g_run = float(run < stop - j ? run : stop - j);
             if (take_sample(texture3D(u_atlas, clamp(coord, lowest, highest)).r, j)) {
                 stop = count;
                 break;
             }
             coord += delta;
-            j++;
+            j += run;
         }
         i = stop;
     }

@@ -1,0 +1,217 @@
+"""The brick grids of all levels over what a view shows of an image.
+
+Many bricks, boxes or points are columns here and in the modules that plan: arrays of shape (d, n). With long rows NumPy
+is several times faster than with long columns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from brickstream.multiscale.affine import FloatArray, IntArray
+from brickstream.multiscale.local import LocalView
+from brickstream.multiscale.pyramid import Pyramid
+from brickstream.multiscale.region import Region
+
+# So many pixels of the child's level two bricks must share to be parent and child; less is float noise.
+SLIVER = 1e-6
+# Positions in pixels are cut here: far outside of every level, and small enough to be counted with.
+FAR = 1e18
+
+
+@dataclass(frozen=True, eq=False)
+class Grids:
+    """Geometry of every level on the axes of a view; the levels are the columns, finest first.
+
+    A brick is a box of pixels of one level, counted from pixel 0. Levels need not end at the same place: for
+    :meth:`reach` the bricks at the border of a level extend to the end of the image, so that the bricks of every level
+    fill it and a brick in view always lies under a coarser one in view.
+
+    Attributes
+    ----------
+    region : Region
+        Field of view, in own coordinates on the axes of the view, as everything here.
+    focus : ndarray of shape (d, 1), float64
+    brick : ndarray of shape (d, 1), int64
+        Interior of a brick in pixels.
+    extent : ndarray of shape (2, d, 1), float64
+        Of the whole image.
+    scales, shifts : ndarray of shape (d, levels), float64
+        Own units from pixel to pixel, and centres of pixel 0.
+    shapes : ndarray of shape (d, levels), int64
+    first, last : ndarray of shape (d, levels), int64
+        Pixels in view, both inclusive.
+    """
+
+    region: Region
+    focus: FloatArray
+    brick: IntArray
+    extent: FloatArray
+    scales: FloatArray
+    shifts: FloatArray
+    shapes: IntArray
+    first: IntArray
+    last: IntArray
+
+    @cached_property
+    def low(self) -> IntArray:
+        """First brick of each level that holds pixels in view: (d, levels)."""
+        return np.asarray(self.first // self.brick, dtype=np.int64)
+
+    @cached_property
+    def high(self) -> IntArray:
+        """The last one."""
+        return np.asarray(self.last // self.brick, dtype=np.int64)
+
+    @cached_property
+    def top(self) -> IntArray:
+        """Last brick of each level: (d, levels)."""
+        return np.asarray((self.shapes - 1) // self.brick, dtype=np.int64)
+
+    def pixels(self, levels: IntArray, start: IntArray, stop: IntArray) -> tuple[FloatArray, FloatArray]:
+        """Lower and upper corners of half-open boxes of pixels, clipped to their levels.
+
+        `levels` has one number, or one for each box.
+        """
+        scale, shift = self.scales.take(levels, axis=1), self.shifts.take(levels, axis=1)
+        shift = shift - 0.5 * scale
+        return start * scale + shift, np.minimum(stop, self.shapes.take(levels, axis=1)) * scale + shift
+
+    def reach(self, levels: IntArray, low: IntArray, high: IntArray) -> tuple[FloatArray, FloatArray]:
+        """Lower and upper corners of boxes of bricks, both ends inclusive; stretched at the border of the level."""
+        start, stop = self.pixels(levels, low * self.brick, (high + 1) * self.brick)
+        np.minimum(start, self.extent[0], out=start, where=low == 0)
+        np.maximum(stop, self.extent[1], out=stop, where=high >= self.top.take(levels, axis=1))
+        return start, stop
+
+    def look(self, levels: IntArray, low: IntArray, high: IntArray) -> NDArray[np.bool_]:
+        """Which boxes of bricks are in view."""
+        start, stop = self.reach(levels, low, high)
+        return self.region.overlaps(start.T, stop.T)
+
+    def under(self, level: int, low: FloatArray, high: FloatArray) -> tuple[IntArray, IntArray]:
+        """Bricks of a level (both ends inclusive) that lie in boxes, within the level's window; empty boxes there are.
+
+        Beyond the end of the level it is the brick at its border that lies there.
+        """
+        scale, shift = self.scales[:, level, None], self.shifts[:, level, None]
+        top = self.top[:, level, None]
+        first = np.floor((np.clip((low - shift) / scale, -FAR, FAR) + (0.5 + SLIVER)) / self.brick)
+        last = np.ceil((np.clip((high - shift) / scale, -FAR, FAR) + (0.5 - SLIVER)) / self.brick) - 1
+        first = np.clip(first, 0, top).astype(np.int64)
+        last = np.clip(last, first, top).astype(np.int64)
+        return np.maximum(first, self.low[:, level, None]), np.minimum(last, self.high[:, level, None])
+
+    @cached_property
+    def nested(self) -> list[bool]:
+        """For each level, whether each of its bricks lies in one brick of the next coarser level; the last one's is not."""
+        ratio = self.scales[:, 1:] / self.scales[:, :-1]
+        whole = np.rint(ratio)
+        start = (self.shifts[:, 1:] - self.shifts[:, :-1]) / self.scales[:, :-1] - 0.5 * (ratio - 1)
+        off = np.abs(start) + np.abs(ratio - whole) * self.shapes[:, 1:]
+        inside = (off < SLIVER / 2) & (self.top[:, 1:] * whole <= self.top[:, :-1])
+        return [*inside.all(axis=0).tolist(), False]
+
+
+def make_grids(pyramid: Pyramid, local: LocalView, corners: IntArray, brick: tuple[int, ...]) -> Grids:
+    """Lay the grids of a pyramid over what is in view.
+
+    Parameters
+    ----------
+    pyramid : Pyramid
+    local : LocalView
+    corners : ndarray of shape (2, levels, ndim), int64
+        First and last pixel in view of each level.
+    brick : tuple of int
+        Pixels, on the axes of the view.
+    """
+    axes = list(local.axes)
+    values = pyramid.scales, pyramid.translations, pyramid.shapes, corners[0], corners[1]
+    return Grids(
+        local.region,
+        local.focus[:, None],
+        np.array(brick, dtype=np.int64)[:, None],
+        pyramid.box()[:, axes, None],
+        *(np.ascontiguousarray(value.T[axes]) for value in values),
+    )
+
+
+def cells(low: IntArray, high: IntArray) -> float:
+    """Integer points in many inclusive boxes; a float, since it may be larger than any integer here."""
+    return float((high - low + 1.0).prod(axis=0).sum())
+
+
+def points(low: IntArray, high: IntArray) -> tuple[IntArray, IntArray]:
+    """All integer points of many inclusive boxes, box by box, each box in index order.
+
+    Parameters
+    ----------
+    low, high : ndarray of shape (d, n), int64
+        An empty box has a `high` below its `low`.
+
+    Returns
+    -------
+    owner : ndarray of shape (m,), int64
+        Which box each point is of.
+    points : ndarray of shape (d, m), int64
+    """
+    d, n = low.shape
+    sizes = np.maximum(high - low + 1, 0)
+    largest = sizes.max(axis=1, initial=0)
+    counts = sizes.prod(axis=0, dtype=float)
+    total = float(counts.sum())
+    if n * float(largest.prod(dtype=float)) <= 4 * total + 64:
+        return _points_of_similar(low, sizes, largest)
+    steps = counts.astype(np.int64)
+    owner = np.repeat(np.arange(n), steps)
+    rest = np.arange(int(total)) - np.repeat(np.cumsum(steps) - steps, steps)
+    found = np.empty((d, len(owner)), dtype=np.int64)
+    for axis in range(d - 1, -1, -1):
+        rest, along = np.divmod(rest, sizes[axis].take(owner))
+        found[axis] = low[axis].take(owner) + along
+    return owner, found
+
+
+def _points_of_similar(low: IntArray, sizes: IntArray, largest: IntArray) -> tuple[IntArray, IntArray]:
+    """The points of boxes of almost one size: those of the largest, where they are inside."""
+    d, n = low.shape
+    steps = np.indices(largest.tolist(), dtype=np.int64).reshape(d, 1, -1)
+    found = (low[:, :, None] + steps).reshape(d, -1)
+    owner = np.repeat(np.arange(n), steps.shape[2])
+    if (sizes == largest[:, None]).all():
+        return owner, found
+    inside = (steps < sizes[:, :, None]).all(axis=0).ravel()
+    return owner.compress(inside), found.compress(inside, axis=1)
+
+
+def distance(point: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
+    """Distance from a point (d, 1) to the nearest point of each box (d, n): shape (n,)."""
+    gap = np.maximum(np.maximum(low - point, point - high), 0.0)
+    return np.asarray(np.sqrt((gap * gap).sum(axis=0)), dtype=np.float64)
+
+
+def column_keys(columns: IntArray) -> IntArray:
+    """One number for each column of an array (d, n): the same for the same columns."""
+    if columns.shape[1] < 2:
+        return np.zeros(columns.shape[1], dtype=np.int64)
+    low = columns.min(axis=1)
+    sizes = columns.max(axis=1) - low + 1
+    if sizes.prod(dtype=float) > FAR:
+        return np.asarray(np.unique(columns, axis=1, return_inverse=True)[1].ravel(), dtype=np.int64)
+    keys = columns[0] - low[0]
+    for row, first, size in zip(columns[1:], low[1:].tolist(), sizes[1:].tolist(), strict=True):
+        keys = keys * size + (row - first)
+    return keys
+
+
+def groups(keys: IntArray) -> tuple[IntArray, IntArray]:
+    """Sort keys (n,): the order (n,), and where in it each new key begins (m,)."""
+    order = np.argsort(keys, kind="stable")
+    ordered = keys.take(order)
+    new = np.ones(len(keys), dtype=bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
+    return order, np.flatnonzero(new)
