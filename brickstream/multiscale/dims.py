@@ -55,6 +55,9 @@ class DimsAxis:
     unit: str | None = None
 
     def __post_init__(self) -> None:
+        texts: tuple[object, object] = (self.name, self.unit or "")
+        if not all(isinstance(text, str) for text in texts):
+            raise ViewError("names are texts", f"{self.name!r}, unit {self.unit!r}")
         for field in ("start", "stop", "step", "point", "below", "above"):
             value = framing.number(getattr(self, field), f"{self.name} {field}")
             if not isfinite(value):
@@ -151,7 +154,8 @@ class Dims:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "axes", tuple(self.axes))
-        object.__setattr__(self, "order", tuple(self.order))
+        object.__setattr__(self, "order", tuple(map(str, self.order)))
+        object.__setattr__(self, "ndisplay", framing.whole(self.ndisplay, "ndisplay"))
         if len(set(self.names)) != len(self.names):
             raise ViewError("the axes of a world have different names", ", ".join(self.names))
         if sorted(self.order) != sorted(self.names):

@@ -17,10 +17,10 @@ from brickstream.multiscale.local import LocalView
 from brickstream.multiscale.pyramid import Pyramid
 from brickstream.multiscale.region import Region
 
-# So many pixels of the child's level two bricks must share to be parent and child; less is float noise.
-SLIVER = 1e-6
-# Positions in pixels are cut here: far outside of every level, and small enough to be counted with.
-FAR = 1e18
+# Two bricks must share this much of the child's length to be parent and child; less is float noise.
+SLIVER = 1e-7
+# So many cells can be numbered.
+MOST = 1e18
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,10 +83,25 @@ class Grids:
 
     def reach(self, levels: IntArray, low: IntArray, high: IntArray) -> tuple[FloatArray, FloatArray]:
         """Lower and upper corners of boxes of bricks, both ends inclusive; stretched at the border of the level."""
-        start, stop = self.pixels(levels, low * self.brick, (high + 1) * self.brick)
-        np.minimum(start, self.extent[0], out=start, where=low == 0)
-        np.maximum(stop, self.extent[1], out=stop, where=high >= self.top.take(levels, axis=1))
+        step, edge = self._steps.take(levels, axis=1), self._edges.take(levels, axis=2)
+        start = low * step
+        start += edge[0]
+        stop = start + step if low is high else (high + 1) * step + edge[0]
+        np.copyto(start, edge[1], where=low == 0)
+        np.copyto(stop, edge[2], where=high >= self.top.take(levels, axis=1))
         return start, stop
+
+    @cached_property
+    def _steps(self) -> FloatArray:
+        """Length of a brick: (d, levels)."""
+        return np.asarray(self.scales * self.brick, dtype=np.float64)
+
+    @cached_property
+    def _edges(self) -> FloatArray:
+        """Where pixel 0 begins, and where the stretched bricks at the border of the level do and end: (3, d, levels)."""
+        begin = self.shifts - 0.5 * self.scales
+        end = begin + self.shapes * self.scales
+        return np.stack([begin, np.minimum(begin, self.extent[0]), np.maximum(end, self.extent[1])])
 
     def look(self, levels: IntArray, low: IntArray, high: IntArray) -> NDArray[np.bool_]:
         """Which boxes of bricks are in view."""
@@ -98,13 +113,13 @@ class Grids:
 
         Beyond the end of the level it is the brick at its border that lies there.
         """
-        scale, shift = self.scales[:, level, None], self.shifts[:, level, None]
-        top = self.top[:, level, None]
-        first = np.floor((np.clip((low - shift) / scale, -FAR, FAR) + (0.5 + SLIVER)) / self.brick)
-        last = np.ceil((np.clip((high - shift) / scale, -FAR, FAR) + (0.5 - SLIVER)) / self.brick) - 1
-        first = np.clip(first, 0, top).astype(np.int64)
-        last = np.clip(last, first, top).astype(np.int64)
-        return np.maximum(first, self.low[:, level, None]), np.minimum(last, self.high[:, level, None])
+        step, edge, top = self._steps[:, level, None], self._edges[0, :, level, None], self.top[:, level, None]
+        first = np.floor((low - edge) / step + SLIVER)
+        last = np.ceil((high - edge) / step - SLIVER) - 1
+        first = np.maximum(np.minimum(first, top), 0)
+        last = np.maximum(np.minimum(last, top), first)
+        bottom, top = self.low[:, level, None], self.high[:, level, None]
+        return np.maximum(first.astype(np.int64), bottom), np.minimum(last.astype(np.int64), top)
 
     @cached_property
     def nested(self) -> list[bool]:
@@ -112,7 +127,7 @@ class Grids:
         ratio = self.scales[:, 1:] / self.scales[:, :-1]
         whole = np.rint(ratio)
         start = (self.shifts[:, 1:] - self.shifts[:, :-1]) / self.scales[:, :-1] - 0.5 * (ratio - 1)
-        off = np.abs(start) + np.abs(ratio - whole) * self.shapes[:, 1:]
+        off = (np.abs(start) + np.abs(ratio - whole) * self.shapes[:, 1:]) / self.brick
         inside = (off < SLIVER / 2) & (self.top[:, 1:] * whole <= self.top[:, :-1])
         return [*inside.all(axis=0).tolist(), False]
 
@@ -200,7 +215,7 @@ def column_keys(columns: IntArray) -> IntArray:
         return np.zeros(columns.shape[1], dtype=np.int64)
     low = columns.min(axis=1)
     sizes = columns.max(axis=1) - low + 1
-    if sizes.prod(dtype=float) > FAR:
+    if sizes.prod(dtype=float) > MOST:
         return np.asarray(np.unique(columns, axis=1, return_inverse=True)[1].ravel(), dtype=np.int64)
     keys = columns[0] - low[0]
     for row, first, size in zip(columns[1:], low[1:].tolist(), sizes[1:].tolist(), strict=True):

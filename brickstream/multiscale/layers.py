@@ -20,11 +20,11 @@ class Layers:
     ----------
     axes, others : list of int
         Positions of the axes of the view, and of all others.
-    low, high : ndarray of shape (levels, others), int64
+    low, high : ndarray of shape (others, levels), int64
         First and last chunk, both inclusive.
-    size, scales, shifts : ndarray of shape (levels, others)
+    size, scales, shifts : ndarray of shape (others, levels)
         Pixels of a chunk; own units of a pixel and own position of pixel 0.
-    middle : ndarray of shape (others,), float64
+    middle : ndarray of shape (others, 1), float64
         The middle of the slice, in own coordinates.
     whole : bool
         False where a slice is so thick that not all of its chunks are listed: those in the middle are.
@@ -43,38 +43,37 @@ class Layers:
     @property
     def counts(self) -> FloatArray:
         """Chunks that lie behind one another in each level: (levels,)."""
-        return np.asarray((self.high - self.low + 1).prod(axis=1, dtype=float), dtype=np.float64)
+        return np.asarray((self.high - self.low + 1).prod(axis=0, dtype=float), dtype=np.float64)
 
-    def spread(self, level: int, chunks: IntArray, away: FloatArray) -> tuple[IntArray, FloatArray]:
+    def spread(self, levels: IntArray, chunks: IntArray, away: FloatArray) -> tuple[IntArray, IntArray, FloatArray]:
         """Give chunks on the axes of the view all their axes.
 
         Parameters
         ----------
-        level : int
-        chunks : ndarray of shape (n, d), int64
-            Nearest first.
+        levels : ndarray of shape (n,), int64
+        chunks : ndarray of shape (d, n), int64
         away : ndarray of shape (n,), float64
             Their distances from the focus.
 
         Returns
         -------
+        levels : ndarray of shape (m,), int64
+            In the same order.
         chunks : ndarray of shape (m, ndim), int64
-            Nearest first, in a thick slice to its middle also.
-        distances : ndarray of shape (m,), float64
+        away : ndarray of shape (m,), float64
+            In a thick slice also from its middle.
         """
-        low, high = self.low[level], self.high[level]
-        full = np.empty((len(chunks), len(self.axes) + len(self.others)), dtype=np.int64)
-        full[:, self.axes], full[:, self.others] = chunks, low
-        if (low == high).all():
-            return full, away
-        rows = points(low[:, None], high[:, None])[1].T
-        start = (rows * self.size[level] - 0.5) * self.scales[level] + self.shifts[level]
-        deep = distance(self.middle[:, None], start.T, (start + self.size[level] * self.scales[level]).T)
-        full = np.repeat(full, len(rows), axis=0)
-        full[:, self.others] = np.tile(rows, (len(chunks), 1))
-        away = np.hypot(away[:, None], deep).ravel()
-        order = np.argsort(away, kind="stable")
-        return full[order], away[order]
+        low, high = self.low.take(levels, axis=1), self.high.take(levels, axis=1)
+        deep = low
+        if (low != high).any():
+            owner, deep = points(low, high)
+            levels, chunks, away = levels[owner], chunks.take(owner, axis=1), away[owner]
+            size, scale, shift = (rows.take(levels, axis=1) for rows in (self.size, self.scales, self.shifts))
+            start = (deep * size - 0.5) * scale + shift
+            away = np.hypot(away, distance(self.middle, start, start + size * scale))
+        full = np.empty((len(levels), len(self.axes) + len(self.others)), dtype=np.int64)
+        full[:, self.axes], full[:, self.others] = chunks.T, deep.T
+        return levels, full, away
 
 
 def find_layers(pyramid: Pyramid, local: LocalView, corners: IntArray, limit: int) -> Layers:
@@ -91,15 +90,14 @@ def find_layers(pyramid: Pyramid, local: LocalView, corners: IntArray, limit: in
     """
     axes = list(local.axes)
     others = [axis for axis in range(pyramid.ndim) if axis not in axes]
-    size = np.array([level.chunks for level in pyramid.levels], dtype=np.int64)[:, others]
-    scales, shifts = pyramid.scales[:, others], pyramid.translations[:, others]
-    middle = local.window[:, others].mean(axis=0)
-    low, high = corners[0][:, others] // size, corners[1][:, others] // size
-    most = int(limit ** (1 / max(1, len(others))))
-    whole = bool(((high - low + 1.0).prod(axis=1) <= limit).all())
+    first, last = corners[0].T[others], corners[1].T[others]
+    size, scales, shifts = (rows.T[others] for rows in (pyramid.chunk_shapes, pyramid.scales, pyramid.translations))
+    middle = local.window[:, others].mean(axis=0)[:, None]
+    low, high = first // size, last // size
+    whole = bool(((high - low + 1.0).prod(axis=0) <= limit).all())
     if not whole:
-        center = np.clip(np.floor((middle - shifts) / scales + 0.5), corners[0][:, others], corners[1][:, others])
-        center = center.astype(np.int64) // size
+        most = int(limit ** (1 / len(others)))
+        center = np.clip(np.floor((middle - shifts) / scales + 0.5), first, last).astype(np.int64) // size
         low = np.maximum(low, np.minimum(center - most // 2, high - most + 1))
         high = np.minimum(high, low + most - 1)
     return Layers(axes, others, low, high, size, scales, shifts, middle, whole)

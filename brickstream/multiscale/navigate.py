@@ -20,6 +20,8 @@ from brickstream.multiscale.view import View
 DEGREES_PER_PIXEL = 0.5
 # How often the canvas may fit into its distance from the origin, before zooming in stops.
 DEEPEST = 1e12
+# Canvas pixels per world unit at which zooming out stops.
+FARTHEST = 1e-60
 
 
 def pan(view: View, dx: float, dy: float) -> View:
@@ -45,7 +47,7 @@ def zoom_at(view: View, factor: float, x: float, y: float) -> View:
     if not 0 < factor < float("inf"):
         raise ViewError("a zoom factor is finite and above zero", f"factor={factor}")
     deepest = min(view.canvas) * DEEPEST / max(1 / framing.LARGEST, *map(abs, view.center))
-    zoom = min(max(view.zoom * factor, 1 / framing.LARGEST), max(deepest, view.zoom), framing.LARGEST)
+    zoom = min(max(view.zoom * factor, min(FARTHEST, view.zoom)), max(deepest, view.zoom), framing.LARGEST)
     if view.camera is not None:
         distance = view.camera.distance
         camera = replace(view.camera, distance=None if distance is None else distance * view.zoom / zoom)

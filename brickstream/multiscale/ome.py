@@ -7,7 +7,7 @@ read. Reading alone takes more than the specification does: whoever only wants t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from itertools import pairwise
 from math import isfinite
@@ -22,7 +22,7 @@ from brickstream.multiscale.ome_display import read_channels, read_label
 from brickstream.multiscale.ome_model import Collection, Dataset, Document, Image, ImageLabel, Member
 from brickstream.multiscale.ome_rules import USUAL_TYPES, check_images, check_label
 from brickstream.multiscale.ome_v06 import read_image, read_scene
-from brickstream.multiscale.ome_versions import Namespace, find_namespace, has_systems
+from brickstream.multiscale.ome_versions import Namespace, find_namespace, generation, has_systems
 from brickstream.multiscale.pyramid import MAX_LEVELS, NOISE, Axis, Channel
 
 __all__ = [
@@ -40,7 +40,7 @@ __all__ = [
 # Before 0.3 nothing names the axes: five fixed ones.
 _OLD_AXES = ("t", "c", "z", "y", "x")
 # More than anybody has in one group. Without a limit, a document of any size would be read to its end.
-_MAX_IMAGES = 1024
+_MAX_IMAGES = 128
 
 
 def read_metadata(attributes: Mapping[str, Any], *, strict: bool = True, system: str | None = None) -> list[Image]:
@@ -128,6 +128,8 @@ def _read(namespace: Namespace, *, strict: bool, system: str | None) -> Document
             version = namespace.version_of_image(entry)
             if has_systems(entry, version):
                 image = read_image(entry, path, version, channels, strict=strict, system=system)
+            elif 0 < generation(version) < 4:
+                image = _early_image(entry, path, version, channels)
             else:
                 image = _image(entry, path, version, channels)
             images.append(replace(image, label=label))
@@ -144,6 +146,20 @@ def _check_sizes(namespace: Namespace) -> None:
         datasets = take_object(entry, f"{path}[{i}]").get("datasets")
         if isinstance(datasets, Sequence) and len(datasets) > MAX_LEVELS:
             raise MetadataError(f"{path}[{i}].datasets", len(datasets), f"at most {MAX_LEVELS} levels")
+
+
+def _early_image(entry: Mapping[str, Any], path: str, version: str, channels: tuple[Channel, ...]) -> Image:
+    """Read an image of 0.3 or before. What later versions added means nothing there, unless it can be read."""
+    later = {"coordinateTransformations"} if generation(version) == 3 else {"coordinateTransformations", "axes"}
+    try:
+        return _image(entry, path, version, channels)
+    except MetadataError:
+        datasets = [_without(item, later) for item in take_list(entry.get("datasets"), f"{path}.datasets", least=1)]
+        return _image(_without(entry, later) | {"datasets": datasets}, path, version, channels)
+
+
+def _without(value: Any, keys: Set[str]) -> Any:
+    return {key: item for key, item in value.items() if key not in keys} if isinstance(value, Mapping) else value
 
 
 def _image(entry: Mapping[str, Any], path: str, version: str, channels: tuple[Channel, ...]) -> Image:

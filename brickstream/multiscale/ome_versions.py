@@ -91,6 +91,6 @@ def _by_keys(entry: Mapping[str, Any]) -> str:
     if any(isinstance(item, Mapping) and "coordinateTransformations" in item for item in (entry, *levels)):
         return "0.4"
     if "axes" not in entry:
-        return "0.1"
+        return "0.2"
     axes = entry["axes"]
     return "0.3" if isinstance(axes, list | tuple) and axes and all(isinstance(a, str) for a in axes) else "0.4"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -148,7 +147,7 @@ class Plan:
             For each of ``part.chunks`` start and stop, half-open, in pixels of the level: the chunk within the corner
             pixels.
         """
-        size = np.array(self.pyramid.levels[part.level].chunks, dtype=np.int64)
+        size = self.pyramid.chunk_shapes[part.level]
         start = np.maximum(part.chunks * size, part.corner_pixels[0])
         stop = np.minimum((part.chunks + 1) * size, part.corner_pixels[1] + 1)
         return np.stack([start, stop], axis=1)
@@ -213,7 +212,7 @@ class _Scene:
         self.corners = np.stack(level_window(pyramid, slice(None), low, high))
         self.grids = make_grids(pyramid, local, self.corners, budget.brick_shape)
         self.layers = find_layers(pyramid, local, self.corners, MAX_CHUNKS)
-        self.chunk_shapes = np.array([level.chunks for level in pyramid.levels], dtype=np.int64).T[axes]
+        self.chunk_shapes = pyramid.chunk_shapes.T[axes]
         chunks = chunks_in_brick(self.grids.brick, self.chunk_shapes, self.grids.shapes) * self.layers.counts
         self.weights = np.maximum(1.0, chunks * (budget.max_bricks / MAX_CHUNKS))
 
@@ -240,25 +239,34 @@ class _Scene:
         stay = np.zeros(len(self.weights), dtype=bool)
         stay[kept] = True
         chosen = np.flatnonzero(needs.seen & (found.final | stay[found.levels]))
-        levels, bricks, final = found.levels[chosen], found.bricks.take(chosen, axis=1), found.final[chosen]
+        levels, bricks = found.levels[chosen], found.bricks.take(chosen, axis=1)
         away = distance(grids.focus, *grids.pixels(levels, bricks * grids.brick, (bricks + 1) * grids.brick))
+        mine, order = _by_level(levels, away)
+        brick_columns = np.ascontiguousarray(bricks.take(order, axis=1).T), away[order], found.final[chosen[order]]
         chosen = np.flatnonzero(needs.final | (needs.standin & stay[needs.levels]))
-        owners, chunks = needs.levels[chosen], needs.chunks.take(chosen, axis=1)
-        size = self.chunk_shapes.take(owners, axis=1)
-        far = distance(grids.focus, *grids.pixels(owners, chunks * size, (chunks + 1) * size))
-        parts = []
-        for level, mine, yours in _by_level(levels, owners, int(found.levels[-1])):
-            mine, yours = mine[np.argsort(away[mine], kind="stable")], yours[np.argsort(far[yours], kind="stable")]
-            indices, distances = self.layers.spread(level, chunks.take(yours, axis=1).T, far[yours])
-            wanted = np.ascontiguousarray(bricks.take(mine, axis=1).T)
-            corners = np.ascontiguousarray(self.corners[:, level])
-            parts.append(LevelPlan(level, corners, indices, distances, wanted, away[mine], final[mine]))
-        return tuple(parts)
+        levels, chunks = needs.levels[chosen], needs.chunks.take(chosen, axis=1)
+        size = self.chunk_shapes.take(levels, axis=1)
+        away = distance(grids.focus, *grids.pixels(levels, chunks * size, (chunks + 1) * size))
+        levels, indices, away = self.layers.spread(levels, chunks, away)
+        yours, order = _by_level(levels, away)
+        chunk_columns = indices.take(order, axis=0), away[order]
+        nothing = slice(0, 0)
+        return tuple(
+            LevelPlan(
+                level,
+                np.ascontiguousarray(self.corners[:, level]),
+                *(column[yours.get(level, nothing)] for column in chunk_columns),
+                *(column[mine.get(level, nothing)] for column in brick_columns),
+            )
+            for level in mine or [int(found.levels[-1])]
+        )
 
 
-def _by_level(first: IntArray, second: IntArray, otherwise: int) -> Iterator[tuple[int, IntArray, IntArray]]:
-    """Positions of each level in two arrays that begin with the coarsest; one level at least."""
-    for level in sorted(set(first.tolist()), reverse=True) or [otherwise]:
-        ends = (np.searchsorted(-values, [-level, -level + 1]) for values in (first, second))
-        mine, yours = (np.arange(start, stop) for start, stop in ends)
-        yield level, mine, yours
+def _by_level(levels: IntArray, away: FloatArray) -> tuple[dict[int, slice], IntArray]:
+    """Where each level is, of levels that begin with the coarsest, and the order in which each one's nearest is first."""
+    ends = np.flatnonzero(levels[1:] != levels[:-1]) + 1
+    starts = [0, *ends.tolist()] if len(levels) else []
+    places = [slice(start, stop) for start, stop in zip(starts, [*starts[1:], len(levels)], strict=True)]
+    orders = [np.argsort(away[place], kind="stable") + place.start for place in places]
+    order = np.concatenate([np.empty(0, dtype=np.int64), *orders])
+    return dict(zip(levels[starts].tolist(), places, strict=True)), order

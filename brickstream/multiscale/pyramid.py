@@ -207,6 +207,13 @@ class Pyramid:
         shapes.flags.writeable = False
         return shapes
 
+    @cached_property
+    def chunk_shapes(self) -> IntArray:
+        """Pixels of a chunk of each level, ndarray of shape (levels, ndim), int64, read-only."""
+        shapes = np.array([level.chunks for level in self.levels], dtype=np.int64)
+        shapes.flags.writeable = False
+        return shapes
+
     def box(self, level: int = 0) -> FloatArray:
         """Box of a level in own coordinates: ndarray of shape (2, ndim), float64, half-open, with the outer edges."""
         scale, translation = self.scales[level], self.translations[level]

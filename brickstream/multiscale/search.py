@@ -22,6 +22,9 @@ from brickstream.multiscale.grids import Grids, cells, column_keys, distance, gr
 # So many times the bricks of the budget may be looked at one by one; more are looked at in boxes first.
 LISTED = 4
 ALWAYS_LISTED = 1024
+# A threshold is guessed for a budget this much larger, and lowered by so much more: from one that is too high the
+# search would have to begin anew.
+LARGER, LOWER = 1.25, 0.9
 
 BoolArray = NDArray[np.bool_]
 
@@ -69,14 +72,50 @@ class _Layer:
     until: FloatArray
     refined: FloatArray
 
-    def needed(self, threshold: float) -> _Layer:
-        """The bricks that are needed at a threshold."""
-        keep = self.until > threshold
-        if keep.all():
-            return self
-        arrays = self.bricks, self.start, self.stop
-        bricks, start, stop = (array.compress(keep, axis=1) for array in arrays)
-        return _Layer(self.level, bricks, start, stop, self.until[keep], self.refined[keep])
+
+@dataclass(frozen=True, eq=False)
+class _Taken:
+    """What final bricks take of the budget, at any threshold: the sum of all changes whose end is above it.
+
+    Attributes
+    ----------
+    ends, change : ndarray of shape (n,), float64
+        Bricks are needed until the threshold reaches an end (a change above zero), and refined, so not final, until it
+        reaches another one (below zero).
+    """
+
+    ends: FloatArray
+    change: FloatArray
+
+    def plus(self, ends: FloatArray, weight: float) -> _Taken:
+        """Add bricks with these ends."""
+        change = np.full(len(ends), weight)
+        if weight > 0 and len(ends):
+            # Bricks under the same one have the same end.
+            ends = np.sort(ends, kind="stable")
+            first = np.flatnonzero(ends[1:] != ends[:-1]) + 1
+            places = np.concatenate([[0], first, [len(ends)]])
+            ends, change = ends[places[:-1]], (places[1:] - places[:-1]) * weight
+        return _Taken(np.concatenate([self.ends, ends]), np.concatenate([self.change, change]))
+
+    def above(self, threshold: float) -> _Taken:
+        """Without the ends that have been reached."""
+        keep = self.ends > threshold
+        return _Taken(self.ends.compress(keep), self.change.compress(keep))
+
+    def at(self, threshold: float) -> float:
+        """What is taken at one threshold."""
+        return float(self.change.sum(where=self.ends > threshold))
+
+    def steps(self, threshold: float) -> tuple[FloatArray, FloatArray]:
+        """Each threshold above this one at which something changes, falling, and what is taken there."""
+        order = np.argsort(-self.ends, kind="stable")
+        ends, final = self.ends[order], np.cumsum(self.change[order])
+        places = np.flatnonzero((ends[1:] < ends[:-1]) & (ends[1:] > threshold))
+        return ends[places + 1], final[places]
+
+
+_NOTHING = _Taken(np.empty(0), np.empty(0))
 
 
 class Search:
@@ -100,53 +139,74 @@ class Search:
         self._listed = LISTED * limit / float(weights.min()) + ALWAYS_LISTED
         self._threshold = 0.0
         self._layers: list[_Layer] = []
+        self._taken = _NOTHING
+        self._above = Found(np.empty(0, np.int64), np.empty((len(grids.brick), 0), np.int64), np.empty(0, np.bool_))
 
     def run(self) -> Found:
         """Search."""
-        top = self._top()
-        levels, bricks = self._whole(top + 1)
-        layer, too_many = self._first(top)
-        if too_many or len(layer.until) * self.weights[top] > self.limit:
+        grids = self.grids
+        reach = np.minimum(grids.scales * grids.brick, grids.extent[1] - grids.extent[0]).prod(axis=0)
+        guess = LOWER * self.detail.guess(grids.region, reach / self.weights, LARGER * self.limit)
+        found = self._descend(guess if guess > 1 else 0.0)
+        if guess > 1 and self._threshold == guess:
+            found = self._descend(0.0)
+        return found
+
+    def _descend(self, threshold: float) -> Found:
+        """What is needed at the lowest threshold that fits, from a given one on."""
+        self._threshold = threshold
+        weights = self.weights.tolist()
+        top, fits = self._top()
+        layer, too_many = (self._whole(top), False) if fits else self._first(top)
+        if too_many or len(layer.until) * weights[top] > self.limit:
             return self._nearest(layer)
-        coarsest = np.count_nonzero(levels == len(self.weights) - 1) * self.weights[-1]
-        self._layers.append(layer)
+        self._layers, self._taken = [layer], _NOTHING.plus(layer.until, weights[top])
         for level in range(top - 1, -1, -1):
-            low, high, until = self._children(level, self._layers[-1], coarsest)
+            parents = np.flatnonzero(layer.refined > self._threshold)
+            if not len(parents):
+                break
+            self._taken = self._taken.plus(layer.refined[parents], -weights[level + 1])
+            low, high, until = self._children(level, layer, parents)
             if not len(until):
                 break
             layer = self._layer(level, low, high, until)
-            self._raise(level, layer.until, coarsest)
-            self._layers = [it.needed(self._threshold) for it in (*self._layers, layer)]
-        return self._found(levels, bricks)
+            self._taken = self._raise(level, layer.until)
+            self._layers.append(layer)
+        return self._found()
 
-    def _top(self) -> int:
-        """The level to begin with.
+    def _top(self) -> tuple[int, bool]:
+        """The level to begin with, and whether its window and those of all coarser levels fit the budget.
 
-        Where one level is needed everywhere, the finest one that fits the budget together with all coarser ones: those
-        need not be walked through, since every brick of them is refined.
+        Where one level is needed everywhere, it is the finest for which they do: all bricks of the coarser levels are
+        refined, and need not be walked through.
         """
-        last = len(self.weights) - 1
-        if self.detail.target is None:
-            return last
         windows = (self.grids.high - self.grids.low + 1.0).prod(axis=0) * self.weights
         fits = np.flatnonzero(np.cumsum(windows[::-1])[::-1] <= self.limit)
-        return max(self.detail.target, int(fits[0])) if len(fits) else last
+        last = len(self.weights) - 1
+        if not len(fits) or self.detail.target is None:
+            return last, len(fits) > 0
+        return max(self.detail.target, int(fits[0])), True
 
-    def _whole(self, level: int) -> tuple[IntArray, IntArray]:
-        """Every brick in view of a level and all coarser ones: their levels and indices, coarsest first."""
-        levels = np.arange(len(self.weights) - 1, level - 1, -1)
+    def _whole(self, top: int) -> _Layer:
+        """The bricks in view of a level; those of all coarser ones are noted as its stand-ins."""
+        levels = np.arange(len(self.weights) - 1, top - 1, -1)
         owner, bricks = points(self.grids.low[:, levels], self.grids.high[:, levels])
         levels = levels[owner]
-        seen = self.grids.look(levels, bricks, bricks)
-        return levels.compress(seen), bricks.compress(seen, axis=1)
+        start, stop = self.grids.reach(levels, bricks, bricks)
+        seen = self.grids.region.overlaps(start.T, stop.T)
+        levels = levels.compress(seen)
+        bricks, start, stop = (array.compress(seen, axis=1) for array in (bricks, start, stop))
+        count = np.count_nonzero(levels > top)
+        self._above = Found(levels[:count], bricks[:, :count], np.zeros(count, dtype=bool))
+        until = np.full(len(levels) - count, np.inf)
+        return self._made(top, bricks[:, count:], start[:, count:], stop[:, count:], until)
 
     def _first(self, level: int) -> tuple[_Layer, bool]:
-        """The bricks in view of the level to begin with, and whether there are more of them than can be listed."""
+        """The bricks in view of a level, and whether there are more than can be listed: then the nearest to the focus."""
         low, high, too_many = self.grids.low[:, level, None], self.grids.high[:, level, None], False
-        one = np.array([level])
         while cells(low, high) > self._listed:
             low, high = _halves(low, high)
-            start, stop = self.grids.reach(one, low, high)
+            start, stop = self.grids.reach(np.array([level]), low, high)
             keep = np.flatnonzero(self.grids.region.overlaps(start.T, stop.T))
             if len(keep) > self._listed:
                 away = distance(self.grids.focus, start[:, keep], stop[:, keep])
@@ -155,82 +215,83 @@ class Search:
         return self._layer(level, low, high, np.full(low.shape[1], np.inf)), too_many
 
     def _nearest(self, layer: _Layer) -> Found:
-        count = max(1, int(self.limit // self.weights[layer.level]))
+        """As many bricks of a level as fit."""
         away = distance(self.grids.focus, layer.start, layer.stop)
-        bricks = layer.bricks[:, np.argsort(away, kind="stable")[:count]]
-        count = bricks.shape[1]
-        return Found(np.full(count, layer.level), bricks, np.ones(count, dtype=bool), partial=True)
+        nearest = np.argsort(away, kind="stable")[: max(1, int(self.limit // self.weights[layer.level]))]
+        levels = np.full(len(nearest), layer.level)
+        return Found(levels, layer.bricks[:, nearest], np.ones(len(nearest), dtype=bool), partial=True)
 
-    def _children(self, level: int, above: _Layer, coarsest: float) -> tuple[IntArray, IntArray, FloatArray]:
+    def _children(self, level: int, above: _Layer, parents: IntArray) -> tuple[IntArray, IntArray, FloatArray]:
         """Boxes of bricks (both ends inclusive) under those that are refined, few enough to be listed."""
-        parents = above.refined > self._threshold
-        until = above.refined[parents]
+        until = above.refined.take(parents)
         window = self.grids.low[:, level, None], self.grids.high[:, level, None]
-        one_for_all = self.detail.target is not None and len(until) > 0
+        one_for_all = self.detail.target is not None
         if one_for_all and cells(*window) <= self._listed:
             return *window, until[:1]
-        corners = above.start.compress(parents, axis=1), above.stop.compress(parents, axis=1)
-        low, high = self.grids.under(level, *corners)
+        low, high = self.grids.under(level, above.start.take(parents, axis=1), above.stop.take(parents, axis=1))
         if one_for_all and cells(low, high) > self._listed:
             low, high, until = *window, until[:1]
         while cells(low, high) > self._listed:
             low, high, until = _halves(low, high, until)
-            keep = self.grids.look(np.array([level]), low, high)
-            self._raise(level, until[keep], coarsest)
-            keep &= until > self._threshold
-            low, high, until = low[:, keep], high[:, keep], until[keep]
+            seen = self.grids.look(np.array([level]), low, high)
+            self._raise(level, until[seen])
+            seen &= until > self._threshold
+            low, high, until = low[:, seen], high[:, seen], until[seen]
         return low, high, until
 
     def _layer(self, level: int, low: IntArray, high: IntArray, until: FloatArray) -> _Layer:
         """Those of the bricks in boxes that are in view, each once."""
         owner, bricks = points(low, high)
-        until = until.take(owner)
         start, stop = self.grids.reach(np.array([level]), bricks, bricks)
         seen = np.flatnonzero(self.grids.region.overlaps(start.T, stop.T))
-        if low.shape[1] > 1:
+        most = until.take(owner.take(seen))
+        if low.shape[1] > 1 and not self.grids.nested[level]:
             order, starts = groups(column_keys(bricks.take(seen, axis=1)))
-            seen = seen[order]
-            most = np.maximum.reduceat(until[seen], starts) if len(seen) else until[seen]
-            seen = seen[starts]
-        else:
-            most = until[seen]
-        bricks, start, stop = (array.take(seen, axis=1) for array in (bricks, start, stop))
-        return _Layer(level, bricks, start, stop, most, np.minimum(most, self.detail.errors(level, start, stop)))
+            if len(starts) < len(seen):
+                most = np.maximum.reduceat(most.take(order), starts)
+                seen = seen[order[starts]]
+        return self._made(level, *(array.take(seen, axis=1) for array in (bricks, start, stop)), most)
 
-    def _raise(self, level: int, until: FloatArray, coarsest: float) -> None:
-        """Raise the threshold until the bricks fit, were those of `level`, needed below `until`, all final."""
-        weight, layers = self.weights, self._layers
-        sizes = [len(it.until) for it in layers]
-        total = sum(float(weight[it.level]) * size for it, size in zip(layers, sizes, strict=True))
-        if total + weight[level] * len(until) <= self.limit:
-            return
-        weights = [float(weight[it.level]) for it in layers]
-        counts = [*weights, float(weight[level]), *(-weight for weight in weights)]
-        ends = np.concatenate([*(it.until for it in layers), until, *(it.refined for it in layers)])
-        counts = np.repeat(counts, [*sizes, len(until), *sizes])
-        live = ends > self._threshold
-        ends, counts = ends[live], counts[live]
-        order = np.argsort(-ends, kind="stable")
-        ends = ends[order]
-        final = np.cumsum(counts[order])
-        if layers[0].level == len(weight) - 1:
-            refined = np.sort(layers[0].refined)
-            cover = (len(refined) - np.searchsorted(refined, ends)) * weight[-1]
-        else:
-            cover = np.full(len(ends), coarsest)
-        # Just below an end, everything that ends there or later is needed; where a cover saves nothing, there is none.
-        too_many = final + np.where(cover < final, cover, 0.0) > self.limit
-        too_many[:-1] &= ends[:-1] != ends[1:]
-        worst = np.flatnonzero(too_many)
-        if len(worst):
-            self._threshold = float(ends[worst[0]])
+    def _made(self, level: int, bricks: IntArray, start: FloatArray, stop: FloatArray, until: FloatArray) -> _Layer:
+        errors = self.detail.errors(level, start, stop)
+        return _Layer(level, bricks, start, stop, until, np.minimum(until, errors))
 
-    def _found(self, levels: IntArray, bricks: IntArray) -> Found:
-        """What is needed at the threshold, after bricks that are all refined."""
-        every = [levels, *(np.full(len(it.until), it.level) for it in self._layers)]
-        final = [np.zeros(len(levels), dtype=bool), *(it.refined <= self._threshold for it in self._layers)]
-        bricks = np.concatenate([bricks, *(it.bricks for it in self._layers)], axis=1)
-        return Found(np.concatenate(every), bricks, np.concatenate(final))
+    def _raise(self, level: int, until: FloatArray) -> _Taken:
+        """Raise the threshold until the bricks fit, were those of `level`, needed below `until`, all final.
+
+        Returns what is taken of the budget from that threshold on.
+        """
+        taken = self._taken.plus(until, float(self.weights[level]))
+        now = taken.at(self._threshold)
+        if now + self._cover(np.array([self._threshold]), np.array([now]))[0] > self.limit:
+            thresholds, final = taken.steps(self._threshold)
+            fits = np.flatnonzero(final + self._cover(thresholds, final) <= self.limit)
+            self._threshold = float(thresholds[fits[-1]])
+        return taken.above(self._threshold)
+
+    def _cover(self, thresholds: FloatArray, final: FloatArray) -> FloatArray:
+        """What the coarsest stand-ins take of the budget at some thresholds; nothing where they save nothing."""
+        last = len(self.weights) - 1
+        if self._layers[0].level == last:
+            refined = np.sort(self._layers[0].refined)
+            cover = (len(refined) - refined.searchsorted(thresholds, side="right")) * self.weights[last]
+        else:
+            cover = np.full(len(thresholds), np.count_nonzero(self._above.levels == last) * self.weights[last])
+        return np.where(cover < final, cover, 0.0)
+
+    def _found(self) -> Found:
+        """What is needed at the threshold."""
+        counts = [len(it.until) for it in self._layers]
+        until = np.concatenate([it.until for it in self._layers])
+        refined = np.concatenate([it.refined for it in self._layers])
+        levels = np.repeat([it.level for it in self._layers], counts)
+        bricks = np.concatenate([it.bricks for it in self._layers], axis=1)
+        needed = np.flatnonzero(until > self._threshold)
+        return Found(
+            np.concatenate([self._above.levels, levels[needed]]),
+            np.concatenate([self._above.bricks, bricks.take(needed, axis=1)], axis=1),
+            np.concatenate([self._above.final, refined[needed] <= self._threshold]),
+        )
 
 
 def _halves(low: IntArray, high: IntArray, *values: FloatArray) -> tuple[NDArray[Any], ...]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from vispy.color import Colormap
 
-from brickstream.multiscale import Camera, Plan, Pyramid, View
+from brickstream.multiscale import Axis, Camera, Level, Plan, Pyramid, View
 from brickstream.render import OffscreenView, draw_dense
 from brickstream.render.page_table import LEVEL, SLOT
 from brickstream.render.sink import BrickSink
@@ -146,3 +146,32 @@ def test_a_smooth_volume_looks_as_at_its_finest_level(kit) -> None:
     dense = draw_dense(smooth, view, level.scale, level.translation, **look)
     assert dense[..., :3].max() > 60
     assert np.abs(picture.astype(int) - dense).mean() < 1.0
+
+
+@pytest.mark.parametrize("method", ["mip", "minip"])
+def test_what_lies_very_far_behind_the_focus_is_drawn(kit, method: str) -> None:
+    n, count = 1 << 20, 15
+    levels = tuple(
+        Level(str(k), (n >> k,) * 3, np.dtype(np.uint8), (64,) * 3, (2.0**k,) * 3, (2.0**k / 2 - 0.5,) * 3)
+        for k in range(count)
+    )
+    pyramid = Pyramid("huge", tuple(Axis(c, "space") for c in "zyx"), levels)
+    view = View.volume(pyramid, canvas=(64, 48), zoom=1.0, camera=Camera(20, 15, fov=50))
+    # Along y, where the camera looks to; the volume's far faces lie beyond the far plane.
+    best = n / 2 + 100_000.0
+
+    def read(k: int, at: tuple[slice, ...]) -> np.ndarray:
+        y = np.arange(at[1].start, at[1].stop) * 2.0**k + 2.0**k / 2 - 0.5
+        value = np.where(np.abs(y - best) < 30_000, 200 if method == "mip" else 50, 120).astype(np.uint8)
+        return np.broadcast_to(value[None, :, None], [s.stop - s.start for s in at])
+
+    with OffscreenView((64, 48), max_gpu_bytes=1 << 27, clim=(0, 255), method=method) as screen:
+        screen.show(view)
+        plan = kit.plan_for(screen.sink, pyramid, view)
+        screen.sink.begin(1, plan)
+        for update in kit.updates(plan, read, 1):
+            screen.sink.put(update)
+        screen.sink.complete(1)
+        picture = screen.draw()[..., 0]
+        assert 0 in screen.sink.shown_levels()
+    assert (np.abs(picture.astype(int) - (200 if method == "mip" else 50)) <= 2).mean() > 0.9

@@ -72,5 +72,6 @@ void main() {
         discard;
     vec4 point = $to_document(vec4(place_of(depth_at), 1.0));
     // A point at the near plane can round to behind the eye.
-    gl_FragDepth = point.w > 0.0 ? clamp((point.z / point.w + 1.0) / 2.0, 0.0, 0.9999999) : 0.0;
+    // What is far away must stay in front of nothing, in a depth buffer of 16 bits too.
+    gl_FragDepth = point.w > 0.0 ? clamp((point.z / point.w + 1.0) / 2.0, 0.0, 0.99998) : 0.0;
 }

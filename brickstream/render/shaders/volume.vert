@@ -9,4 +9,7 @@ void main() {
     v_near = $from_document(vec4(seen.xy, -seen.w, seen.w));
     v_far = $from_document(vec4(seen.xy, seen.w, seen.w));
     gl_Position = $transform(vec4(a_position, 1.0));
+    // Rays start on the far faces: these must not be clipped away where they lie beyond the far plane. The fragment
+    // writes its own depth.
+    gl_Position.z = 0.0;
 }

@@ -1,0 +1,174 @@
+"""The JSON schemas of the specification, as ngff-zarr's wheel carries them, say the same as our reader.
+
+Where they do not, the text of the specification decides: docs/conformance.md has the clause for each rule below.
+"""
+
+import copy
+import json
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clauses import RULES, Rule, axis, image, level, plate, wrapped
+from documents import KEYS, KINDS, changed, documents, places
+from hypothesis import given
+from hypothesis import strategies as st
+from suites import folder
+
+from brickstream.errors import MetadataError
+from brickstream.multiscale import read_document
+
+jsonschema = pytest.importorskip("jsonschema")
+referencing = pytest.importorskip("referencing")
+
+BESIDE = {("omero",), ("ome", "omero"), ("ome", "version")}
+PACKAGE = "ngff_zarr-0.50.0.wheel"
+TEXT = Path(__file__).parents[2] / "docs" / "conformance.md"
+OLD = ("image", "plate", "well")
+SCHEMAS = [(version, kind) for version in ("0.1", "0.2", "0.3") for kind in OLD]
+SCHEMAS += [(version, kind) for version in ("0.4", "0.5") for kind in KINDS]
+
+
+@cache
+def schemas() -> dict[tuple[str, str], Any]:
+    """Validators by version and kind; what they refer to is in the wheel too, and nothing else is looked for."""
+    root = folder(PACKAGE) / "ngff_zarr" / "spec"
+    found = {(p.parts[-3], p.stem): json.loads(p.read_text()) for p in sorted(root.glob("*/schemas/*.schema"))}
+    resources = [(s["$id"], referencing.Resource.from_contents(s)) for s in found.values() if "$schema" in s]
+    registry = referencing.Registry().with_resources(resources)
+    return {
+        key: jsonschema.Draft202012Validator(schema, registry=registry)
+        for key, schema in found.items()
+        if key in SCHEMAS
+    }
+
+
+def accepts(version: str, kind: str, document: dict[str, Any]) -> bool:
+    return bool(schemas()[version, kind].is_valid(document))
+
+
+def refused(document: dict[str, Any]) -> MetadataError | None:
+    try:
+        read_document(document)
+    except MetadataError as error:
+        return error
+    return None
+
+
+def unnumbered(text: str) -> str:
+    return re.sub(r"\d+", "N", text)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.version} {rule.text} {rule.where}")
+def test_each_rule_beyond_the_schemas_is_one_and_has_its_clause(rule: Rule) -> None:
+    assert accepts(rule.version, rule.kind, rule.example)
+    error = refused(rule.example)
+    assert error is not None
+    assert rule.explains(error), error
+    assert f"`{unnumbered(error.rule)}`" in unnumbered(TEXT.read_text(encoding="utf-8")), "not in docs/conformance.md"
+
+
+def unquirked(document: dict[str, Any]) -> dict[str, Any]:
+    """The same document without what the schemas of 0.4 and 0.5 misjudge: axes that say null, or nothing, of a type.
+
+    A null counts there as an unknown type or unit, and an axis without a type is counted as one of space.
+    """
+    document = copy.deepcopy(document)
+    entries = document.get("ome", document)["multiscales"]
+    for found in [item for entry in entries for item in entry["axes"]]:
+        if found.get("type") is None:
+            found["type"] = usual(found["name"])
+        if found.get("unit") is None:
+            found.pop("unit", None)
+    return document
+
+
+def usual(name: object) -> str:
+    return {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}.get(str(name), "custom")
+
+
+@pytest.mark.parametrize(
+    "axes",
+    [
+        [axis("y", "space") | {"unit": None}, axis("x", "space")],
+        [{"name": "angle", "type": None}, axis("y", "space"), axis("x", "space")],
+        [{"name": "angle"}, axis("z", "space"), axis("y", "space"), axis("x", "space")],
+    ],
+)
+def test_what_the_schemas_misjudge_is_accepted(axes: list[dict[str, Any]]) -> None:
+    document = image(axes=axes, datasets=[level("0", [1.0] * len(axes))])
+    assert not accepts("0.4", "image", document)
+    assert refused(document) is None
+    assert accepts("0.4", "image", unquirked(document))
+
+
+def compare(version: str, kind: str, document: dict[str, Any]) -> None:
+    """Assert that schema and reader say the same, or what they differ in is listed."""
+    error = refused(document)
+    if accepts(version, kind, document):
+        assert error is None or any(rule.explains(error) for rule in RULES), f"refused: {error}\n{json.dumps(document)}"
+    elif error is None:
+        assert kind == "image", f"accepted: {json.dumps(document)}"
+        assert accepts(version, kind, unquirked(document)), f"accepted: {json.dumps(document)}"
+
+
+def open_to_change(document: dict[str, Any]) -> list[tuple[str | int, ...]]:
+    """Places inside the object that the schema is about; another key or version would make it one of another schema."""
+    return [
+        place
+        for place in places(document)
+        if place in BESIDE or (KEYS & set(place[:-1]) and place[-1] != "version") or "omero" in place[:-1]
+    ]
+
+
+@pytest.mark.parametrize(("version", "kind"), SCHEMAS)
+@given(data=st.data())
+@pytest.mark.oracle
+def test_schema_and_reader_say_the_same(version: str, kind: str, data: st.DataObject) -> None:
+    document = data.draw(documents(kind, version))
+    assert accepts(version, kind, document), "the strategy makes valid documents"
+    assert refused(document) is None
+    for _ in range(data.draw(st.integers(1, 2))):
+        allowed = open_to_change(document)
+        if allowed:
+            document = data.draw(changed(document, allowed))
+    compare(version, kind, document)
+
+
+CONTENTS: dict[str, tuple[str, Any]] = {
+    "image": ("multiscales", image()["multiscales"]),
+    "plate": ("plate", plate()["plate"]),
+    "well": ("well", {"images": [{"path": "0"}]}),
+    "label": ("image-label", {}),
+    "bf2raw": ("bioformats2raw.layout", 3),
+    "ome": ("series", ["0"]),
+}
+# Before 0.5, what bioformats2raw writes says no version.
+VERSIONED = [(version, kind) for version, kind in SCHEMAS if version == "0.5" or kind not in ("bf2raw", "ome")]
+
+
+@pytest.mark.parametrize(("version", "kind"), VERSIONED)
+@pytest.mark.parametrize("wrong", ["foo", None, 0.4, "0.9"])
+def test_an_unknown_version_is_refused_by_both(version: str, kind: str, wrong: object) -> None:
+    key, inner = CONTENTS[kind]
+    if version == "0.5":
+        document = {"ome": {key: inner, "version": wrong}}
+    else:
+        document = {key: [inner[0] | {"version": wrong}] if kind == "image" else inner | {"version": wrong}}
+    assert not accepts(version, kind, document)
+    assert refused(document) is not None
+
+
+def test_what_makes_a_document_one_of_its_kind_is_asked_for() -> None:
+    """A key that is missing altogether makes a document of another kind, or of none: no image is found in it."""
+    assert not accepts("0.5", "image", {"ome": {"version": "0.5"}})
+    assert read_document({"ome": {"version": "0.5"}}).images == ()
+    assert not accepts("0.5", "image", wrapped(image())["ome"])
+    for version in ("0.1", "0.4"):
+        assert not accepts(version, "image", {})
+
+
+def test_no_schema_is_missing() -> None:
+    assert set(schemas()) == set(SCHEMAS)

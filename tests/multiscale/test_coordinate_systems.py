@@ -1,0 +1,195 @@
+"""Coordinate systems of OME-NGFF 0.6 and the ways between them."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rfc5 import Json, by_dimension, matrix, sequence, step, system
+
+from brickstream.errors import MetadataError
+from brickstream.multiscale import Affine
+from brickstream.multiscale.ome_graph import CoordinateGraph, Node
+from brickstream.multiscale.ome_v06 import read_scene
+
+
+def scene(systems: list[Json], *steps: Json) -> CoordinateGraph:
+    return read_scene({"coordinateSystems": systems, "coordinateTransformations": list(steps)}, "ome.scene")
+
+
+def test_transformations_are_walked_both_ways() -> None:
+    graph = scene(
+        [system("a", "ji"), system("b"), system("c", "vu")],
+        step("a", "b", type="scale", scale=[2, 4]),
+        step({"name": "c"}, {"name": "b"}, type="translation", translation=[1, 1]),
+    )
+    there = graph.between("a", "c")
+    assert matrix(there) == [[2, 0, -1], [0, 4, -1]]
+    assert there.inputs == ("j", "i")
+    assert there.outputs == ("v", "u")
+    assert matrix(graph.between("c", "a")) == [[0.5, 0, 0.5], [0, 0.25, 0.25]]
+    assert graph.between("b", "b") == Affine.identity("yx")
+
+
+def test_the_inverse_that_is_given_is_taken() -> None:
+    given_inverse = {"type": "translation", "translation": [10, 10]}
+    both = {"type": "bijection", "forward": {"type": "translation", "translation": [1, 1]}, "inverse": given_inverse}
+    graph = scene([system("a"), system("b")], step("a", "b", **both))
+    assert graph.between("a", "b").offset.tolist() == [1, 1]
+    assert graph.between("b", "a").offset.tolist() == [10, 10]
+    inside = sequence({"type": "scale", "scale": [2, 2]}, both)
+    graph = scene([system("a"), system("b")], step("a", "b", **inside))
+    assert matrix(graph.between("a", "b")) == [[2, 0, 1], [0, 2, 1]]
+    assert matrix(graph.between("b", "a")) == [[0.5, 0, 5], [0, 0.5, 5]]
+    one_axis = {
+        "type": "bijection",
+        "forward": {"type": "scale", "scale": [2]},
+        "inverse": {"type": "translation", "translation": [3]},
+    }
+    parts = by_dimension((one_axis, [1], [0]), ({"type": "scale", "scale": [4]}, [0], [1]))
+    graph = scene([system("a"), system("b")], step("a", "b", **parts))
+    assert matrix(graph.between("a", "b")) == [[0, 2, 0], [4, 0, 0]]
+    assert matrix(graph.between("b", "a")) == [[0, 0.25, 0], [1, 0, 3]]
+
+
+def test_the_shortest_way_is_taken() -> None:
+    graph = scene(
+        [system(name) for name in "abcd"],
+        step("a", "b", type="scale", scale=[2, 2]),
+        step("b", "c", type="scale", scale=[2, 2]),
+        step("c", "d", type="scale", scale=[2, 2]),
+        step("d", "a", type="scale", scale=[5, 5]),
+    )
+    assert graph.between("a", "d").scales == pytest.approx([0.2, 0.2])
+    assert graph.between("a", "c").scales == pytest.approx([4, 4])
+
+
+def test_names_that_point_at_each_other_end() -> None:
+    graph = scene([system("a"), system("b")], step("a", "b"), step("b", "a"), step("a", "a"), step("b", "b"))
+    assert graph.between("a", "b") == Affine.identity("yx")
+
+
+def test_systems_of_other_groups_are_told_apart() -> None:
+    def tile(i: int) -> Json:
+        return {"path": f"tile_{i}", "name": "physical"}
+
+    graph = scene(
+        [system("world")],
+        *(step(tile(i), {"name": "world"}, type="translation", translation=[0, 348 * i]) for i in range(3)),
+        step(tile(2), {"path": "view", "name": "physical"}),
+    )
+    between = graph.between(Node("physical", "tile_0"), Node("physical", "tile_2"))
+    assert between.offset.tolist() == [0, -696]
+    assert between.inputs == ("dim_0", "dim_1")
+    assert graph.between(Node("physical", "view"), "world").offset.tolist() == [0, 696]
+    with pytest.raises(MetadataError, match="axes are known"):
+        graph.between(Node("physical", "tile_2"), Node("physical", "view"))
+
+
+def test_a_way_that_cannot_be_walked_is_no_way() -> None:
+    flat = {"type": "affine", "affine": [[1, 1, 0], [1, 1, 0]]}
+    graph = scene(
+        [system(name) for name in "abcd"],
+        step("a", "b", **flat),
+        step("b", "c", type="displacements", path="field"),
+    )
+    assert matrix(graph.between("a", "b")) == [[1, 1, 0], [1, 1, 0]]
+    with pytest.raises(MetadataError, match="inverted"):
+        scene([system("a"), system("b")], step("a", "b", **flat)).between("b", "a")
+    with pytest.raises(MetadataError, match="linear"):
+        graph.between("b", "c")
+    with pytest.raises(MetadataError, match="lead there"):
+        scene([system(name) for name in "abd"], step("a", "b")).between("a", "d")
+    with pytest.raises(MetadataError, match="one of a, b") as caught:
+        scene([system("a"), system("b")], step("a", "b")).between("potato", "a")
+    assert caught.value.path == "ome.scene.coordinateSystems"
+
+
+def test_numbers_that_overflow_on_the_way_are_refused() -> None:
+    huge: Json = {"type": "scale", "scale": [1e300, 1e300]}
+    graph = scene([system(name) for name in "abc"], step("a", "b", **huge), step("b", "c", **huge))
+    with pytest.raises(MetadataError, match="finite"):
+        graph.between("a", "c")
+
+
+WRONG_SCENES: dict[str, tuple[Json, str]] = {
+    "no object": ([], "ome.scene"),
+    "no transformations": ({"coordinateSystems": [system("a")]}, "ome.scene.coordinateTransformations"),
+    "an empty list": ({"coordinateTransformations": []}, "ome.scene.coordinateTransformations"),
+    "a system twice": (
+        {"coordinateSystems": [system("a"), system("a")], "coordinateTransformations": [step("a", "a")]},
+        "ome.scene.coordinateSystems[1].name",
+    ),
+    "a system without a name": (
+        {"coordinateSystems": [{"axes": []}], "coordinateTransformations": []},
+        "ome.scene.coordinateSystems[0].name",
+    ),
+    "a system without axes": (
+        {"coordinateSystems": [{"name": "a"}], "coordinateTransformations": []},
+        "ome.scene.coordinateSystems[0].axes",
+    ),
+    "an axis twice": (
+        {"coordinateSystems": [system("a", "xx")], "coordinateTransformations": []},
+        "ome.scene.coordinateSystems[0].axes",
+    ),
+    "an unknown system": (
+        {"coordinateSystems": [system("a")], "coordinateTransformations": [step("a", {"name": "b"})]},
+        "ome.scene.coordinateTransformations[0].output.name",
+    ),
+    "an unknown system by its name alone": (
+        {"coordinateSystems": [system("a")], "coordinateTransformations": [step("b", "a")]},
+        "ome.scene.coordinateTransformations[0].input",
+    ),
+    "no input": (
+        {"coordinateSystems": [system("a")], "coordinateTransformations": [{"type": "identity", "output": "a"}]},
+        "ome.scene.coordinateTransformations[0].input",
+    ),
+    "a group outside": (
+        {
+            "coordinateSystems": [system("a")],
+            "coordinateTransformations": [step({"name": "b", "path": "../other"}, "a")],
+        },
+        "ome.scene.coordinateTransformations[0].input.path",
+    ),
+    "other axes": (
+        {
+            "coordinateSystems": [system("a"), system("b", "zyx")],
+            "coordinateTransformations": [step("a", "b", type="scale", scale=[1, 1])],
+        },
+        "ome.scene.coordinateTransformations[0]",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_SCENES)
+def test_a_scene_that_is_wrong_is_refused_with_its_place(case: str) -> None:
+    value, path = WRONG_SCENES[case]
+    with pytest.raises(MetadataError) as caught:
+        read_scene(value, "ome.scene")
+    assert caught.value.path.startswith(path)
+
+
+@given(st.data())
+def test_any_way_through_a_graph_agrees_with_any_other(data: st.DataObject) -> None:
+    """Systems with known places in one world: whatever transformations connect them, maps come out as they must."""
+    count = data.draw(st.integers(2, 6))
+    random = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    places = [
+        Affine("ab", "yx", random.normal(size=(2, 2)) + 3 * np.eye(2), random.normal(size=2)) for _ in range(count)
+    ]
+    steps = []
+    for b in range(1, count):
+        a = data.draw(st.integers(0, b - 1))
+        a, b = (b, a) if data.draw(st.booleans()) else (a, b)
+        between = places[b].inverse() @ places[a]
+        steps.append(step(f"s{a}", f"s{b}", type="affine", affine=matrix(between)))
+    graph = scene([system(f"s{i}", "ab") for i in range(count)], *data.draw(st.permutations(steps)))
+    start, end = data.draw(st.integers(0, count - 1)), data.draw(st.integers(0, count - 1))
+    want = places[end].inverse() @ places[start]
+    got = graph.between(f"s{start}", f"s{end}")
+    np.testing.assert_allclose(matrix(got), matrix(want), rtol=1e-9, atol=1e-9)
+
+
+def test_a_mosaic_of_many_tiles_is_quick_to_read() -> None:
+    steps = [step({"path": f"{i}", "name": "p"}, "world", type="translation", translation=[i, 0]) for i in range(2000)]
+    graph = scene([system("world")], *steps)
+    assert graph.between(Node("p", "1999"), Node("p", "0")).offset.tolist() == [1999, 0]
