@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 SETUP = @$(PYTHON) tools/setup_env.py --venv $(VENV)
+# What tests of conformance read: fetched once, into the environment.
+FETCH = @$(PYTHON) tools/fetch_conformance.py --venv $(VENV)
 PYTEST = $(BIN)/python -m pytest
 
 SCREEN := $(DISPLAY)$(WAYLAND_DISPLAY)
@@ -33,6 +35,7 @@ demo: ## stream the sample images and write pictures to demo-out/
 test: ## run the tests that need no display (ARGS="-k name" goes to pytest)
 	$(call need,python gl)
 	$(SETUP) dev samples
+	$(FETCH)
 	@$(PYTEST) -m "not hosts and not slow" $(ARGS)
 
 test-hosts: ## run the tests that need Qt and a display (xvfb-run where there is none)
@@ -57,6 +60,7 @@ wheel-smoke: ## build the wheel and use it from an empty folder
 oracle: ## compare with naive models at length (the short form is in make test)
 	$(call need,python gl)
 	$(SETUP) dev samples
+	$(FETCH)
 	@$(PYTEST) -m oracle --hypothesis-profile=long --timeout=1800 $(ARGS)
 
 soak: ## run the endurance tests at length (the short form is in make test)

@@ -8,6 +8,7 @@ an error only after :func:`redact`.
 from __future__ import annotations
 
 import reprlib
+from collections.abc import Sequence
 from urllib.parse import urlsplit, urlunsplit
 
 
@@ -38,6 +39,13 @@ def _shown(value: object) -> str:
         return _SHORT.repr(value)
     except (ValueError, RecursionError):  # an integer of thousands of digits; a value that contains itself
         return f"a value of type {type(value).__name__}"
+
+
+def some_of(names: Sequence[str], most: int = 5) -> str:
+    """Name the first of many, for a message of one line."""
+    texts = (name if name.isprintable() else repr(name) for name in names[:most])
+    shown = ", ".join(text if len(text) <= 80 else f"{text[:77]}..." for text in texts)
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
 
 
 class BrickstreamError(Exception):
@@ -78,6 +86,29 @@ class AccessDeniedError(StoreError, PermissionError):
 
 class TimedOutError(StoreError, TimeoutError):
     """Something took longer than the limit that was set for it."""
+
+
+class TooLongError(StoreError):
+    """A document with more bytes than are taken: nothing that describes an image is that long."""
+
+
+class CollectionError(BrickstreamError, ValueError):
+    """Several images where one was asked for: a plate, a well, a list of labels or of series.
+
+    Parameters
+    ----------
+    what : str
+        What is there, such as ``"a plate with 96 wells, not one image"``.
+    where : str
+        The collection, as a redacted URL or a path.
+    choices : tuple of str
+        Paths to choose from, from the collection's; the first of them are in the message.
+    """
+
+    def __init__(self, what: str, where: str, choices: tuple[str, ...]) -> None:
+        self.choices = choices
+        first = some_of(choices, 1).partition(" and ")[0]
+        super().__init__(what, where, f"choose one: {some_of(choices)}; add it to the URL, or say --image {first}")
 
 
 class MetadataError(BrickstreamError, ValueError):

@@ -22,6 +22,8 @@ words = st.text("ab01 _", max_size=4)
 @st.composite
 def images(draw: st.DrawFn, version: str) -> Document:
     """Attributes of an image, without what is optional or with it; from 0.5 on not wrapped."""
+    if version >= "0.6":
+        return draw(placed_images())
     axes = draw(names)
     entry: Document = {"datasets": [{"path": f"s{k}"} for k in range(draw(st.integers(1, 3)))]}
     if version >= "0.3":
@@ -33,6 +35,10 @@ def images(draw: st.DrawFn, version: str) -> Document:
     if version == "0.1" and draw(st.booleans()):
         entry["metadata"] = {"method": "mean", "version": "1"}
     entry |= draw(st.fixed_dictionaries({}, optional={"name": words, "type": words, "extra": st.integers()}))
+    return _document(draw, entry)
+
+
+def _document(draw: st.DrawFn, entry: Document) -> Document:
     document: Document = {"multiscales": [entry]}
     if draw(st.booleans()):
         document["omero"] = {"channels": draw(st.lists(channels, max_size=2))}
@@ -58,6 +64,88 @@ channels = st.fixed_dictionaries(
     },
     optional={"label": words, "family": words, "active": st.booleans(), "extra": st.none()},
 )
+
+
+def steps(ndim: int, depth: int = 2) -> st.SearchStrategy[Document]:
+    """Transformations of RFC-5 between systems of as many axes, without their ends."""
+
+    def vectors(least: float) -> st.SearchStrategy[list[float]]:
+        return st.lists(st.floats(least, 9, width=16), min_size=ndim, max_size=ndim)
+
+    matrices = st.lists(
+        st.lists(st.integers(-3, 3), min_size=ndim + 1, max_size=ndim + 1), min_size=ndim, max_size=ndim
+    )
+    turn = [[0 if i != j else 1 for j in range(ndim)] for i in range(ndim)]
+    turn[0][:2], turn[1][:2] = [0.6, -0.8], [0.8, 0.6]
+    kinds = [
+        st.just({"type": "identity"}),
+        st.builds(lambda scale: {"type": "scale", "scale": scale}, vectors(0.5)),
+        st.builds(lambda offset: {"type": "translation", "translation": offset}, vectors(-9)),
+        st.builds(lambda matrix: {"type": "affine", "affine": matrix}, matrices),
+        st.sampled_from([{"type": kind, "path": "numbers"} for kind in ("affine", "rotation", "coordinates")]),
+        st.just({"type": "rotation", "rotation": turn}),
+        st.builds(lambda order: {"type": "mapAxis", "mapAxis": order}, st.permutations(range(ndim))),
+        st.sampled_from(
+            [
+                {"type": "displacements", "path": "field"},
+                {"type": "displacements", "path": "f", "interpolation": "cubic"},
+            ]
+        ),
+        st.just({"type": "projectAxis", "droppedInputs": [0], "createdOutputs": [ndim - 1]}),
+    ]
+    if depth == 0:
+        return st.one_of(kinds)
+    inner = steps(ndim, depth - 1)
+    whole = list(range(ndim))
+    return st.one_of(
+        *kinds,
+        st.builds(lambda one, two: {"type": "sequence", "transformations": [one, two]}, inner, inner),
+        st.builds(lambda one, two: {"type": "bijection", "forward": one, "inverse": two}, inner, inner),
+        st.builds(
+            lambda one, to: {
+                "type": "byDimension",
+                "transformations": [{"transformation": one, "inputAxes": whole, "outputAxes": to}],
+            },
+            inner,
+            st.permutations(whole),
+        ),
+    )
+
+
+def _system(name: str, axes: str) -> Document:
+    return {"name": name, "axes": [{"name": axis, "type": TYPES[axis]} for axis in axes]}
+
+
+@st.composite
+def placed_images(draw: st.DrawFn) -> Document:
+    """Attributes of an image with coordinate systems."""
+    axes = draw(names)
+    entry: Document = {"datasets": [], "coordinateSystems": [_system("physical", axes), _system("world", axes)]}
+    for k in range(draw(st.integers(1, 3))):
+        ends = {"input": {"path": f"s{k}"}, "output": {"name": "physical"}}
+        scale = {"type": "scale", "scale": [2**k] * len(axes)}
+        shift = {"type": "translation", "translation": [0.5] * len(axes)}
+        plain = {"type": "identity"} if k == 0 else scale
+        step = draw(st.sampled_from([scale, plain, {"type": "sequence", "transformations": [scale, shift]}]))
+        entry["datasets"].append({"path": f"s{k}", "coordinateTransformations": [copy.deepcopy(step) | ends]})
+    if draw(st.booleans()):
+        ends = {"input": {"name": "physical"}, "output": {"name": "world"}}
+        entry["coordinateTransformations"] = [draw(steps(len(axes))) | ends]
+    more = {"longName": words, "discrete": st.booleans(), "unit": words}
+    entry["coordinateSystems"][0]["axes"][0] |= draw(st.fixed_dictionaries({}, optional=more))
+    entry |= draw(st.fixed_dictionaries({}, optional={"name": words, "type": words, "extra": st.integers()}))
+    return _document(draw, entry)
+
+
+@st.composite
+def scenes(draw: st.DrawFn, version: str) -> Document:
+    """Attributes of a group whose images share a world."""
+    axes = draw(names)
+    scene: Document = {"coordinateSystems": [_system("world", axes)], "coordinateTransformations": []}
+    for i in range(draw(st.integers(1, 3))):
+        ends = {"input": {"name": "physical", "path": f"tile_{i}"}, "output": {"name": "world"}}
+        scene["coordinateTransformations"].append(draw(steps(len(axes))) | ends)
+    return {"scene": scene}
 
 
 @st.composite
@@ -110,8 +198,16 @@ def series(version: str) -> st.SearchStrategy[Document]:
     return st.lists(st.sampled_from(["0", "1", "a/b"]), max_size=3).map(lambda paths: {"series": paths})
 
 
-KINDS = {"image": images, "plate": plates, "well": wells, "label": labels, "bf2raw": layouts, "ome": series}
-KEYS = {"multiscales", "plate", "well", "image-label", "bioformats2raw.layout", "series"}
+KINDS = {
+    "image": images,
+    "plate": plates,
+    "well": wells,
+    "label": labels,
+    "bf2raw": layouts,
+    "ome": series,
+    "scene": scenes,
+}
+KEYS = {"multiscales", "plate", "well", "image-label", "bioformats2raw.layout", "series", "scene"}
 
 
 def documents(kind: str, version: str) -> st.SearchStrategy[Document]:

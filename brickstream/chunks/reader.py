@@ -1,4 +1,4 @@
-"""Bytes by key: over HTTP, from a folder, or from any Zarr store.
+"""Bytes by key: over HTTP or from a folder.
 
 A reader answers None where nothing is there, and raises where it cannot know. Everything runs on the event loop of the
 engine; what blocks runs in threads.
@@ -7,23 +7,24 @@ engine; what blocks runs in threads.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
-from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
-from urllib.request import url2pathname
+from typing import Protocol, runtime_checkable
+from urllib.parse import quote, urlsplit, urlunsplit
 
 import aiohttp
 from yarl import URL
 
-from brickstream.errors import AccessDeniedError, BrickstreamError, NotFoundError, StoreError, TimedOutError, redact
-
-if TYPE_CHECKING:
-    from zarr.abc.store import Store
+from brickstream.chunks.pages import MAX_PAGE, folders_in_page
+from brickstream.errors import AccessDeniedError, StoreError, TimedOutError, TooLongError, redact
 
 CONNECT_S = 20.0
 READ_S = 60.0
+# More folders than that are listed for nobody.
+MAX_NAMES = 1000
 _URL_SAFE = "%/:?@!$&'()*+,;=~"
 
 
@@ -42,7 +43,14 @@ class Span:
     length: int
 
 
-ByteRange = Suffix | Span
+@dataclass(frozen=True)
+class AtMost:
+    """All bytes of a value that has no more than `length`; a longer one is refused before it has been read."""
+
+    length: int
+
+
+ByteRange = Suffix | Span | AtMost
 
 
 @dataclass
@@ -95,7 +103,22 @@ class Reader(Protocol):
         ------
         AccessDeniedError, TimedOutError, StoreError
             If the answer is neither the bytes nor "not there".
+        TooLongError
+            If the value is longer than `span` allows.
         """
+
+
+@runtime_checkable
+class Lister(Protocol):
+    """A reader that may be able to say what there is."""
+
+    async def names(self, folder: str = "") -> tuple[str, ...]:
+        """Names of the folders in a folder, without their order; empty where it cannot be told."""
+
+
+def too_long(limit: int, where: str) -> TooLongError:
+    """Say that a document is longer than anything that describes an image."""
+    return TooLongError(f"longer than {limit:,} bytes", where, "nothing that describes an image is that long")
 
 
 class HttpReader:
@@ -122,7 +145,7 @@ class HttpReader:
     ) -> bytes | None:
         """Read over HTTP; see :meth:`Reader.read`. Cancelling closes the request."""
         where = f"{self.url}/{key}"
-        headers = {"Range": _range_header(span)} if span is not None else {}
+        headers = {} if span is None or isinstance(span, AtMost) else {"Range": _range_header(span)}
         self._traffic.requests += 1
         try:
             # Encoded already: yarl must not quote a pre-signed query a second time.
@@ -132,7 +155,7 @@ class HttpReader:
                     return None
                 _raise_for_status(status, where)
                 started()
-                body = await response.read()
+                body = await self._body(response, span, where)
         except TimeoutError as error:
             raise TimedOutError("no answer in time", where, "the server is slow or gone; try again") from error
         except aiohttp.ClientConnectorDNSError as error:
@@ -145,11 +168,36 @@ class HttpReader:
             raise StoreError("the answer broke off", where, "the connection was lost") from error
         except aiohttp.ClientError as error:
             raise StoreError(f"the request failed ({type(error).__name__})", where) from error
-        self._traffic.bytes_read += len(body)
         return _cut(body, span, status, where)
 
+    async def _body(self, response: aiohttp.ClientResponse, span: ByteRange | None, where: str) -> bytes:
+        """Take an answer, as much of it as is allowed."""
+        if not isinstance(span, AtMost):
+            body = await response.read()
+            self._traffic.bytes_read += len(body)
+            return body
+        promised, pieces = response.content_length or 0, bytearray()
+        if promised <= span.length:
+            async for piece in response.content.iter_any():
+                self._traffic.bytes_read += len(piece)
+                pieces += piece
+                if len(pieces) > span.length:
+                    break
+        if max(promised, len(pieces)) > span.length:
+            response.close()
+            raise too_long(span.length, where)
+        return bytes(pieces)
 
-def _range_header(span: ByteRange) -> str:
+    async def names(self, folder: str = "") -> tuple[str, ...]:
+        """Read the page that many servers make of a folder; see :meth:`Lister.names`."""
+        try:
+            page = await self.read(f"{folder}/" if folder else "", AtMost(MAX_PAGE))
+        except StoreError:
+            return ()  # a help for people, which most servers do not give
+        return folders_in_page(page or b"")
+
+
+def _range_header(span: Span | Suffix) -> str:
     if isinstance(span, Suffix):
         return f"bytes=-{span.length}"
     return f"bytes={span.start}-{span.start + span.length - 1}"
@@ -164,7 +212,7 @@ def _raise_for_status(status: int, where: str) -> None:
 
 def _cut(body: bytes, span: ByteRange | None, status: int, where: str) -> bytes:
     """Take the wanted part out of a whole answer: servers may ignore Range."""
-    if span is None:
+    if span is None or isinstance(span, AtMost):
         return body
     if status == 200:
         body = body[-span.length :] if isinstance(span, Suffix) else body[span.start : span.start + span.length]
@@ -201,59 +249,36 @@ class LocalReader:
                 if isinstance(span, Suffix):
                     file.seek(0, 2)
                     file.seek(max(0, file.tell() - span.length))
-                elif span is not None:
+                elif isinstance(span, Span):
                     file.seek(span.start)
-                body = file.read() if span is None else file.read(span.length)
+                body = file.read() if span is None else file.read(_most(span))
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
         except PermissionError as error:
             raise AccessDeniedError("access denied", str(path), "check the file's permissions") from error
         except OSError as error:
             raise StoreError(f"cannot be read ({error.strerror})", str(path)) from error
+        if isinstance(span, AtMost) and len(body) > span.length:
+            raise too_long(span.length, str(path))
         if isinstance(span, Span) and len(body) != span.length:
             raise StoreError(f"the file ends after {len(body)} of {span.length} bytes", str(path))
         return body
 
+    async def names(self, folder: str = "") -> tuple[str, ...]:
+        """Look which folders are there, a thousand at most; see :meth:`Lister.names`."""
+        return await asyncio.to_thread(self._names, self._root / folder)
 
-class StoreReader:
-    """Keys of any ``zarr.abc.store.Store``: memory, zip, object stores, one of your own."""
-
-    def __init__(self, store: Store, traffic: Traffic, url: str = "") -> None:
-        self._store = store
-        self._traffic = traffic
-        self.url = redact(url or str(store))
-
-    async def read(
-        self, key: str, span: ByteRange | None = None, started: Callable[[], None] = nothing_started
-    ) -> bytes | None:
-        """Read from the store; see :meth:`Reader.read`."""
-        from zarr.abc.store import RangeByteRequest, SuffixByteRequest
-        from zarr.core.buffer import default_buffer_prototype
-        from zarr.storage import StorePath
-
-        request: RangeByteRequest | SuffixByteRequest | None = None
-        if isinstance(span, Suffix):
-            request = SuffixByteRequest(span.length)
-        elif span is not None:
-            request = RangeByteRequest(span.start, span.start + span.length)
-        self._traffic.requests += 1
+    def _names(self, folder: Path) -> tuple[str, ...]:
         try:
-            # Opens a store that its owner has not opened yet (a zip file, say); closing it stays with the owner.
-            await StorePath.open(self._store, "", mode=None)
-            value = await self._store.get(key, default_buffer_prototype(), request)
-        except FileNotFoundError:
-            return None
-        except BrickstreamError:
-            raise
-        except Exception as error:
-            # A store of somebody else's may raise anything; the chunk has failed, and the reason is told.
-            raise StoreError(f"the store failed ({type(error).__name__}: {error})", f"{self.url}/{key}") from error
-        started()
-        if value is None:
-            return None
-        body = value.to_bytes()
-        self._traffic.bytes_read += len(body)
-        return body
+            with os.scandir(folder) as entries:
+                return tuple(entry.name for entry in islice(entries, MAX_NAMES) if entry.is_dir())
+        except OSError:
+            return ()  # a help for people, where the folder can be listed
+
+
+def _most(span: ByteRange) -> int:
+    """Bytes to take of a file; one more than allowed shows that there are too many."""
+    return span.length + 1 if isinstance(span, AtMost) else span.length
 
 
 def open_session(max_connections: int) -> aiohttp.ClientSession:
@@ -263,81 +288,3 @@ def open_session(max_connections: int) -> aiohttp.ClientSession:
     # The bytes of a store must come as they are stored: nothing here unpacks what a server has packed for the way.
     headers = {"Accept-Encoding": "identity"}
     return aiohttp.ClientSession(connector=connector, timeout=timeout, headers=headers, auto_decompress=False)
-
-
-def make_reader(where: object, session: aiohttp.ClientSession, traffic: Traffic) -> Reader:
-    """Choose the reader for a URL, a path or a Zarr store.
-
-    Parameters
-    ----------
-    where : str, pathlib.Path or zarr.abc.store.Store
-        An ``http(s)://`` or ``file://`` URL, any other URL that fsspec knows, a local path, or a store object.
-    session : aiohttp.ClientSession
-        For HTTP.
-    traffic : Traffic
-        Where requests and bytes are counted.
-
-    Raises
-    ------
-    NotFoundError
-        If a local path does not exist or is not a folder.
-    StoreError
-        If the kind of URL is not known here.
-    """
-    if isinstance(where, Path):
-        return LocalReader(_folder(where), traffic)
-    if not isinstance(where, str):
-        return StoreReader(_zarr_store(where), traffic)
-    if not where.strip():
-        raise StoreError("the URL is empty", "", "give an http(s) URL or a folder")
-    parts = _split(where)
-    scheme = parts.scheme.lower()
-    if scheme in ("http", "https"):
-        if not parts.hostname:
-            raise StoreError("the URL has no host", redact(where), "it looks like http://host/path")
-        return HttpReader(where, session, traffic)
-    if scheme == "file":
-        return LocalReader(_folder(Path(url2pathname(parts.path))), traffic)
-    if "://" not in where:
-        return LocalReader(_folder(Path(where)), traffic)
-    return StoreReader(_fsspec_store(where, scheme), traffic, where)
-
-
-def _split(url: str) -> SplitResult:
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError as error:
-        # What cannot be taken apart cannot be redacted either: the message must do without it.
-        raise StoreError("the URL cannot be read", "", "it looks like http://host:8000/path") from error
-    return parts
-
-
-def _folder(path: Path) -> Path:
-    if not path.exists():
-        raise NotFoundError("no such folder", str(path), "check the spelling; a URL starts with http:// or https://")
-    if not path.is_dir():
-        raise NotFoundError(
-            "not a Zarr folder but a file", str(path), "give the folder that holds zarr.json or .zgroup"
-        )
-    return path
-
-
-def _zarr_store(where: object) -> Store:
-    from zarr.abc.store import Store
-
-    if not isinstance(where, Store):
-        raise StoreError("not a URL, a path or a Zarr store", type(where).__name__)
-    return where
-
-
-def _fsspec_store(url: str, scheme: str) -> Store:
-    import fsspec
-    from zarr.storage import FsspecStore
-
-    if scheme not in fsspec.available_protocols():
-        raise StoreError(f"unknown kind of URL {scheme}://", redact(url), "http(s):// and local paths always work")
-    try:
-        return FsspecStore.from_url(url, read_only=True)
-    except ImportError as error:
-        raise StoreError(f"{scheme}:// needs a package that is not installed", redact(url), str(error)) from error

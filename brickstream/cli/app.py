@@ -25,6 +25,7 @@ app = typer.Typer(
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else.")]
 Url = Annotated[str, typer.Argument(help="An http(s) URL or a folder: OME-Zarr, a Zarr array, or a group of arrays.")]
+Image = Annotated[str, typer.Option("--image", help="Path of one image in a plate or another collection: A/1/0")]
 Point = Annotated[list[str] | None, typer.Option(help="World position on an axis that is not displayed: z=90 t=3")]
 Timeout = Annotated[float | None, typer.Option(help="Seconds, from the start of the opening.", min=0)]
 
@@ -120,18 +121,19 @@ def serve(
 
 
 @app.command()
-def info(url: Url, as_json: Json = False) -> int:
-    """Say what an image is: axes, levels, channels, labels.
+def info(url: Url, image: Image = "", as_json: Json = False) -> int:
+    """Say what is there: an image's axes, levels, channels and labels, or the images to choose from.
 
     Example: brickstream info http://127.0.0.1:8765/brain.ome.zarr
     """
-    from brickstream.cli.describe import describe, show_table
+    from brickstream.chunks import below
+    from brickstream.cli import describe, tables
 
-    document = describe(url)
+    document = describe.describe(below(url, image))
     if as_json:
         console.say_json(document)
     else:
-        show_table(document)
+        console.say("\n".join(tables.lines(document)))
     return OK
 
 
@@ -139,6 +141,7 @@ def info(url: Url, as_json: Json = False) -> int:
 def snapshot(
     url: Url,
     out: Annotated[Path, typer.Argument(metavar="OUT.png", help="The picture to write.")],
+    image: Image = "",
     size: Annotated[str, typer.Option(help="WxH in pixels.")] = "800x600",
     ndisplay: Annotated[int, typer.Option(help="2: a plane, 3: a volume.", min=2, max=3)] = 2,
     displayed: Annotated[str | None, typer.Option(help="Axes to show, such as y,x or z,y,x.")] = None,
@@ -167,6 +170,7 @@ def snapshot(
 
     Example: brickstream snapshot http://127.0.0.1:8765/brain.ome.zarr brain.png --ndisplay 3 --camera elevation=20
     """
+    from brickstream.chunks import below
     from brickstream.cli.snapshot import Wish, run_snapshot
     from brickstream.viewers.look import Look
     from brickstream.viewers.snapshot import Limits
@@ -174,7 +178,7 @@ def snapshot(
     if prefetch not in ("on", "off"):
         raise options.OptionError("not on or off", f"--prefetch {prefetch}")
     wish = Wish(
-        url=url,
+        url=below(url, image),
         out=options.out_file(out),
         canvas=options.size(size),
         ndisplay=ndisplay,
@@ -200,6 +204,7 @@ def snapshot(
 @app.command()
 def view(
     url: Url,
+    image: Image = "",
     ndisplay: Annotated[int, typer.Option(help="2: a plane, 3: a volume.", min=2, max=3)] = 2,
     size: Annotated[str, typer.Option(help="WxH of the window.")] = "800x600",
     point: Point = None,
@@ -214,11 +219,12 @@ def view(
 
     Example: brickstream view http://127.0.0.1:8765/brain.ome.zarr --ndisplay 3
     """
+    from brickstream.chunks import below
     from brickstream.viewers.desktop import WindowOptions, run_window
     from brickstream.viewers.look import Look
 
     window = WindowOptions(
-        url=url,
+        url=below(url, image),
         ndisplay=ndisplay,
         canvas=options.size(size),
         point=options.pairs(point, "--point"),

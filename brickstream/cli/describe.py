@@ -1,72 +1,115 @@
-"""``brickstream info``."""
+"""``brickstream info``: what is at a place, as one JSON document."""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+
+from brickstream.chunks import ChunkedImage, ImageCollection
 from brickstream.engine import Engine
-from brickstream.multiscale import Level
+from brickstream.errors import BrickstreamError, CollectionError
+from brickstream.multiscale import Affine, Pyramid
+
+# Directions that are less askew than that are at right angles: matrices are written with few digits.
+RIGHT = 1e-6
 
 
-def describe(url: str) -> dict[str, Any]:
-    """Open an image and say what it is; the keys are those of ``info --json``."""
-    return asyncio.run(_describe(url))
+def describe(where: Any) -> dict[str, Any]:
+    """Open a place and say what is there; the keys are those of ``info --json``."""
+    return asyncio.run(_describe(where))
 
 
-async def _describe(url: str) -> dict[str, Any]:
+async def _describe(where: Any) -> dict[str, Any]:
     async with Engine() as engine:
-        image = await engine.open(url)
-        labels = await engine.labels(image)
+        try:
+            image = await engine.open(where)
+        except CollectionError:
+            return describe_collection(await engine.open_collection(where))
+        document = describe_image(image)
+        try:
+            document["labels"] = list(await engine.labels(image))
+        except BrickstreamError as error:
+            # The image is as good without them.
+            document["labels_error"] = str(error)
+    return document
+
+
+def describe_image(image: ChunkedImage) -> dict[str, Any]:
+    """Say what an image is; `scale` and `translation` of a level are the world's, negative where it is flipped.
+
+    Of a rotated or sheared image, `scale` is the length of a pixel along each dimension in the world, and `to_world`
+    tells the rest.
+    """
     pyramid = image.pyramid
     return {
+        "kind": "image",
         "format": image.format,
         "zarr_format": image.zarr_format,
         "name": pyramid.name,
         "axes": [{"name": axis.name, "type": axis.type, "unit": axis.unit} for axis in pyramid.axes],
-        "levels": [_level(level) for level in pyramid.levels],
+        "extent": pyramid.extent().T.tolist(),
+        "placement": lies(pyramid.placement),
+        "to_world": pyramid.to_world().to_dict(),
+        "levels": [_level(pyramid, k) for k in range(len(pyramid.levels))],
         "channels": [
-            {"label": c.label, "color": c.color, "window": list(c.window) if c.window else None}
+            {"label": c.label, "color": c.color, "window": list(c.window) if c.window else None, "active": c.active}
             for c in pyramid.channels
         ],
-        "labels": list(labels),
+        "labels": [],
         "nbytes": sum(level.nbytes for level in pyramid.levels),
     }
 
 
-def _level(level: Level) -> dict[str, Any]:
+def _level(pyramid: Pyramid, k: int) -> dict[str, Any]:
+    level, to_world = pyramid.levels[k], pyramid.to_world(k)
+    scales = to_world.scales
     return {
         "path": level.path,
         "shape": list(level.shape),
         "chunks": list(level.chunks),
         "shards": list(level.shards) if level.shards else None,
         "dtype": str(level.dtype),
-        "scale": list(level.scale),
-        "translation": list(level.translation),
+        "scale": list(level.scale) if scales is None else scales.tolist(),
+        "translation": to_world.offset.tolist(),
     }
 
 
-def show_table(document: dict[str, Any]) -> None:
-    """Print a description for people."""
-    from rich.console import Console
-    from rich.table import Table
+def lies(placement: Affine | None) -> str | None:
+    """Say in words how an image lies in the world; None where its pixels run along the axes.
 
-    axes = ", ".join(f"{axis['name']} ({axis['unit'] or axis['type'] or '-'})" for axis in document["axes"])
-    out = Console(soft_wrap=True, highlight=False)
-    out.print(f"{document['name']}: {document['format']}, {document['nbytes']:,} bytes", markup=False)
-    out.print(f"axes: {axes}", markup=False)
-    table = Table("level", "path", "shape", "chunks", "shards", "type", "scale", "translation")
-    for k, level in enumerate(document["levels"]):
-        cells = [_numbers(level[key]) for key in ("shape", "chunks", "shards")]
-        world = [_numbers(level[key]) for key in ("scale", "translation")]
-        table.add_row(str(k), level["path"], *cells, level["dtype"], *world)
-    out.print(table)
-    for channel in document["channels"]:
-        out.print(f"channel {channel['label']}: limits {_numbers(channel['window'])}", markup=False)
-    if document["labels"]:
-        out.print(f"labels: {', '.join(document['labels'])}", markup=False)
+    Parameters
+    ----------
+    placement : Affine or None
+        Of a pyramid: its columns have length 1.
+
+    Returns
+    -------
+    str or None
+        ``"flipped along y"``, ``"rotated"``, ``"rotated and flipped"`` or ``"sheared"``.
+    """
+    if placement is None:
+        return None
+    if placement.scales is not None:
+        flipped = [name for name, scale in zip(placement.inputs, placement.scales, strict=True) if scale < 0]
+        return f"flipped along {', '.join(flipped)}" if flipped else None
+    square = placement.linear.T @ placement.linear
+    if np.abs(square - np.eye(len(square))).max() > RIGHT:
+        return "sheared"
+    return "rotated" if np.linalg.det(placement.linear) > 0 else "rotated and flipped"
 
 
-def _numbers(values: list[Any] | None) -> str:
-    """Lay numbers out; a dash where there are none."""
-    return " ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in values) if values else "-"
+def describe_collection(collection: ImageCollection) -> dict[str, Any]:
+    """Say what a collection leads to."""
+    return {
+        "kind": collection.kind,
+        "zarr_format": collection.zarr_format,
+        "name": collection.name or collection.url.rstrip("/").rpartition("/")[2],
+        "title": collection.title,
+        "entries": [asdict(entry) for entry in collection.entries],
+        "rows": list(collection.rows),
+        "columns": list(collection.columns),
+        "acquisitions": [{"id": number, "name": name} for number, name in collection.acquisitions],
+    }

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Self
 from brickstream.chunks import (
     ChunkedImage,
     Fetcher,
+    ImageCollection,
     Limits,
+    Opener,
     Traffic,
-    make_reader,
-    open_image,
     open_session,
     read_labels,
 )
@@ -156,26 +156,58 @@ class Engine:
         """The scheduling half; for hosts that bring their own render thread."""
         return self._run().core
 
-    async def open(self, where: object) -> ChunkedImage:
+    async def open(self, where: object, path: str = "") -> ChunkedImage:
         """Open an image: two round trips of metadata.
 
         Parameters
         ----------
-        where : str, pathlib.Path, or zarr.abc.store.Store
-            An http(s) URL, a local path, any other URL that fsspec knows, or a Zarr store. OME-Zarr 0.4 and 0.5, a
-            plain Zarr array, or a group of arrays.
+        where : str, pathlib.Path, an object of zarr's, or array-likes
+            An http(s) URL, a local path, any other URL that fsspec knows, a Zarr store, group or array: OME-Zarr 0.1 to
+            0.6, a plain Zarr array, or a group of arrays. Or an array in memory, or a list of them from fine to coarse.
+        path : str, optional
+            Of one image in a collection, such as ``"A/1/0"``; see :meth:`open_collection`.
 
         Raises
         ------
+        CollectionError
+            If there are several images to choose from; its `choices` are their paths.
         NotFoundError, AccessDeniedError, StoreError
             If it cannot be reached or nothing is there.
         MetadataError, CodecError
             If what is there cannot be read.
         """
+        return await self._opener().image(where, path)
+
+    async def open_collection(self, where: object, path: str = "") -> ImageCollection:
+        """List the images that a place leads to: the wells of a plate, the fields of a well, labels, series.
+
+        One or two round trips, whatever the number of images: entries are not looked at. Each is opened by its path.
+
+        Parameters
+        ----------
+        where : str, pathlib.Path, or an object of zarr's
+            See :meth:`open`. An image is a collection of itself and its labels.
+        path : str, optional
+            Of a collection inside the place, such as a well's.
+
+        Raises
+        ------
+        NotFoundError, AccessDeniedError, MetadataError, StoreError
+            As :meth:`open`.
+
+        Examples
+        --------
+        >>> async def first_field(engine: Engine, url: str):
+        ...     plate = await engine.open_collection(url)
+        ...     well = plate.entries[0].path
+        ...     fields = await engine.open_collection(url, well)
+        ...     return await engine.open(url, f"{well}/{fields.entries[0].path}")
+        """
+        return await self._opener().collection(where, path)
+
+    def _opener(self) -> Opener:
         running = self._run()
-        # Looking whether a folder is there blocks, and so does loading what reads other kinds of URL.
-        reader = await asyncio.to_thread(make_reader, where, running.session, self.traffic)
-        return await open_image(reader, running.executor)
+        return Opener(running.session, running.executor, self.traffic)
 
     async def labels(self, image: ChunkedImage) -> tuple[str, ...]:
         """Names of the label images beside an image: one more round trip."""

@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike
 from brickstream.errors import MetadataError, TransformError
 from brickstream.multiscale.affine import Affine
 from brickstream.multiscale.assemble import ArrayShape, assemble, complete
-from brickstream.multiscale.ome_model import Dataset, Image
-from brickstream.multiscale.ome_rules import USUAL_TYPES
+from brickstream.multiscale.ome.image_rules import USUAL_TYPES
+from brickstream.multiscale.ome.model import Dataset, Image
 from brickstream.multiscale.pyramid import MAX_AXES, MAX_LEVELS, Axis, Pyramid
 
 USUAL_AXES = ("t", "c", "z", "y", "x")

@@ -12,7 +12,7 @@ import numpy as np
 
 from brickstream.errors import MetadataError
 from brickstream.multiscale.affine import Affine, FloatArray
-from brickstream.multiscale.ome_model import Dataset, Image
+from brickstream.multiscale.ome.model import Dataset, Image
 from brickstream.multiscale.pyramid import MAX_AXES, Level, Pyramid
 
 # The directions of two levels that differ by less are the same: they were written by different roundings.

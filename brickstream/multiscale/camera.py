@@ -6,12 +6,15 @@ numbers give the same picture. Scene coordinates are x, y, z = the displayed axe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from math import isfinite, radians, sqrt, tan
+from typing import Any
 
 import numpy as np
 
 from brickstream.errors import ViewError
+from brickstream.multiscale import plain
 from brickstream.multiscale.affine import FloatArray
 
 # vispy's depth range: orthographic near and far planes lie this far on both sides of the centre; in perspective the
@@ -40,15 +43,35 @@ class Camera:
     distance: float | None = None
 
     def __post_init__(self) -> None:
-        values = [self.azimuth, self.elevation, self.roll, self.fov, self.distance or 0.0]
-        if not all(isfinite(v) for v in values):
-            raise ViewError("camera numbers must be finite", repr(self))
+        for name, value in asdict(self).items():
+            if name == "distance" and value is None:
+                continue
+            made = plain.number(value, f"the camera's {name}")
+            if not isfinite(made):
+                raise ViewError("camera numbers must be finite", f"{name}={made}")
+            object.__setattr__(self, name, made)
         if not 0 <= self.fov < 180:
             raise ViewError("the camera's fov must be from 0 to below 180 degrees", f"fov={self.fov}")
         if not -90 <= self.elevation <= 90:
             raise ViewError("the camera's elevation must be from -90 to 90 degrees", f"elevation={self.elevation}")
-        if self.distance is not None and self.distance <= 0:
-            raise ViewError("the camera's distance must be above zero", f"distance={self.distance}")
+        if self.distance is not None and not 1 / plain.LARGEST <= self.distance <= plain.LARGEST:
+            raise ViewError("the camera's distance must be finite and above zero", f"distance={self.distance}")
+
+    def to_dict(self) -> dict[str, float | None]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Camera:
+        """Make a camera of what :meth:`to_dict` gives; keys that are left out have their defaults.
+
+        Raises
+        ------
+        ViewError
+            If a key is unknown, or a value is not usable.
+        """
+        plain.check_keys(value, cls, "a camera")
+        return cls(**value)
 
     def rotation(self) -> FloatArray:
         """Rotation from camera directions (right, forward, up) to the scene: ndarray of shape (3, 3), columns."""
@@ -61,16 +84,24 @@ class Camera:
         """World units from the eye to the centre, when `height` world units fill the canvas at the centre."""
         if self.fov == 0:
             return self.distance or 0.0
-        return self.distance or height / (2 * tan(radians(max(self.fov, 0.01)) / 2))
+        return self.distance or height / (2 * self._slope)
+
+    def focal(self, height: int) -> float:
+        """Canvas pixels along one unit at depth 1, on a canvas `height` pixels high, in perspective."""
+        return height / (2 * self._slope)
+
+    @property
+    def _slope(self) -> float:
+        """Of the uppermost ray in perspective."""
+        return tan(radians(max(self.fov, 0.01)) / 2)
 
     def lens(self, width: float, height: float) -> tuple[float, FloatArray]:
         """Depth of the near plane, and the slopes of the outermost rays to the right and up, in perspective.
 
         The canvas fixes aspect and angle; a distance of one's own only moves the eye.
         """
-        slope = tan(radians(max(self.fov, 0.01)) / 2)
         near = self.eye_distance(height) / sqrt(DEPTH * 10)
-        return near, np.array([slope * width / height, slope])
+        return near, np.array([self._slope * width / height, self._slope])
 
 
 def _rotate_x(degrees: float) -> FloatArray:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from math import floor, isfinite, ulp
 from typing import Any, TypeVar
 
 from brickstream.errors import ViewError
-from brickstream.multiscale import framing
+from brickstream.multiscale import framing, plain
 from brickstream.multiscale.camera import Camera
 from brickstream.multiscale.pyramid import Pyramid
 from brickstream.multiscale.units import conversion
@@ -59,8 +59,8 @@ class DimsAxis:
         if not all(isinstance(text, str) for text in texts):
             raise ViewError("names are texts", f"{self.name!r}, unit {self.unit!r}")
         for field in ("start", "stop", "step", "point", "below", "above"):
-            value = framing.number(getattr(self, field), f"{self.name} {field}")
-            if not isfinite(value):
+            value = plain.number(getattr(self, field), f"{self.name} {field}")
+            if not abs(value) <= plain.LARGEST:
                 raise ViewError("the numbers of an axis are finite", f"{self.name}: {field}={value}")
             object.__setattr__(self, field, value)
         if self.stop < self.start:
@@ -101,7 +101,7 @@ class DimsAxis:
         ViewError
             If the position is not a number.
         """
-        point = framing.number(point, self.name)
+        point = plain.number(point, self.name)
         return replace(self, point=point if point != point else min(max(point, self.start), self.stop))
 
     def at_step(self, step: int) -> DimsAxis:
@@ -112,7 +112,7 @@ class DimsAxis:
         ViewError
             If the step is not a whole number.
         """
-        return self.at(self.start + self.step * min(max(framing.whole(step, self.name), 0), self.nsteps - 1))
+        return self.at(self.start + self.step * min(max(plain.whole(step, self.name), 0), self.nsteps - 1))
 
     def like(self, other: DimsAxis) -> DimsAxis:
         """With the point and margins of another one, in this one's unit and range.
@@ -154,13 +154,13 @@ class Dims:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "axes", tuple(self.axes))
-        object.__setattr__(self, "order", tuple(map(str, self.order)))
-        object.__setattr__(self, "ndisplay", framing.whole(self.ndisplay, "ndisplay"))
+        object.__setattr__(self, "order", plain.names(self.order, "an order"))
+        object.__setattr__(self, "ndisplay", plain.whole(self.ndisplay, "ndisplay"))
         if len(set(self.names)) != len(self.names):
             raise ViewError("the axes of a world have different names", ", ".join(self.names))
         if sorted(self.order) != sorted(self.names):
             raise ViewError("an order names every axis once", ", ".join(self.order), f"of {', '.join(self.names)}")
-        if self.ndisplay not in range(1, min(3, len(self.axes)) + 1):
+        if not 1 <= self.ndisplay <= min(3, len(self.axes)):
             raise ViewError(f"{self.ndisplay} axes cannot be displayed", f"of {', '.join(self.names)}", "1, 2 or 3 can")
 
     @classmethod
@@ -209,6 +209,11 @@ class Dims:
     def not_displayed(self) -> tuple[str, ...]:
         """Names of the other axes."""
         return self.order[: len(self.order) - self.ndisplay]
+
+    @property
+    def range(self) -> dict[str, tuple[float, float, float]]:
+        """First and last position, both inclusive, and step, by name."""
+        return {axis.name: (axis.start, axis.stop, axis.step) for axis in self.axes}
 
     @property
     def point(self) -> dict[str, float]:
@@ -287,12 +292,12 @@ class Dims:
         ViewError
             If there is no such axis, or a margin is below zero or not finite.
         """
-        pairs = framing.margins_of(dict(_pairs(axis, margins)))
+        pairs = plain.margins_of(dict(_pairs(axis, margins)))
         return self._put(*(replace(self.axis(name), below=low, above=high) for name, (low, high) in pairs))
 
     def with_thickness(self, axis: str | Mapping[str, float], thickness: float | None = None) -> Dims:
         """Make slices so many world units thick, half of it on each side of the point."""
-        return self.with_margins({name: framing.number(value, name) / 2 for name, value in _pairs(axis, thickness)})
+        return self.with_margins({name: plain.number(value, name) / 2 for name, value in _pairs(axis, thickness)})
 
     # -- what is displayed -----------------------------------------------------------------------------------------
 
@@ -327,7 +332,7 @@ class Dims:
     def with_range(self, axis: str, start: float, stop: float, step: float | None = None) -> Dims:
         """Give an axis another range, both ends inclusive; its point is clipped to it."""
         old = self.axis(axis)
-        point = min(max(old.point, framing.number(start)), framing.number(stop))
+        point = min(max(old.point, plain.number(start)), plain.number(stop))
         return self._put(replace(old, start=start, stop=stop, step=old.step if step is None else step, point=point))
 
     def with_axes(self, *axes: DimsAxis) -> Dims:
@@ -404,7 +409,7 @@ class Dims:
         pyramid = image if isinstance(image, Pyramid) else image.pyramid
         if camera is not None and self.ndisplay != 3:
             raise ViewError("a camera displays three axes", ", ".join(self.displayed))
-        width, height = framing.canvas_of(canvas)
+        width, height = plain.canvas_of(canvas)
         canvas = (width, 1) if self.ndisplay == 1 else (width, height)
         size = framing.size_of(pyramid, self.displayed)
         if self.ndisplay == 3:
@@ -440,15 +445,12 @@ class Dims:
         ViewError
             If a key is unknown or missing, or a value is not usable.
         """
-        try:
-            framing.check_keys(value, [field.name for field in fields(cls)], "dims")
-            for axis in value["axes"]:
-                framing.check_keys(axis, [field.name for field in fields(DimsAxis)], "an axis")
-            return cls(tuple(DimsAxis(**axis) for axis in value["axes"]), tuple(value["order"]), value["ndisplay"])
-        except (KeyError, TypeError, ValueError) as error:
-            if isinstance(error, ViewError):
-                raise
-            raise ViewError("not dims", f"{error}", "they are made by Dims.to_dict") from error
+        plain.check_keys(value, cls, "a value of Dims")
+        if not isinstance(value["axes"], list | tuple):
+            raise ViewError("axes is a list", f"of type {type(value['axes']).__name__}")
+        for axis in value["axes"]:
+            plain.check_keys(axis, DimsAxis, "an axis")
+        return cls(**{**value, "axes": tuple(DimsAxis(**axis) for axis in value["axes"])})
 
     def _put(self, *axes: DimsAxis) -> Dims:
         """With other values for axes that are there."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import floor
-from operator import index
-from typing import Any, SupportsIndex
 
 import numpy as np
 
 from brickstream.errors import ViewError
+from brickstream.multiscale import plain
 from brickstream.multiscale.affine import NOISE, FloatArray
 from brickstream.multiscale.camera import Camera
 from brickstream.multiscale.pyramid import Pyramid
@@ -17,20 +16,17 @@ from brickstream.multiscale.pyramid import Pyramid
 MARGIN_3D = 1.04  # a little air around a whole volume
 # An image, or a canvas, of less than this share of its distance from the origin is lost in the rounding of float64.
 LOST = 1e-13
-# The largest world number that a view may have: squares and products of a few of them are still finite.
-LARGEST = 1e75
-MAX_CANVAS = 1 << 31
-MAX_BIAS = 64.0
 
 
 def displayed_axes(pyramid: Pyramid, displayed: Sequence[str] | None, count: int) -> tuple[str, ...]:
     """Names of `count` displayed axes: those asked for, or the last axes of space."""
     if displayed is not None:
+        displayed = plain.names(displayed, "displayed")
         for name in displayed:
             pyramid.axis_index(name)
         if len(displayed) != count:
             raise ViewError(f"{count} axes are displayed", ", ".join(displayed))
-        return tuple(displayed)
+        return displayed
     space = [axis.name for axis in pyramid.axes if axis.type == "space"]
     names = space if len(space) >= count else list(pyramid.axis_names)
     if len(names) < count:
@@ -48,7 +44,7 @@ def size_of(pyramid: Pyramid, axes: Sequence[str]) -> FloatArray:
     """
     extent = pyramid.extent()[:, [pyramid.axis_index(name) for name in axes]]
     size, far = extent[1] - extent[0], np.abs(extent).max(axis=0)
-    if not (size > np.maximum(LOST * far, 1 / LARGEST)).all() or far.max() > LARGEST:
+    if not (size > np.maximum(LOST * far, 1 / plain.LARGEST)).all() or far.max() > plain.LARGEST:
         where = ", ".join(f"{name} from {low:g} to {high:g}" for name, (low, high) in zip(axes, extent.T, strict=True))
         raise ViewError("the image is too small for its distance from the origin", where, "correct its translation")
     return np.asarray(size, dtype=np.float64)
@@ -64,7 +60,7 @@ def point_of(
     ViewError
         If an axis is unknown or displayed, or a position is outside the image.
     """
-    given = dict(point or {})
+    given = dict(plain.positions_of(point or {}))
     for name in given:
         pyramid.axis_index(name)
         if name in displayed:
@@ -75,7 +71,7 @@ def point_of(
         if axis.name in displayed:
             continue
         first, middle, last = _centers(pyramid, i)
-        value = float(given.get(axis.name, middle if axis.type == "space" else first))
+        value = given.get(axis.name, middle if axis.type == "space" else first)
         if not extent[0, i] <= value <= extent[1, i]:
             low, high = sorted((first, last))
             hint = f"{axis.name} runs from {low:g} to {high:g}"
@@ -146,59 +142,13 @@ def center_of(
         for name in center:
             if name not in axes:
                 raise ViewError(f"the centre names {name!r}, which is not displayed", ", ".join(axes))
-        middle.update({name: float(value) for name, value in center.items()})
+        middle.update(plain.positions_of(center))
     elif center is not None:
-        if len(center) != len(axes):
-            raise ViewError("the centre has one number for each displayed axis", f"{len(center)} for {', '.join(axes)}")
-        middle = dict(zip(axes, (float(value) for value in center), strict=True))
+        given = plain.numbers(center, "the centre")
+        if len(given) != len(axes):
+            raise ViewError("the centre has one number for each displayed axis", f"{len(given)} for {', '.join(axes)}")
+        return given
     return tuple(middle[name] for name in axes)
-
-
-def whole(value: Any, what: str) -> int:
-    """An integer that is given as some kind of whole number.
-
-    Raises
-    ------
-    ViewError
-        If it is not a whole number.
-    """
-    if isinstance(value, SupportsIndex):
-        return index(value)
-    if not number(value, what).is_integer():
-        raise ViewError(f"{what} is a whole number", f"{value!r}")
-    return int(value)
-
-
-def canvas_of(canvas: Any) -> tuple[int, int]:
-    """Width and height as plain integers.
-
-    Raises
-    ------
-    ViewError
-        If they are not two whole numbers.
-    """
-    if not isinstance(canvas, Iterable) or len(sides := tuple(canvas)) != 2:
-        raise ViewError("a canvas has a width and a height", f"canvas={canvas!r}")
-    return whole(sides[0], "the canvas's width"), whole(sides[1], "the canvas's height")
-
-
-def margins_of(
-    margins: Mapping[str, float | Sequence[float]] | Iterable[tuple[str, float | Sequence[float]]] | None,
-) -> tuple[tuple[str, tuple[float, float]], ...]:
-    """Margins below and above the point, by axis; one number counts for both.
-
-    Raises
-    ------
-    ViewError
-        If there are other than one or two numbers for an axis.
-    """
-    pairs = []
-    for name, reach in margins.items() if isinstance(margins, Mapping) else margins or ():
-        both = numbers(reach, f"{name} margins") if isinstance(reach, Iterable) else (number(reach, f"{name} margin"),)
-        if len(both) not in {1, 2}:
-            raise ViewError("margins are one number, or one below and one above", f"{name}={reach!r}")
-        pairs.append((str(name), (both[0], both[-1])))
-    return tuple(pairs)
 
 
 def level_of(pyramid: Pyramid, level: int | None) -> int | None:
@@ -209,7 +159,10 @@ def level_of(pyramid: Pyramid, level: int | None) -> int | None:
     ViewError
         If the image has no such level.
     """
-    if level is not None and not 0 <= level < len(pyramid.levels):
+    if level is None:
+        return None
+    level = plain.whole(level, "level")
+    if not 0 <= level < len(pyramid.levels):
         raise ViewError(f"no level {level}", pyramid.name, f"levels are 0 (finest) to {len(pyramid.levels) - 1}")
     return level
 
@@ -235,108 +188,19 @@ def right_angle(directions: Sequence[Sequence[float]]) -> tuple[tuple[float, ...
     ViewError
         If they are not two, have other numbers of axes, or are parallel.
     """
-    try:
-        rows = [np.array(direction, dtype=np.float64) for direction in directions]
-    except (TypeError, ValueError, OverflowError) as error:
-        raise ViewError("a direction is one number for each axis", f"{directions!r}") from error
-    where = f"directions={[row.tolist() for row in rows]}"
-    if len(rows) != 2 or rows[0].shape != rows[1].shape or rows[0].ndim != 1 or len(rows[0]) < 2:
+    rows = plain.rows(directions, "directions")
+    where = f"directions={rows}"[:200]
+    if len(rows) != 2 or len(rows[0]) != len(rows[1]) or len(rows[0]) < 2:
         raise ViewError("a cut has two directions, with one number for each axis", where)
-    if not all(np.isfinite(row).all() and row.any() for row in rows):
+    if not all(np.isfinite(row).all() and any(row) for row in rows):
         raise ViewError("the directions of a cut are finite and not zero", where)
-    rows = [row / np.abs(row).max() for row in rows]  # squares of the numbers as they are might overflow
-    down, right = (row / np.linalg.norm(row) for row in rows)
-    right = right - (right @ down) * down
-    length = float(np.linalg.norm(right))
-    if length < 1e-9:
-        raise ViewError("the directions of a cut are not parallel", where)
-    return tuple(down.tolist()), tuple((right / length).tolist())
-
-
-def number(value: Any, what: str = "a position") -> float:
-    """A float that is given as some kind of number.
-
-    Raises
-    ------
-    ViewError
-        If it is a text, or no number at all.
-    """
-    if isinstance(value, str | bytes):
-        raise ViewError(f"{what} is a number", f"{value!r}"[:80])
-    try:
-        return float(value)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise ViewError(f"{what} is a number", f"{value!r}"[:80]) from error
-
-
-def numbers(values: Any, what: str) -> tuple[float, ...]:
-    """Floats, as :func:`number` makes them."""
-    return tuple(number(value, what) for value in values)
-
-
-def plain_numbers(view: Any) -> dict[str, Any]:
-    """The values of a view as plain tuples, strings, integers and floats: it is compared, hashed and written as JSON.
-
-    Raises
-    ------
-    ViewError
-        If a value is not what it should be.
-    """
-    point = view.point.items() if isinstance(view.point, Mapping) else view.point
-    try:
-        return {
-            "displayed": tuple(str(name) for name in view.displayed),
-            "point": tuple((str(name), number(position, str(name))) for name, position in point),
-            "canvas": canvas_of(view.canvas),
-            "center": numbers(view.center, "center"),
-            "zoom": number(view.zoom, "zoom"),
-            "level": None if view.level is None else whole(view.level, "level"),
-            "directions": view.directions
-            if view.directions is None
-            else tuple(numbers(row, "direction") for row in view.directions),
-            "margins": margins_of(view.margins),
-            "bias": number(view.bias, "bias"),
-            "pixel_ratio": number(view.pixel_ratio, "pixel_ratio"),
-        }
-    except (TypeError, ValueError) as error:
-        if isinstance(error, ViewError):
-            raise
-        raise ViewError("a view is made of names and numbers", f"{error}") from error
-
-
-def check_keys(value: Mapping[str, Any], known: Sequence[str], what: str = "a view") -> None:
-    """Refuse plain values that have more keys than are known.
-
-    Raises
-    ------
-    ViewError
-        If a key is unknown, or the value has no keys at all.
-    """
-    if not isinstance(value, Mapping):
-        raise ViewError(f"{what} is made of names and values", f"{value!r}"[:80])
-    unknown = sorted(set(map(str, value)) - set(known))
-    if unknown:
-        raise ViewError(f"{what} has no such key", ", ".join(unknown), f"it has {', '.join(known)}")
-
-
-def plain_view(value: Mapping[str, Any], known: Sequence[str]) -> dict[str, Any]:
-    """Turn plain values into the arguments of a view.
-
-    Raises
-    ------
-    ViewError
-        If a key is unknown.
-    KeyError, TypeError, ValueError
-        If a value is not what it should be.
-    """
-    check_keys(value, known)
-    made = {key: given for key, given in value.items() if given is not None}
-    for name in ("displayed", "canvas", "center"):
-        if not isinstance(value[name], list | tuple):
-            raise ViewError(f"{name} is a list", f"{value[name]!r}")
-    for name in ("point", "margins"):
-        if not isinstance(value.get(name, {}), Mapping):
-            raise ViewError(f"{name} names axes", f"{value[name]!r}")
-    if value.get("camera") is not None:
-        made["camera"] = Camera(**value["camera"])
-    return made
+    down, right = (np.array(row) / np.abs(row).max() for row in rows)  # squares of the numbers themselves may overflow
+    down /= np.linalg.norm(down)
+    right /= np.linalg.norm(right)
+    for _ in range(2):  # where the two are nearly parallel, once leaves an angle
+        right = right - (right @ down) * down
+        length = float(np.linalg.norm(right))
+        if length < 1e-9:
+            raise ViewError("the directions of a cut are not parallel", where)
+        right /= length
+    return tuple(down.tolist()), tuple(right.tolist())

@@ -98,7 +98,7 @@ class Grids:
 
     @cached_property
     def _edges(self) -> FloatArray:
-        """Where pixel 0 begins, and where the stretched bricks at the border of the level do and end: (3, d, levels)."""
+        """Where pixel 0 begins, and where the stretched bricks at the level's border do and end: (3, d, levels)."""
         begin = self.shifts - 0.5 * self.scales
         end = begin + self.shapes * self.scales
         return np.stack([begin, np.minimum(begin, self.extent[0]), np.maximum(end, self.extent[1])])
@@ -123,13 +123,13 @@ class Grids:
 
     @cached_property
     def nested(self) -> list[bool]:
-        """For each level, whether each of its bricks lies in one brick of the next coarser level; the last one's is not."""
+        """For each level, whether each of its bricks lies in one of the next coarser level's; the last one's do not."""
         ratio = self.scales[:, 1:] / self.scales[:, :-1]
         whole = np.rint(ratio)
         start = (self.shifts[:, 1:] - self.shifts[:, :-1]) / self.scales[:, :-1] - 0.5 * (ratio - 1)
         off = (np.abs(start) + np.abs(ratio - whole) * self.shapes[:, 1:]) / self.brick
         inside = (off < SLIVER / 2) & (self.top[:, 1:] * whole <= self.top[:, :-1])
-        return [*inside.all(axis=0).tolist(), False]
+        return [*np.atleast_1d(inside.all(axis=0)).tolist(), False]
 
 
 def make_grids(pyramid: Pyramid, local: LocalView, corners: IntArray, brick: tuple[int, ...]) -> Grids:
@@ -145,13 +145,16 @@ def make_grids(pyramid: Pyramid, local: LocalView, corners: IntArray, brick: tup
         Pixels, on the axes of the view.
     """
     axes = list(local.axes)
-    values = pyramid.scales, pyramid.translations, pyramid.shapes, corners[0], corners[1]
     return Grids(
         local.region,
         local.focus[:, None],
         np.array(brick, dtype=np.int64)[:, None],
         pyramid.box()[:, axes, None],
-        *(np.ascontiguousarray(value.T[axes]) for value in values),
+        pyramid.scales.T[axes],
+        pyramid.translations.T[axes],
+        pyramid.shapes.T[axes],
+        corners[0].T[axes],
+        corners[1].T[axes],
     )
 
 
@@ -217,7 +220,7 @@ def column_keys(columns: IntArray) -> IntArray:
     sizes = columns.max(axis=1) - low + 1
     if sizes.prod(dtype=float) > MOST:
         return np.asarray(np.unique(columns, axis=1, return_inverse=True)[1].ravel(), dtype=np.int64)
-    keys = columns[0] - low[0]
+    keys: IntArray = columns[0] - low[0]
     for row, first, size in zip(columns[1:], low[1:].tolist(), sizes[1:].tolist(), strict=True):
         keys = keys * size + (row - first)
     return keys

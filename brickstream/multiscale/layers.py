@@ -68,8 +68,8 @@ class Layers:
         if (low != high).any():
             owner, deep = points(low, high)
             levels, chunks, away = levels[owner], chunks.take(owner, axis=1), away[owner]
-            size, scale, shift = (rows.take(levels, axis=1) for rows in (self.size, self.scales, self.shifts))
-            start = (deep * size - 0.5) * scale + shift
+            size, scale = self.size.take(levels, axis=1), self.scales.take(levels, axis=1)
+            start = (deep * size - 0.5) * scale + self.shifts.take(levels, axis=1)
             away = np.hypot(away, distance(self.middle, start, start + size * scale))
         full = np.empty((len(levels), len(self.axes) + len(self.others)), dtype=np.int64)
         full[:, self.axes], full[:, self.others] = chunks.T, deep.T
@@ -91,7 +91,8 @@ def find_layers(pyramid: Pyramid, local: LocalView, corners: IntArray, limit: in
     axes = list(local.axes)
     others = [axis for axis in range(pyramid.ndim) if axis not in axes]
     first, last = corners[0].T[others], corners[1].T[others]
-    size, scales, shifts = (rows.T[others] for rows in (pyramid.chunk_shapes, pyramid.scales, pyramid.translations))
+    size = pyramid.chunk_shapes.T[others]
+    scales, shifts = pyramid.scales.T[others], pyramid.translations.T[others]
     middle = local.window[:, others].mean(axis=0)[:, None]
     low, high = first // size, last // size
     whole = bool(((high - low + 1.0).prod(axis=0) <= limit).all())

@@ -8,6 +8,7 @@ import numpy as np
 
 from brickstream.errors import ViewError
 from brickstream.multiscale.affine import NOISE, Affine, FloatArray, IntArray
+from brickstream.multiscale.canvas import center_zoom
 from brickstream.multiscale.pyramid import Pyramid
 from brickstream.multiscale.region import Region, box_planes, place_planes
 from brickstream.multiscale.view import View
@@ -99,7 +100,7 @@ def localize(pyramid: Pyramid, view: View) -> LocalView:
     """
     names = pyramid.axis_names
     shown = [pyramid.axis_index(name) for name in view.displayed]
-    world = pyramid.to_world(0).offset.copy()
+    world = pyramid.origin.copy()
     for name, value in (*view.point, *zip(view.displayed, view.center, strict=True)):
         if name in names:
             world[names.index(name)] = value
@@ -181,11 +182,9 @@ def _place(span: Region, along: FloatArray, focus: FloatArray) -> Region:
 def _resolution(view: View, along: FloatArray) -> FloatArray:
     """Canvas pixels along one own unit of each axis: of the part of it that lies within the picture."""
     if view.camera is not None:
-        zoom = view.zoom
-        if view.camera.fov and view.camera.distance:
-            # The canvas fixes the angle; from a distance of its own the camera sees more or less than the zoom says.
-            zoom = view.canvas[1] / (2 * float(view.camera.lens(*view.world_size)[1][1]) * view.camera.distance)
-        return np.full(len(along), zoom * 2.0**view.bias)
+        return np.full(len(along), center_zoom(view) * 2.0**view.bias)
+    if _diagonal(along):
+        return np.asarray(view.zoom * 2.0**view.bias / np.abs(np.diagonal(along)), dtype=np.float64)
     lengths = np.linalg.norm(np.linalg.pinv(along[:, : view.ndisplay]), axis=0)
     return np.asarray(lengths * view.zoom * 2.0**view.bias, dtype=np.float64)
 
@@ -202,19 +201,20 @@ def _eye(view: View, along: FloatArray, focus: FloatArray) -> Eye | None:
     return Eye(
         focus - distance * ahead,
         ahead / np.linalg.norm(ahead),
-        view.canvas[1] / (2 * float(slopes[1])) * 2.0**view.bias,
+        view.camera.focal(view.canvas[1]) * 2.0**view.bias,
         near,
         float(1 / np.sqrt(1 + slopes @ slopes)),
     )
 
 
-def level_window(pyramid: Pyramid, level: int, low: FloatArray, high: FloatArray) -> tuple[IntArray, IntArray]:
+def level_window(pyramid: Pyramid, level: int | slice, low: FloatArray, high: FloatArray) -> tuple[IntArray, IntArray]:
     """First and last pixel of a level that overlap half-open intervals ``[low, high)``, clamped to the level.
 
     Parameters
     ----------
     pyramid : Pyramid
-    level : int
+    level : int, or slice
+        Several levels at once give arrays of shape (levels, ndim).
     low, high : ndarray of shape (ndim,), float64
         In own coordinates, in array order. An empty interval is the pixel that holds `low`.
 
@@ -228,7 +228,7 @@ def level_window(pyramid: Pyramid, level: int, low: FloatArray, high: FloatArray
     return pixel_window((low - shift) / scale, (high - shift) / scale, pyramid.shapes[level], noise)
 
 
-def pixel_noise(pyramid: Pyramid, level: int, largest: FloatArray) -> FloatArray:
+def pixel_noise(pyramid: Pyramid, level: int | slice, largest: FloatArray) -> FloatArray:
     """How far off positions may be, in pixels of a level: far from the origin float64 tells less apart.
 
     Parameters

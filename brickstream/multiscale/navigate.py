@@ -8,13 +8,14 @@ points, margins, projection, bias.
 from __future__ import annotations
 
 from dataclasses import replace
-from math import cos, floor, radians, sin
+from math import cos, floor, isfinite, radians, sin
 
 import numpy as np
 
 from brickstream.errors import ViewError
-from brickstream.multiscale import framing
+from brickstream.multiscale import framing, plain
 from brickstream.multiscale.affine import FloatArray
+from brickstream.multiscale.canvas import world_along
 from brickstream.multiscale.view import View
 
 DEGREES_PER_PIXEL = 0.5
@@ -26,12 +27,7 @@ FARTHEST = 1e-60
 
 def pan(view: View, dx: float, dy: float) -> View:
     """Move what is shown by (dx, dy) canvas pixels, along the directions of an oblique cut; a line has no dy."""
-    if view.camera is None:
-        step = np.array([dy, dx])[-view.ndisplay :] @ view.frame() / view.zoom
-    else:
-        right, _, up = view.camera.rotation().T
-        step = ((right * dx - up * dy) / view.zoom)[::-1]
-    return _about(view, np.array(view.center) - step)
+    return _about(view, np.array(view.center) - world_along(view, dx, dy))
 
 
 def zoom_at(view: View, factor: float, x: float, y: float) -> View:
@@ -46,18 +42,25 @@ def zoom_at(view: View, factor: float, x: float, y: float) -> View:
     """
     if not 0 < factor < float("inf"):
         raise ViewError("a zoom factor is finite and above zero", f"factor={factor}")
-    deepest = min(view.canvas) * DEEPEST / max(1 / framing.LARGEST, *map(abs, view.center))
-    zoom = min(max(view.zoom * factor, min(FARTHEST, view.zoom)), max(deepest, view.zoom), framing.LARGEST)
+    deepest = min(view.canvas) * DEEPEST / max(1 / plain.LARGEST, *map(abs, view.center))
+    zoom = min(max(view.zoom * factor, min(FARTHEST, view.zoom)), max(deepest, view.zoom), plain.LARGEST)
     if view.camera is not None:
         distance = view.camera.distance
         camera = replace(view.camera, distance=None if distance is None else distance * view.zoom / zoom)
         return replace(view, zoom=zoom, camera=camera)
-    offset = np.array([y - view.canvas[1] / 2, x - view.canvas[0] / 2])[-view.ndisplay :] @ view.frame()
-    return replace(_about(view, np.array(view.center) + offset / view.zoom - offset / zoom), zoom=zoom)
+    there = world_along(view, x - view.canvas[0] / 2, y - view.canvas[1] / 2)
+    return replace(_about(view, np.array(view.center) + there * (1 - view.zoom / zoom)), zoom=zoom)
 
 
 def orbit(view: View, dx: float, dy: float) -> View:
-    """Turn a volume as if (dx, dy) canvas pixels were dragged; whatever is flat stays as it is."""
+    """Turn a volume as if (dx, dy) canvas pixels were dragged; whatever is flat stays as it is.
+
+    Raises
+    ------
+    ViewError
+        If the distances are not finite.
+    """
+    _check_finite("distances on the canvas are finite", dx, dy)
     if view.camera is None:
         return view
     azimuth = (view.camera.azimuth - dx * DEGREES_PER_PIXEL + 180.0) % 360.0 - 180.0
@@ -97,7 +100,14 @@ def cut_through(view: View, axis: str) -> View:
 
 
 def turn(view: View, degrees: float) -> View:
-    """Turn a plane or cut about the middle of the canvas; above zero, what is shown turns counterclockwise."""
+    """Turn a plane or cut about the middle of the canvas; above zero, what is shown turns counterclockwise.
+
+    Raises
+    ------
+    ViewError
+        If the view is neither, or the angle is not finite.
+    """
+    _check_finite("an angle is finite", degrees)
     if view.ndisplay != 2:
         raise ViewError("only a plane or a cut can be turned", ", ".join(view.displayed))
     down, right = view.frame()
@@ -114,8 +124,10 @@ def tilt(view: View, dx: float, dy: float) -> View:
     Raises
     ------
     ViewError
-        If the view is not a cut through three axes (:func:`cut_through` makes one of a plane).
+        If the view is not a cut through three axes (:func:`cut_through` makes one of a plane), or the distances are not
+        finite.
     """
+    _check_finite("distances on the canvas are finite", dx, dy)
     ahead = normal(view)
     down, right = view.frame()
     right, ahead = _turned(right, ahead, dx * DEGREES_PER_PIXEL)
@@ -152,8 +164,35 @@ def normal(view: View) -> FloatArray:
 
 
 def resize(view: View, width: int, height: int) -> View:
-    """Give the canvas another size; the centre and the size of a pixel stay."""
+    """Give the canvas another size; the centre and the zoom stay, so that more or less is in view.
+
+    A side of no pixels, as a hidden window has, is taken for one pixel.
+
+    Raises
+    ------
+    ViewError
+        If a side is not a whole number.
+    """
+    width, height = plain.canvas_of((width, height))
     return replace(view, canvas=(max(1, width), max(1, height)))
+
+
+def refit(view: View, width: int, height: int) -> View:
+    """Show the same world on another canvas: all that was in view, and more on two sides where the shape is another.
+
+    Raises
+    ------
+    ViewError
+        If a side is not a whole number.
+    """
+    fitted = resize(view, width, height)
+    sides = [new / old for new, old in zip(fitted.canvas, view.canvas, strict=True)]
+    factor = sides[0] if view.ndisplay == 1 else min(sides)
+    camera = view.camera
+    if camera is not None and camera.distance is not None:
+        # The canvas's height always shows the same angle: what no longer fits in its width is seen from farther away.
+        camera = replace(camera, distance=camera.distance * sides[1] / factor)
+    return replace(fitted, zoom=view.zoom * factor, camera=camera)
 
 
 def rescale(view: View, pixel_ratio: float) -> View:
@@ -190,6 +229,11 @@ def keep_place(old: View, new: View) -> View:
     known = dict(zip(old.displayed, old.center, strict=True)) | dict(old.point)
     center = tuple(known.get(name, value) for name, value in zip(new.displayed, new.center, strict=True))
     return replace(new, center=center)
+
+
+def _check_finite(rule: str, *numbers: float) -> None:
+    if not all(isfinite(plain.number(value)) for value in numbers):
+        raise ViewError(rule, ", ".join(map(str, numbers)))
 
 
 def _about(view: View, center: FloatArray) -> View:

@@ -23,6 +23,7 @@ from brickstream.multiscale.view import View
 
 # A plan lists no more chunks than about this: beyond, nobody waits for them one by one.
 MAX_CHUNKS = 1 << 17
+NONE = slice(0, 0)
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,9 @@ class LevelPlan:
     level : int
     corner_pixels : ndarray of shape (2, ndim), int64
         First and last pixel in view, both inclusive, in pixels of this level, clamped to it; on axes that are not
-        displayed both rows are the pixel at the view's point, or the first and last plane of a thick slice.
+        displayed both rows are the pixel at the view's point, or the first and last plane of a thick slice. Where the
+        finished picture is of several levels, only around what is planned of this one: the finest may be needed in one
+        corner of a view that is too large to have all of it.
     chunks : ndarray of shape (n, ndim), int64
         Indices of the needed chunks, nearest to the focus first.
     distances : ndarray of shape (n,), float64
@@ -201,6 +204,15 @@ def _check_brick(budget: Budget, local: LocalView, pyramid: Pyramid) -> None:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class _Ranked:
+    """Bricks or chunks of all levels: where each level is, their indices (n, axes) and their distances (n,)."""
+
+    places: dict[int, slice]
+    rows: IntArray
+    away: FloatArray
+
+
 class _Scene:
     """One view of one image: what the steps of planning share."""
 
@@ -216,9 +228,14 @@ class _Scene:
         chunks = chunks_in_brick(self.grids.brick, self.chunk_shapes, self.grids.shapes) * self.layers.counts
         self.weights = np.maximum(1.0, chunks * (budget.max_bricks / MAX_CHUNKS))
 
+    @property
+    def mixed(self) -> bool:
+        """Whether the finished picture may be of several levels."""
+        return self.local.eye is not None and self.budget.mixed and self.view.level is None
+
     def detail(self, previous: Plan | None) -> Detail:
         """Say how fine bricks have to be."""
-        if self.local.eye is not None and self.budget.mixed and self.view.level is None:
+        if self.mixed and self.local.eye is not None:
             return by_depth(self.pyramid.scales[:, list(self.local.axes)], self.local.eye, self.box)
         until_now = None
         if previous is not None and previous.pyramid is self.pyramid and not previous.empty:
@@ -235,38 +252,47 @@ class _Scene:
 
     def levels(self, found: Found, needs: Needs, kept: list[int]) -> tuple[LevelPlan, ...]:
         """Plan final bricks, and stand-ins of the kept levels."""
-        grids = self.grids
         stay = np.zeros(len(self.weights), dtype=bool)
         stay[kept] = True
-        chosen = np.flatnonzero(needs.seen & (found.final | stay[found.levels]))
+        bricks, final = self._bricks(found, np.flatnonzero(needs.seen & (found.final | stay[found.levels])))
+        chunks = self._chunks(needs, np.flatnonzero(needs.final | (needs.standin & stay[needs.levels])))
+        plans = []
+        for level in bricks.places or [int(found.levels[-1])]:
+            mine, yours = bricks.places.get(level, NONE), chunks.places.get(level, NONE)
+            rows, away = bricks.rows[mine], bricks.away[mine]
+            corners = self._corners(level, rows)
+            plans.append(LevelPlan(level, corners, chunks.rows[yours], chunks.away[yours], rows, away, final[mine]))
+        return tuple(plans)
+
+    def _bricks(self, found: Found, chosen: IntArray) -> tuple[_Ranked, NDArray[np.bool_]]:
+        """Rank some of the bricks that were found, and say which of them are final."""
         levels, bricks = found.levels[chosen], found.bricks.take(chosen, axis=1)
-        away = distance(grids.focus, *grids.pixels(levels, bricks * grids.brick, (bricks + 1) * grids.brick))
-        mine, order = _by_level(levels, away)
-        brick_columns = np.ascontiguousarray(bricks.take(order, axis=1).T), away[order], found.final[chosen[order]]
-        chosen = np.flatnonzero(needs.final | (needs.standin & stay[needs.levels]))
+        brick = self.grids.brick
+        away = distance(self.grids.focus, *self.grids.pixels(levels, bricks * brick, (bricks + 1) * brick))
+        ranked, order = _rank(levels, bricks.T, away)
+        return ranked, found.final[chosen[order]]
+
+    def _chunks(self, needs: Needs, chosen: IntArray) -> _Ranked:
+        """Rank some of the chunks that bricks need, on all axes."""
         levels, chunks = needs.levels[chosen], needs.chunks.take(chosen, axis=1)
         size = self.chunk_shapes.take(levels, axis=1)
-        away = distance(grids.focus, *grids.pixels(levels, chunks * size, (chunks + 1) * size))
-        levels, indices, away = self.layers.spread(levels, chunks, away)
-        yours, order = _by_level(levels, away)
-        chunk_columns = indices.take(order, axis=0), away[order]
-        nothing = slice(0, 0)
-        return tuple(
-            LevelPlan(
-                level,
-                np.ascontiguousarray(self.corners[:, level]),
-                *(column[yours.get(level, nothing)] for column in chunk_columns),
-                *(column[mine.get(level, nothing)] for column in brick_columns),
-            )
-            for level in mine or [int(found.levels[-1])]
-        )
+        away = distance(self.grids.focus, *self.grids.pixels(levels, chunks * size, (chunks + 1) * size))
+        return _rank(*self.layers.spread(levels, chunks, away))[0]
+
+    def _corners(self, level: int, bricks: IntArray) -> IntArray:
+        """First and last pixel of a level in view; of several levels, around the planned bricks (n, d)."""
+        corners = self.corners[:, level].copy()
+        if self.mixed and len(bricks):
+            axes, brick = list(self.local.axes), self.grids.brick[:, 0]
+            corners[0, axes] = np.maximum(corners[0, axes], bricks.min(axis=0) * brick)
+            corners[1, axes] = np.minimum(corners[1, axes], (bricks.max(axis=0) + 1) * brick - 1)
+        return corners
 
 
-def _by_level(levels: IntArray, away: FloatArray) -> tuple[dict[int, slice], IntArray]:
-    """Where each level is, of levels that begin with the coarsest, and the order in which each one's nearest is first."""
-    ends = np.flatnonzero(levels[1:] != levels[:-1]) + 1
-    starts = [0, *ends.tolist()] if len(levels) else []
-    places = [slice(start, stop) for start, stop in zip(starts, [*starts[1:], len(levels)], strict=True)]
-    orders = [np.argsort(away[place], kind="stable") + place.start for place in places]
-    order = np.concatenate([np.empty(0, dtype=np.int64), *orders])
-    return dict(zip(levels[starts].tolist(), places, strict=True)), order
+def _rank(levels: IntArray, rows: IntArray, away: FloatArray) -> tuple[_Ranked, IntArray]:
+    """Sort what begins with the coarsest level by distance within each level; also return the order."""
+    starts = np.flatnonzero(np.diff(levels, prepend=-1))
+    ends = zip(starts.tolist(), [*starts[1:].tolist(), len(levels)], strict=False)
+    order = np.lexsort((away, -levels))
+    places = dict(zip(levels[starts].tolist(), (slice(*each) for each in ends), strict=True))
+    return _Ranked(places, rows.take(order, axis=0), away[order]), order

@@ -14,6 +14,7 @@ from itertools import pairwise
 from math import isfinite, prod
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from brickstream.errors import MetadataError, ViewError
 from brickstream.multiscale.affine import Affine, FloatArray, IntArray
@@ -168,7 +169,7 @@ class Pyramid:
         """Number of axes."""
         return len(self.axes)
 
-    @property
+    @cached_property
     def axis_names(self) -> tuple[str, ...]:
         """Names of the axes, in array order."""
         return tuple(axis.name for axis in self.axes)
@@ -233,13 +234,18 @@ class Pyramid:
         pixels = Affine.scaling(self.axis_names, self.scales[level], self.translations[level])
         return pixels if self.placement is None else self.placement @ pixels
 
+    @cached_property
+    def origin(self) -> FloatArray:
+        """Centre of pixel 0 of level 0 in the world: ndarray of shape (ndim,), float64, read-only."""
+        return _frozen(self.to_world(0).offset)
+
     def pixels_at(self, world: FloatArray, level: int = 0) -> FloatArray:
         """Positions in pixels of a level of world points, both of shape (..., ndim), float64; not rounded."""
         own = world if self.placement is None else self.placement.solve(world)
         return np.asarray((own - self.translations[level]) / self.scales[level], dtype=np.float64)
 
 
-def _frozen(rows: list[tuple[float, ...]]) -> FloatArray:
+def _frozen(rows: ArrayLike) -> FloatArray:
     array = np.array(rows, dtype=np.float64)
     array.flags.writeable = False
     return array

@@ -73,49 +73,38 @@ class _Layer:
     refined: FloatArray
 
 
-@dataclass(frozen=True, eq=False)
-class _Taken:
-    """What final bricks take of the budget, at any threshold: the sum of all changes whose end is above it.
+class _Tally:
+    """What final bricks take of the budget at a threshold, and at any one above it.
 
-    Attributes
-    ----------
-    ends, change : ndarray of shape (n,), float64
-        Bricks are needed until the threshold reaches an end (a change above zero), and refined, so not final, until it
-        reaches another one (below zero).
+    A brick is needed until the threshold reaches one end, and refined, so not final, until it reaches another one.
     """
 
-    ends: FloatArray
-    change: FloatArray
+    def __init__(self, threshold: float) -> None:
+        self.threshold = threshold
+        self.total = 0.0
+        self._parts: list[tuple[FloatArray, float]] = []
 
-    def plus(self, ends: FloatArray, weight: float) -> _Taken:
-        """Add bricks with these ends."""
-        change = np.full(len(ends), weight)
-        if weight > 0 and len(ends):
-            # Bricks under the same one have the same end.
-            ends = np.sort(ends, kind="stable")
-            first = np.flatnonzero(ends[1:] != ends[:-1]) + 1
-            places = np.concatenate([[0], first, [len(ends)]])
-            ends, change = ends[places[:-1]], (places[1:] - places[:-1]) * weight
-        return _Taken(np.concatenate([self.ends, ends]), np.concatenate([self.change, change]))
+    def add(self, ends: FloatArray, weight: float) -> None:
+        """Add bricks that count until the threshold reaches these ends, all of them above it now."""
+        self._parts.append((ends, weight))
+        self.total += weight * len(ends)
 
-    def above(self, threshold: float) -> _Taken:
-        """Without the ends that have been reached."""
-        keep = self.ends > threshold
-        return _Taken(self.ends.compress(keep), self.change.compress(keep))
+    def steps(self, ends: FloatArray, weight: float) -> tuple[FloatArray, FloatArray]:
+        """Each higher threshold at which something changes, falling, and what is taken there with further bricks."""
+        parts = [*self._parts, (ends, weight)]
+        ends = np.concatenate([ends for ends, _ in parts])
+        change = np.repeat([weight for _, weight in parts], [len(ends) for ends, _ in parts])
+        order = np.argsort(-ends)
+        ends, taken = ends.take(order), np.cumsum(change.take(order))
+        places = np.flatnonzero((ends[1:] < ends[:-1]) & (ends[1:] > self.threshold))
+        return ends[places + 1], taken[places]
 
-    def at(self, threshold: float) -> float:
-        """What is taken at one threshold."""
-        return float(self.change.sum(where=self.ends > threshold))
-
-    def steps(self, threshold: float) -> tuple[FloatArray, FloatArray]:
-        """Each threshold above this one at which something changes, falling, and what is taken there."""
-        order = np.argsort(-self.ends, kind="stable")
-        ends, final = self.ends[order], np.cumsum(self.change[order])
-        places = np.flatnonzero((ends[1:] < ends[:-1]) & (ends[1:] > threshold))
-        return ends[places + 1], final[places]
-
-
-_NOTHING = _Taken(np.empty(0), np.empty(0))
+    def raise_to(self, threshold: float) -> None:
+        """Forget the ends that are reached."""
+        self.threshold = threshold
+        parts = [(ends.compress(ends > threshold), weight) for ends, weight in self._parts]
+        self._parts = [(ends, weight) for ends, weight in parts if len(ends)]
+        self.total = sum(weight * len(ends) for ends, weight in self._parts)
 
 
 class Search:
@@ -137,9 +126,9 @@ class Search:
         self.limit = limit
         self.weights = weights
         self._listed = LISTED * limit / float(weights.min()) + ALWAYS_LISTED
-        self._threshold = 0.0
+        self._tally = _Tally(0.0)
         self._layers: list[_Layer] = []
-        self._taken = _NOTHING
+        self._tops = np.empty(0)
         self._above = Found(np.empty(0, np.int64), np.empty((len(grids.brick), 0), np.int64), np.empty(0, np.bool_))
 
     def run(self) -> Found:
@@ -148,29 +137,31 @@ class Search:
         reach = np.minimum(grids.scales * grids.brick, grids.extent[1] - grids.extent[0]).prod(axis=0)
         guess = LOWER * self.detail.guess(grids.region, reach / self.weights, LARGER * self.limit)
         found = self._descend(guess if guess > 1 else 0.0)
-        if guess > 1 and self._threshold == guess:
+        if guess > 1 and self._tally.threshold == guess:
             found = self._descend(0.0)
         return found
 
     def _descend(self, threshold: float) -> Found:
         """What is needed at the lowest threshold that fits, from a given one on."""
-        self._threshold = threshold
+        self._tally = _Tally(threshold)
         weights = self.weights.tolist()
         top, fits = self._top()
         layer, too_many = (self._whole(top), False) if fits else self._first(top)
         if too_many or len(layer.until) * weights[top] > self.limit:
             return self._nearest(layer)
-        self._layers, self._taken = [layer], _NOTHING.plus(layer.until, weights[top])
+        self._layers, self._tops = [layer], np.sort(layer.refined)
+        self._tally.add(layer.until, weights[top])
         for level in range(top - 1, -1, -1):
-            parents = np.flatnonzero(layer.refined > self._threshold)
+            parents = np.flatnonzero(layer.refined > self._tally.threshold)
             if not len(parents):
                 break
-            self._taken = self._taken.plus(layer.refined[parents], -weights[level + 1])
+            self._tally.add(layer.refined.take(parents), -weights[level + 1])
             low, high, until = self._children(level, layer, parents)
             if not len(until):
                 break
             layer = self._layer(level, low, high, until)
-            self._taken = self._raise(level, layer.until)
+            self._raise(level, layer.until)
+            self._tally.add(layer.until.compress(layer.until > self._tally.threshold), weights[level])
             self._layers.append(layer)
         return self._found()
 
@@ -202,7 +193,7 @@ class Search:
         return self._made(top, bricks[:, count:], start[:, count:], stop[:, count:], until)
 
     def _first(self, level: int) -> tuple[_Layer, bool]:
-        """The bricks in view of a level, and whether there are more than can be listed: then the nearest to the focus."""
+        """The bricks of a level in view; and whether they are too many to be listed: then those nearest to the focus."""
         low, high, too_many = self.grids.low[:, level, None], self.grids.high[:, level, None], False
         while cells(low, high) > self._listed:
             low, high = _halves(low, high)
@@ -229,13 +220,14 @@ class Search:
         if one_for_all and cells(*window) <= self._listed:
             return *window, until[:1]
         low, high = self.grids.under(level, above.start.take(parents, axis=1), above.stop.take(parents, axis=1))
-        if one_for_all and cells(low, high) > self._listed:
+        if one_for_all and not self.grids.nested[level] and cells(low, high) > self._listed:
+            # Bricks under two of the parents would count twice.
             low, high, until = *window, until[:1]
         while cells(low, high) > self._listed:
             low, high, until = _halves(low, high, until)
             seen = self.grids.look(np.array([level]), low, high)
             self._raise(level, until[seen])
-            seen &= until > self._threshold
+            seen &= until > self._tally.threshold
             low, high, until = low[:, seen], high[:, seen], until[seen]
         return low, high, until
 
@@ -250,33 +242,29 @@ class Search:
             if len(starts) < len(seen):
                 most = np.maximum.reduceat(most.take(order), starts)
                 seen = seen[order[starts]]
-        return self._made(level, *(array.take(seen, axis=1) for array in (bricks, start, stop)), most)
+        return self._made(level, bricks.take(seen, axis=1), start.take(seen, axis=1), stop.take(seen, axis=1), most)
 
     def _made(self, level: int, bricks: IntArray, start: FloatArray, stop: FloatArray, until: FloatArray) -> _Layer:
         errors = self.detail.errors(level, start, stop)
         return _Layer(level, bricks, start, stop, until, np.minimum(until, errors))
 
-    def _raise(self, level: int, until: FloatArray) -> _Taken:
-        """Raise the threshold until the bricks fit, were those of `level`, needed below `until`, all final.
-
-        Returns what is taken of the budget from that threshold on.
-        """
-        taken = self._taken.plus(until, float(self.weights[level]))
-        now = taken.at(self._threshold)
-        if now + self._cover(np.array([self._threshold]), np.array([now]))[0] > self.limit:
-            thresholds, final = taken.steps(self._threshold)
+    def _raise(self, level: int, until: FloatArray) -> None:
+        """Raise the threshold until the bricks fit, were those of `level`, needed below `until`, all final."""
+        weight, tally = float(self.weights[level]), self._tally
+        now = tally.total + weight * len(until)
+        if now + self._cover(np.array([tally.threshold]), np.array([now]))[0] > self.limit:
+            thresholds, final = tally.steps(until, weight)
             fits = np.flatnonzero(final + self._cover(thresholds, final) <= self.limit)
-            self._threshold = float(thresholds[fits[-1]])
-        return taken.above(self._threshold)
+            tally.raise_to(float(thresholds[fits[-1]]))
 
     def _cover(self, thresholds: FloatArray, final: FloatArray) -> FloatArray:
         """What the coarsest stand-ins take of the budget at some thresholds; nothing where they save nothing."""
         last = len(self.weights) - 1
         if self._layers[0].level == last:
-            refined = np.sort(self._layers[0].refined)
-            cover = (len(refined) - refined.searchsorted(thresholds, side="right")) * self.weights[last]
+            count = len(self._tops) - self._tops.searchsorted(thresholds, side="right")
         else:
-            cover = np.full(len(thresholds), np.count_nonzero(self._above.levels == last) * self.weights[last])
+            count = np.full(len(thresholds), np.count_nonzero(self._above.levels == last))
+        cover = count * self.weights[last]
         return np.where(cover < final, cover, 0.0)
 
     def _found(self) -> Found:
@@ -286,11 +274,11 @@ class Search:
         refined = np.concatenate([it.refined for it in self._layers])
         levels = np.repeat([it.level for it in self._layers], counts)
         bricks = np.concatenate([it.bricks for it in self._layers], axis=1)
-        needed = np.flatnonzero(until > self._threshold)
+        needed = np.flatnonzero(until > self._tally.threshold)
         return Found(
             np.concatenate([self._above.levels, levels[needed]]),
             np.concatenate([self._above.bricks, bricks.take(needed, axis=1)], axis=1),
-            np.concatenate([self._above.final, refined[needed] <= self._threshold]),
+            np.concatenate([self._above.final, refined[needed] <= self._tally.threshold]),
         )
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from brickstream.errors import ViewError
 from brickstream.multiscale import framing
 from brickstream.multiscale.affine import FloatArray, IntArray
+from brickstream.multiscale.canvas import world_along
 from brickstream.multiscale.corners import box_corners, seen_box
 from brickstream.multiscale.local import PIXEL_NOISE, LocalView, localize, pixel_at, pixel_noise
 from brickstream.multiscale.projections import Array, Projection, filling, project, projected_dtype
@@ -177,19 +178,22 @@ def sample_points(view: View) -> FloatArray:
     ViewError
         If the view is a volume.
     """
-    down, right = _offsets(view)
-    offsets = np.stack(np.broadcast_arrays(down, right), axis=-1)[..., -view.ndisplay :]
-    return np.asarray(np.array(view.center) + offsets @ view.frame(), dtype=np.float64)
+    down, right = _pixels(view)
+    return np.array(view.center) + world_along(view, right, down)
 
 
-def _offsets(view: View) -> tuple[FloatArray, FloatArray]:
-    """World units from the middle of the canvas to the centres of its pixels: (h, 1) down and (1, w) to the right."""
+def _pixels(view: View) -> tuple[FloatArray, FloatArray]:
+    """Canvas pixels from the middle of the canvas to the centres of all: (h, 1) down and (1, w) to the right."""
     if view.camera is not None:
         raise ViewError("the canvas of a volume has no places in the world", "", "use the view's region")
-    width, height = view.canvas if view.ndisplay == 2 else (view.canvas[0], 1)
-    down = (np.arange(height, dtype=np.float64) + 0.5 - height / 2) / view.zoom
-    right = (np.arange(width, dtype=np.float64) + 0.5 - width / 2) / view.zoom
+    width, height = _canvas(view)
+    down, right = (np.arange(side, dtype=np.float64) + 0.5 - side / 2 for side in (height, width))
     return down[:, None], right[None, :]
+
+
+def _canvas(view: View) -> tuple[int, int]:
+    """Width and height of the picture; that of a line is one pixel high."""
+    return view.canvas[0], 1 if view.ndisplay == 1 else view.canvas[1]
 
 
 def resample(
@@ -231,8 +235,8 @@ def resample(
         raise ViewError(f"no order {order!r}", "", f"the orders are {', '.join(ORDERS)}")
     framing.level_of(pyramid, level)
     local = localize(pyramid, view)
-    offsets = _offsets(view)[-view.ndisplay :]
-    shape = (1 if view.ndisplay == 1 else view.canvas[1], view.canvas[0])
+    offsets = [pixels / view.zoom for pixels in _pixels(view)[-view.ndisplay :]]
+    shape = _canvas(view)[::-1]
     depths = _depths(pyramid, view, local, level)
     box = seen_box(pyramid, local)
     if box is None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Protocol
 
 import numpy as np
 
 from brickstream.errors import ViewError
-from brickstream.multiscale import framing
+from brickstream.multiscale import framing, plain
 from brickstream.multiscale.affine import FloatArray
 from brickstream.multiscale.camera import Camera, frustum
 from brickstream.multiscale.pyramid import Pyramid
@@ -25,6 +25,8 @@ class HasPyramid(Protocol):
 
 
 PROJECTIONS = ("mean", "max", "min", "sum")
+MAX_CANVAS = 1 << 31
+MAX_BIAS = 64.0
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class View:
     pixel_ratio: float = 1.0
 
     def __post_init__(self) -> None:
-        for name, value in framing.plain_numbers(self).items():
+        for name, value in _plain_values(self).items():
             object.__setattr__(self, name, value)
         self._check_axes()
         self._check_numbers()
@@ -87,22 +89,22 @@ class View:
             _check_directions(self.directions, len(self.displayed))
 
     def _check_numbers(self) -> None:
-        if not all(1 <= n <= framing.MAX_CANVAS for n in self.canvas):
+        if not all(1 <= n <= MAX_CANVAS for n in self.canvas):
             raise ViewError("a canvas has at least one pixel on each side", f"{self.canvas[0]}x{self.canvas[1]}")
-        if not 1 / framing.LARGEST <= self.zoom <= framing.LARGEST:
+        if not 1 / plain.LARGEST <= self.zoom <= plain.LARGEST:
             raise ViewError("the zoom must be finite and above zero", f"zoom={self.zoom}")
         if len(self.center) != len(self.displayed):
             raise ViewError("the centre has one number for each displayed axis", f"center={self.center}")
         far = max(map(abs, self.center))
-        if not all(abs(v) <= framing.LARGEST for v in (far, *self.center, *(v for _, v in self.point))):
+        if not all(abs(v) <= plain.LARGEST for v in (far, *self.center, *(v for _, v in self.point))):
             raise ViewError("world positions must be finite", f"center={self.center}, point={dict(self.point)}")
         if not min(self.world_size[: self.ndisplay]) > framing.LOST * far:
             raise ViewError(
                 "the canvas shows too little for its distance from the origin", f"center={self.center}, {self.zoom=}"
             )
-        if not abs(self.bias) <= framing.MAX_BIAS:
+        if not abs(self.bias) <= MAX_BIAS:
             raise ViewError("the bias must be finite, and no more than 64 octaves", f"bias={self.bias}")
-        if not 0 < self.pixel_ratio <= framing.LARGEST:
+        if not 0 < self.pixel_ratio <= plain.LARGEST:
             raise ViewError("the pixel ratio must be finite and above zero", f"pixel_ratio={self.pixel_ratio}")
         if self.level is not None and self.level < 0:
             raise ViewError(f"no level {self.level}", "", "level 0 is the finest")
@@ -132,7 +134,7 @@ class View:
         for name, margins in self.margins:
             if name not in points:
                 raise ViewError(f"margins on {name!r}, which has no point", f"points: {', '.join(points) or 'none'}")
-            if not all(0 <= m <= framing.LARGEST for m in margins):
+            if not all(0 <= m <= plain.LARGEST for m in margins):
                 raise ViewError("margins are finite and not below zero", f"{name}={margins}")
 
     @property
@@ -226,7 +228,7 @@ class View:
         """
         pyramid = _pyramid(image)
         axes = framing.displayed_axes(pyramid, displayed, 2)
-        canvas, size = framing.canvas_of(canvas), framing.size_of(pyramid, axes)
+        canvas, size = plain.canvas_of(canvas), framing.size_of(pyramid, axes)
         return cls(
             axes,
             framing.point_of(pyramid, axes, point),
@@ -235,7 +237,7 @@ class View:
             zoom if zoom is not None else framing.fit_plane(size, canvas),
             None,
             framing.level_of(pyramid, level),
-            margins=framing.margins_of(margins),
+            margins=plain.margins_of(margins),
             projection=projection,
             bias=bias,
             pixel_ratio=pixel_ratio,
@@ -275,7 +277,7 @@ class View:
         ViewError
             As for :meth:`plane`.
         """
-        pyramid, (length, _) = _pyramid(image), framing.canvas_of((length, 1))
+        pyramid, (length, _) = _pyramid(image), plain.canvas_of((length, 1))
         axes = framing.displayed_axes(pyramid, None if axis is None else (axis,), 1)
         return cls(
             axes,
@@ -285,7 +287,7 @@ class View:
             zoom if zoom is not None else framing.fit_plane(framing.size_of(pyramid, axes), (length, 1)),
             None,
             framing.level_of(pyramid, level),
-            margins=framing.margins_of(margins),
+            margins=plain.margins_of(margins),
             projection=projection,
             bias=bias,
             pixel_ratio=pixel_ratio,
@@ -330,7 +332,7 @@ class View:
             If an axis is unknown or named twice, the directions are parallel, or a number is not usable.
         """
         pyramid = _pyramid(image)
-        canvas = framing.canvas_of(canvas)
+        canvas = plain.canvas_of(canvas)
         down, right = framing.right_angle(directions)
         names = framing.displayed_axes(pyramid, axes, len(down))
         size = np.abs(np.array([down, right])) @ framing.size_of(pyramid, names)
@@ -343,7 +345,7 @@ class View:
             None,
             framing.level_of(pyramid, level),
             directions=(down, right),
-            margins=framing.margins_of(margins),
+            margins=plain.margins_of(margins),
             projection=projection,
             bias=bias,
             pixel_ratio=pixel_ratio,
@@ -386,7 +388,7 @@ class View:
         ViewError
             As for :meth:`plane`; also where the image has fewer than three axes.
         """
-        pyramid, canvas = _pyramid(image), framing.canvas_of(canvas)
+        pyramid, canvas = _pyramid(image), plain.canvas_of(canvas)
         camera = camera or Camera()
         axes = framing.displayed_axes(pyramid, displayed, 3)
         return cls(
@@ -397,7 +399,7 @@ class View:
             zoom if zoom is not None else framing.fit_volume(camera, framing.size_of(pyramid, axes), canvas),
             camera,
             framing.level_of(pyramid, level),
-            margins=framing.margins_of(margins),
+            margins=plain.margins_of(margins),
             projection=projection,
             bias=bias,
             pixel_ratio=pixel_ratio,
@@ -407,7 +409,7 @@ class View:
         """Plain values for JSON; :meth:`from_dict` makes the same view of them."""
         value = {field.name: getattr(self, field.name) for field in fields(self)}
         if self.camera is not None:
-            value["camera"] = {name: v if v is None else float(v) for name, v in asdict(self.camera).items()}
+            value["camera"] = self.camera.to_dict()
         value["point"] = dict(self.point)
         value["margins"] = {name: list(reach) for name, reach in self.margins}
         for name in ("displayed", "canvas", "center"):
@@ -425,19 +427,34 @@ class View:
         ViewError
             If a key is unknown or missing, or a value is not usable.
         """
-        try:
-            return cls(**framing.plain_view(value, tuple(field.name for field in fields(cls))))
-        except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
-            if isinstance(error, ViewError):
-                raise
-            raise ViewError("not a view", f"{error}", "it is made by View.to_dict") from error
+        plain.check_keys(value, cls, "a view")
+        camera = value.get("camera")
+        return cls(**{**value, "camera": None if camera is None else Camera.from_dict(camera)})
 
 
 def _pyramid(image: HasPyramid | Pyramid) -> Pyramid:
     return image if isinstance(image, Pyramid) else image.pyramid
 
 
+def _plain_values(view: View) -> dict[str, Any]:
+    """The values of a view as plain tuples, texts, integers and floats: it is compared, hashed and written as JSON."""
+    return {
+        "displayed": plain.names(view.displayed, "displayed"),
+        "point": plain.positions_of(view.point),
+        "canvas": plain.canvas_of(view.canvas),
+        "center": plain.numbers(view.center, "center"),
+        "zoom": plain.number(view.zoom, "zoom"),
+        "level": None if view.level is None else plain.whole(view.level, "level"),
+        "directions": None if view.directions is None else plain.rows(view.directions, "directions"),
+        "margins": plain.margins_of(view.margins),
+        "bias": plain.number(view.bias, "bias"),
+        "pixel_ratio": plain.number(view.pixel_ratio, "pixel_ratio"),
+    }
+
+
 def _check_directions(directions: tuple[tuple[float, ...], ...], count: int) -> None:
-    rows = np.array(directions, dtype=np.float64) if {len(row) for row in directions} == {count} else np.empty(0)
-    if rows.shape != (2, count) or not np.allclose(rows @ rows.T, np.eye(2), rtol=0, atol=1e-9):
-        raise ViewError("a cut has two directions of length 1 at a right angle", f"directions={directions}")
+    fit = [len(row) for row in directions] == [count, count]
+    rows = np.array(directions) if fit else np.zeros((2, count))
+    # Larger numbers are none of a direction's, and their squares may overflow.
+    if not ((np.abs(rows) <= 2).all() and np.allclose(rows @ rows.T, np.eye(2), rtol=0, atol=1e-9)):
+        raise ViewError("a cut has two directions of length 1 at a right angle", f"{directions=}"[:200])

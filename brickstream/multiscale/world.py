@@ -110,14 +110,15 @@ class World:
     def pyramid(self) -> Pyramid:
         """An image without data that fills the world, for :class:`View` to be made on.
 
-        Its pixels are as small as the smallest there are on each axis; it has as many levels as the image with the most
-        of them, all alike.
+        Its pixels are as small as the smallest there are along each axis (of an image that is rotated against it, the
+        longest step that passes over no pixel); it has as many levels as the image with the most of them, all alike.
         """
         low, high = self.extent()
         finest = np.full(len(self.axes), np.inf)
         for pyramid in self.pyramids:
             columns = [self.axis_names.index(name) for name in pyramid.axis_names]
-            finest[columns] = np.minimum(finest[columns], pyramid.scales[0])
+            steps = [abs(framing.steps_of(pyramid, axis)[1]) for axis in range(pyramid.ndim)]
+            finest[columns] = np.minimum(finest[columns], steps)
         counts = np.clip(np.rint((high - low) / finest), 1, _MOST_PIXELS)
         scale = (high - low) / counts
         shape = tuple(int(n) for n in counts)

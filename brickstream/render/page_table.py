@@ -101,19 +101,19 @@ def make_windows(
         if i:
             low, high = grids[i - 1].box(np.stack(boxes[i - 1]))
             others.append(grid.bricks_in(low[0], high[1]))
-        for low, high in others:
-            boxes[i] = np.minimum(boxes[i][0], low), np.maximum(boxes[i][1], high)
+        for first, last in others:
+            boxes[i] = np.minimum(boxes[i][0], first), np.maximum(boxes[i][1], last)
     windows: list[Window] = []
     for i in [*range(target, len(grids)), *range(target - 1, -1, -1)]:
         room = room - windows[-1].cells if windows else room
-        first, last = _shrink(*boxes[i], grids[i].bricks_in(focus, focus)[0], max(1, room // 2))
+        first, last = _shrink(boxes[i], grids[i].bricks_in(focus, focus)[0], max(1, room // 2))
         windows.append(Window(grids[i], first, last - first + 1))
     windows.sort(key=lambda w: w.grid.layer.level)
     return windows
 
 
-def _shrink(first: IntArray, last: IntArray, focus: IntArray, limit: int) -> Box:
-    first, last = first.copy(), last.copy()
+def _shrink(box: Box, focus: IntArray, limit: int) -> Box:
+    first, last = box[0].copy(), box[1].copy()
     focus = np.clip(focus, first, last)
     while (last - first + 1).prod(dtype=float) > limit:
         axis = int(np.argmax(last - first))

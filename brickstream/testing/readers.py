@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from brickstream.chunks.reader import ByteRange, Reader, Suffix, nothing_started
+from brickstream.chunks.reader import AtMost, ByteRange, Reader, Suffix, nothing_started, too_long
 from brickstream.errors import BrickstreamError
 
 
@@ -31,6 +31,10 @@ class MemoryReader:
         value = self.values.get(key)
         started()
         if value is None or span is None:
+            return value
+        if isinstance(span, AtMost):
+            if len(value) > span.length:
+                raise too_long(span.length, f"{self.url}/{key}")
             return value
         return value[-span.length :] if isinstance(span, Suffix) else value[span.start : span.start + span.length]
 

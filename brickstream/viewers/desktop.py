@@ -19,7 +19,8 @@ import numpy as np
 from brickstream.chunks import ChunkedImage
 from brickstream.engine import Engine, Failure, ThreadedEngine
 from brickstream.errors import BrickstreamError, GraphicsError, MissingPackageError
-from brickstream.multiscale import Pyramid, View
+from brickstream.multiscale import View
+from brickstream.multiscale.dims import Dims, DimsAxis
 from brickstream.multiscale.navigate import keep_place, move_point, orbit, pan, resize, zoom_at
 from brickstream.viewers.files import write_png
 from brickstream.viewers.look import Look
@@ -204,36 +205,33 @@ class Window:
     # -- sliders ---------------------------------------------------------------------------------------------------
 
     def _make_sliders(self) -> None:
-        """Make one slider for each axis that is not displayed and has more than one pixel."""
+        """Make one slider for each axis that is not displayed and has more than one step."""
         for row in self._rows:
             self._layout.removeWidget(row)
             row.deleteLater()
         self._rows, self.sliders = [], {}
         if self.view is None or self.image is None:
             return
-        for name, position in self.view.point:
-            self._make_slider(self.image.pyramid, name, position)
+        dims = Dims.of(self.image).with_point(dict(self.view.point))
+        for name, _ in self.view.point:
+            if dims.nsteps[name] > 1:
+                self._make_slider(dims.axis(name))
 
-    def _make_slider(self, pyramid: Pyramid, name: str, position: float) -> None:
+    def _make_slider(self, axis: DimsAxis) -> None:
         from PySide6 import QtCore, QtWidgets
 
-        axis = pyramid.axis_index(name)
-        first, step = float(pyramid.translations[0, axis]), float(pyramid.scales[0, axis])
-        count = int(pyramid.shapes[0, axis])
-        if count < 2:
-            return
         row = QtWidgets.QWidget()
         line = QtWidgets.QHBoxLayout(row)
         line.setContentsMargins(6, 0, 6, 0)
         slider = QtWidgets.QSlider(QtCore.Qt.Orientation.Horizontal)
-        slider.setRange(0, count - 1)
-        slider.setValue(int(np.floor((position - first) / step + 0.5)))
-        slider.valueChanged.connect(lambda i: self._on_slider(name, first + step * i))
-        line.addWidget(QtWidgets.QLabel(name))
+        slider.setRange(0, axis.nsteps - 1)
+        slider.setValue(axis.current_step)
+        slider.valueChanged.connect(lambda step: self._on_slider(axis.name, axis.at_step(step).point))
+        line.addWidget(QtWidgets.QLabel(axis.name))
         line.addWidget(slider, stretch=1)
         self._layout.addWidget(row)
         self._rows.append(row)
-        self.sliders[name] = slider
+        self.sliders[axis.name] = slider
 
     def _on_slider(self, axis: str, position: float) -> None:
         if self.view is not None:

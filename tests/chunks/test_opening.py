@@ -15,8 +15,8 @@ import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from brickstream.chunks import Fetcher, Limits, Traffic, Want, open_image, read_labels
-from brickstream.chunks.reader import ByteRange, LocalReader, Reader, make_reader, nothing_started, open_session
+from brickstream.chunks import Fetcher, Limits, Traffic, Want, make_reader, open_image, open_session, read_labels
+from brickstream.chunks.reader import ByteRange, LocalReader, Reader, nothing_started
 from brickstream.engine import Engine
 from brickstream.errors import (
     AccessDeniedError,

@@ -13,8 +13,8 @@ from suites import MISSING, attributes, collected, folder
 
 from brickstream.errors import MetadataError
 from brickstream.multiscale import read_document
-from brickstream.multiscale.ome_transforms import read_transformation
-from brickstream.multiscale.ome_v06 import read_scene
+from brickstream.multiscale.ome.transforms import read_transformation
+from brickstream.multiscale.ome.v06 import read_scene
 
 POINTS = "ome_zarr_transformations_conformance-0.1.2"
 VERDICTS = "ngff_zarr-0.50.0"

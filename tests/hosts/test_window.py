@@ -1,5 +1,6 @@
 """The desktop window, on a real display (Xvfb will do), driven by mouse, keys and sliders."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,10 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def window(url: str) -> Iterator[Any]:
     """A window that shows the brain as a plane, complete."""
+    yield from complete(url)
+
+
+def complete(url: str) -> Iterator[Any]:
     import vispy
     from PySide6 import QtWidgets
 
@@ -39,6 +44,19 @@ def window(url: str) -> Iterator[Any]:
     yield shown
     shown.close()
     app.processEvents()
+
+
+@pytest.fixture
+def flipped_window(tmp_path: Path) -> Iterator[Any]:
+    """A window on the brain upside down: its planes lie from z = 0 down to -188."""
+    write_sample("brain", tmp_path / "flipped")
+    path = tmp_path / "flipped" / "zarr.json"
+    document = json.loads(path.read_text(encoding="utf-8"))
+    for dataset in document["attributes"]["ome"]["multiscales"][0]["datasets"]:
+        for transform in dataset["coordinateTransformations"]:
+            transform[transform["type"]][0] *= -1
+    path.write_text(json.dumps(document), encoding="utf-8")
+    yield from complete(str(path.parent))
 
 
 def until(window: Any, done: Callable[[], bool]) -> None:
@@ -118,6 +136,16 @@ def test_a_slider_moves_through_the_planes(window: Any) -> None:
     second = np.array(window.canvas.render())
     assert window.engine.latest.plan.target.corner_pixels[0, 0] == 40
     assert (first != second).any()
+
+
+def test_the_slider_of_a_flipped_image_runs_upwards_in_the_world(flipped_window: Any) -> None:
+    slider = flipped_window.sliders["z"]
+    assert (slider.minimum(), slider.maximum(), slider.value()) == (0, 188, 94)
+    for step, z, plane in [(0, -188.0, 188), (188, 0.0, 0), (150, -38.0, 38)]:
+        slider.setValue(step)
+        assert dict(flipped_window.view.point) == {"z": z}
+        until(flipped_window, lambda: flipped_window.is_settled)
+        assert flipped_window.engine.latest.plan.target.corner_pixels[:, 0].tolist() == [plane, plane]
 
 
 def test_gestures_before_the_data_is_there_do_no_harm(url: str) -> None:

@@ -8,8 +8,8 @@ from rfc5 import Json, by_dimension, matrix, sequence, step, system
 
 from brickstream.errors import MetadataError
 from brickstream.multiscale import Affine
-from brickstream.multiscale.ome_graph import CoordinateGraph, Node
-from brickstream.multiscale.ome_v06 import read_scene
+from brickstream.multiscale.ome.graph import CoordinateGraph, Node
+from brickstream.multiscale.ome.v06 import read_scene
 
 
 def scene(systems: list[Json], *steps: Json) -> CoordinateGraph:

@@ -71,9 +71,16 @@ def test_version_0_5_stands_under_its_own_key() -> None:
     assert len(found.datasets) == 2
 
 
-@pytest.mark.parametrize("other", [{}, {"hello": {"plate": 1}}, {"ome": {"version": "0.5", "series": ["0"]}}])
+@pytest.mark.parametrize("other", [{"ome": {"version": "0.5", "series": ["0"]}}, {"labels": ["cells"]}])
 def test_no_image_is_no_error(other: dict[str, Any]) -> None:
     assert read_metadata(other) == []
+
+
+@pytest.mark.parametrize("other", [{}, {"hello": {"plate": 1}}, {"ome": {}}, {"ome": {"version": "0.5"}}])
+def test_what_is_no_metadata_at_all_is_only_an_error_where_there_should_be_some(other: dict[str, Any]) -> None:
+    assert read_metadata(other, strict=False) == []
+    with pytest.raises(MetadataError, match="one of multiscales, "):
+        read_metadata(other)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from rfc5 import Json, by_dimension, matrix, sequence, step, system
 
 from brickstream.errors import MetadataError
 from brickstream.multiscale import Affine, read_metadata
-from brickstream.multiscale.ome_v06 import read_image
+from brickstream.multiscale.ome.v06 import read_image
 
 ONE: Json = {"type": "scale", "scale": [2]}
 

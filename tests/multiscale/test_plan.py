@@ -13,76 +13,11 @@ from hypothesis import strategies as st
 
 from brickstream.errors import BudgetError
 from brickstream.multiscale import Axis, Budget, Camera, Level, Plan, Pyramid, View, choose_level, plan_view
+from tests.ugly import cube, planes, seen_by_projection, volumes, voxel_centres
 
 NO_LIMIT = 10**6
 HALF = Fraction(1, 2)
 pytestmark = pytest.mark.oracle
-
-
-# ---- ugly pyramids: every number is a short binary fraction, so that the models can be exact
-
-
-@st.composite
-def pyramids(draw: st.DrawFn, ndim: int = 2, longest: int = 60) -> Pyramid:
-    """Ratios that differ by axis, levels with their own translation, sizes rounded up or down, odd chunks."""
-    shape = draw(st.tuples(*[st.integers(1, longest)] * ndim))
-    scale = draw(st.tuples(*[st.sampled_from([0.25, 0.5, 1.0, 1.5, 3.0])] * ndim))
-    shift = draw(st.tuples(*[st.sampled_from([-7.25, 0.0, 0.5, 100.0])] * ndim))
-    levels = []
-    for k in range(draw(st.integers(1, 4))):
-        chunks = draw(st.tuples(*[st.integers(1, 20)] * ndim))
-        levels.append(Level(str(k), shape, np.dtype("u1"), chunks, scale, shift))
-        ratio = draw(st.tuples(*[st.sampled_from([1.0, 1.5, 2.0, 3.0, 5.0])] * ndim))
-        up = draw(st.booleans())
-        jitter = draw(st.tuples(*[st.sampled_from([0.0, 0.0, 0.0, 0.25, -0.5])] * ndim))
-        shape = tuple(max(1, -int(-n // r) if up else int(n // r)) for n, r in zip(shape, ratio, strict=True))
-        shift = tuple(t + s * ((r - 1) / 2 + j * r) for t, s, r, j in zip(shift, scale, ratio, jitter, strict=True))
-        scale = tuple(s * r for s, r in zip(scale, ratio, strict=True))
-    return Pyramid("ugly", tuple(Axis(name, "space") for name in "zyx"[-ndim:]), tuple(levels))
-
-
-def centers(draw: st.DrawFn, pyramid: Pyramid, count: int) -> tuple[float, ...]:
-    """A point in the image or somewhat beside it, in quarters of a world unit."""
-    extent = pyramid.extent()[:, -count:]
-    size = extent[1] - extent[0]
-    return tuple(
-        draw(st.integers(int((low - 0.3 * n) * 4), int((low + 1.3 * n) * 4))) / 4
-        for low, n in zip(extent[0], size, strict=True)
-    )
-
-
-@st.composite
-def planes(draw: st.DrawFn, ndim: int = 2) -> tuple[Pyramid, View]:
-    pyramid = draw(pyramids(ndim))
-    shown = draw(st.permutations(pyramid.axis_names))[:2]
-    center = dict(zip(pyramid.axis_names[-2:], centers(draw, pyramid, 2), strict=True))
-    view = View.plane(
-        pyramid,
-        displayed=shown,
-        canvas=draw(st.tuples(st.integers(1, 80), st.integers(1, 80))),
-        center={name: value for name, value in center.items() if name in shown},
-        zoom=draw(st.sampled_from([0.125, 0.5, 1.0, 2.0, 8.0])),
-        level=draw(st.none() | st.integers(0, len(pyramid.levels) - 1)),
-    )
-    return pyramid, view
-
-
-@st.composite
-def volumes(draw: st.DrawFn) -> tuple[Pyramid, View]:
-    pyramid = draw(pyramids(3, longest=24))
-    angles = st.integers(-180, 180)
-    camera = Camera(
-        draw(angles), draw(st.integers(-90, 90)), draw(angles), draw(st.sampled_from([0.0, 20.0, 60.0, 120.0]))
-    )
-    view = View.volume(
-        pyramid,
-        canvas=draw(st.tuples(st.integers(1, 80), st.integers(1, 80))),
-        center=centers(draw, pyramid, 3),
-        zoom=draw(st.sampled_from([0.25, 1.0, 2.0, 8.0])),
-        camera=camera,
-        level=draw(st.none() | st.integers(0, len(pyramid.levels) - 1)),
-    )
-    return pyramid, view
 
 
 # ---- the models
@@ -106,29 +41,6 @@ def pixels_in_view(level: Level, axis: int, low: Fraction, high: Fraction) -> li
     return [
         i for i in range(level.shape[axis]) if shift + (i + HALF) * scale > low and shift + (i - HALF) * scale < high
     ]
-
-
-def voxel_centres(pyramid: Pyramid, k: int) -> np.ndarray:
-    """World centres of all voxels of a level: (..., 3) in the order z, y, x."""
-    level = pyramid.levels[k]
-    axes = [np.arange(n) * s + t for n, s, t in zip(level.shape, level.scale, level.translation, strict=True)]
-    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
-
-
-def seen_by_projection(view: View, points: np.ndarray) -> np.ndarray:
-    """Whether points (z, y, x) fall on the canvas, by turning them into the camera and dividing by depth."""
-    camera = view.camera
-    assert camera is not None
-    width, height = view.world_size
-    right, forward, up = camera.rotation().T
-    offset = (points - np.array(view.center))[..., ::-1]
-    across, depth, above = offset @ right, offset @ forward, offset @ up
-    if camera.fov:
-        distance = height / 2 / np.tan(np.radians(camera.fov) / 2)
-        shrink = (distance + depth) / distance
-    else:
-        shrink = np.ones_like(depth)
-    return (shrink > 1e-6) & (abs(across) < width / 2 * shrink * 0.999) & (abs(above) < height / 2 * shrink * 0.999)
 
 
 def naive_level(pyramid: Pyramid, view: View) -> int:
@@ -295,7 +207,7 @@ def test_a_view_inside_one_chunk_plans_exactly_one_chunk() -> None:
 @given(volumes())
 def test_a_volume_plans_every_chunk_with_a_visible_voxel(case: tuple[Pyramid, View]) -> None:
     pyramid, view = case
-    plan = plan_view(pyramid, view, Budget(NO_LIMIT, (4, 4, 4)))
+    plan = plan_view(pyramid, view, Budget(NO_LIMIT, (4, 4, 4), mixed=False))
     extent = pyramid.extent()
     check_common(plan)
     if not plan.empty:
@@ -319,7 +231,7 @@ def test_a_volume_plans_every_chunk_with_a_visible_voxel(case: tuple[Pyramid, Vi
 def test_a_volume_never_exceeds_its_budget(case: tuple[Pyramid, View], max_bricks: int) -> None:
     pyramid, view = case
     brick = np.array([4, 4, 4])
-    plan = plan_view(pyramid, view, Budget(max_bricks, (4, 4, 4)))
+    plan = plan_view(pyramid, view, Budget(max_bricks, (4, 4, 4), mixed=False))
     check_common(plan)
     visible = 0
     for part in plan.levels:
@@ -366,15 +278,6 @@ def test_a_thin_slanted_view_of_a_large_volume_is_planned_whole() -> None:
 
 
 # ---- any size
-
-
-def cube(side: int) -> Pyramid:
-    levels = []
-    while not levels or side * 2 > 64:
-        k = len(levels)
-        levels.append(Level(str(k), (side,) * 3, np.dtype("u1"), (64,) * 3, (2.0**k,) * 3, (2.0**k / 2 - 0.5,) * 3))
-        side //= 2
-    return Pyramid("cube", tuple(Axis(name, "space") for name in "zyx"), tuple(levels))
 
 
 @pytest.mark.parametrize("camera", [Camera(), Camera(fov=60.0), Camera(10.0, 70.0, 5.0, 30.0)])

@@ -4,7 +4,7 @@ import pytest
 from rfc5 import Json, by_dimension, matrix, sequence
 
 from brickstream.errors import MetadataError
-from brickstream.multiscale.ome_transforms import MAX_DEPTH, read_transform, read_transformation
+from brickstream.multiscale.ome.transforms import MAX_DEPTH, read_transform, read_transformation
 
 
 def refused(value: Json, inputs: str = "yx", outputs: str = "yx", *, draft: bool = False) -> MetadataError:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from brickstream.multiscale.fields import take_list, take_number, take_numbers, take_object
-from brickstream.multiscale.ome_demands import (
+from brickstream.multiscale.ome.demands import (
     demand,
     demand_distinct,
     demand_text,
@@ -20,7 +21,9 @@ from brickstream.multiscale.ome_demands import (
     is_whole,
     matches,
 )
-from brickstream.multiscale.ome_versions import Namespace, generation, has_systems
+from brickstream.multiscale.ome.model import Dataset
+from brickstream.multiscale.ome.versions import Namespace, generation, has_systems
+from brickstream.multiscale.pyramid import NOISE, Axis
 
 _GROUPS = {"time": 0, "channel": 1, "space": 2}
 # Not empty, not only dots, not what Zarr keeps for itself.
@@ -31,7 +34,7 @@ USUAL_TYPES = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "sp
 
 
 def check_images(namespace: Namespace) -> None:
-    """Check ``multiscales`` and ``omero``; images with coordinate systems are checked by those who read them."""
+    """Check ``multiscales``; images with coordinate systems are checked by those who read them."""
     values, prefix = namespace.values, namespace.prefix
     entries = take_list(values["multiscales"], f"{prefix}multiscales", least=1)
     if len(entries) > 1:
@@ -42,8 +45,6 @@ def check_images(namespace: Namespace) -> None:
         version = namespace.version_of_image(entry)
         if not has_systems(entry, version):
             _check_entry(entry, path, version, said_here=namespace.version is None)
-    if "omero" in values:
-        check_omero(values["omero"], f"{prefix}omero")
 
 
 def _check_entry(entry: Mapping[str, Any], path: str, version: str, *, said_here: bool) -> None:
@@ -90,6 +91,20 @@ def demand_axis_types(types: Sequence[str | None], path: str) -> None:
     demand(sum(kind not in _GROUPS for kind in types) <= 1, path, types, "at most one axis of a type of its own")
     order = [_GROUPS.get(str(kind), _GROUPS["channel"]) for kind in types]
     demand(order == sorted(order), path, types, "time before channel (or a type of its own) before space")
+
+
+def demand_names(axes: Sequence[Axis], path: str) -> None:
+    """Demand that each axis has a name of its own."""
+    names = [axis.name for axis in axes]
+    demand(len(set(names)) == len(names), path, names, "axis names are unique")
+
+
+def demand_order(datasets: Sequence[Dataset], path: str) -> None:
+    """Demand levels from fine to coarse, as far as the metadata tells; `path` is that of the image."""
+    sizes = [(k, size) for k, dataset in enumerate(datasets) if (size := dataset.pixel_size) is not None]
+    for (_, finer), (k, coarser) in pairwise(sizes):
+        fine = all(c >= f * (1 - NOISE) for f, c in zip(finer, coarser, strict=True))
+        demand(fine, f"{path}.datasets[{k}]", coarser, "datasets go from fine to coarse")
 
 
 def _usual_type(name: object) -> str | None:

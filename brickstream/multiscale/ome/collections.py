@@ -7,9 +7,9 @@ from typing import Any
 
 from brickstream.errors import MetadataError
 from brickstream.multiscale.fields import take_object
-from brickstream.multiscale.ome_demands import is_inside, is_whole
-from brickstream.multiscale.ome_model import Collection, Member
-from brickstream.multiscale.ome_versions import Namespace
+from brickstream.multiscale.ome.demands import is_inside, is_whole
+from brickstream.multiscale.ome.model import Collection, Member
+from brickstream.multiscale.ome.versions import Namespace
 
 
 def collection_in(namespace: Namespace) -> Collection | None:

@@ -9,7 +9,7 @@ from typing import Any, TypeGuard
 
 from brickstream.errors import MetadataError
 from brickstream.multiscale.fields import take_number
-from brickstream.multiscale.ome_versions import UNWRAPPED
+from brickstream.multiscale.ome.versions import UNWRAPPED
 
 
 def demand(fulfilled: bool, path: str, value: object, rule: str) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from brickstream.multiscale.fields import take_number
-from brickstream.multiscale.ome_demands import is_rgba, is_whole
-from brickstream.multiscale.ome_model import ImageLabel
+from brickstream.multiscale.ome.demands import is_rgba, is_whole
+from brickstream.multiscale.ome.model import ImageLabel
 from brickstream.multiscale.pyramid import Channel
 
 # Six digits, as it should be; three, eight or a leading # is what some wrote.

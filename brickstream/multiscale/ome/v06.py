@@ -10,16 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
-
-import numpy as np
 
 from brickstream.errors import MetadataError, TransformError
 from brickstream.multiscale.affine import Affine
 from brickstream.multiscale.fields import take_list, take_object, take_text
-from brickstream.multiscale.ome_demands import demand, demand_text, is_inside
-from brickstream.multiscale.ome_graph import (
+from brickstream.multiscale.ome.demands import demand, demand_text, is_inside
+from brickstream.multiscale.ome.graph import (
     OUTSIDE,
     CoordinateGraph,
     Edge,
@@ -28,16 +25,14 @@ from brickstream.multiscale.ome_graph import (
     read_reference,
     read_systems,
 )
-from brickstream.multiscale.ome_model import Dataset, Image
-from brickstream.multiscale.ome_parameters import dimensions
-from brickstream.multiscale.ome_rules import demand_axis_types
-from brickstream.multiscale.ome_transforms import read_transform
+from brickstream.multiscale.ome.image_rules import demand_axis_types, demand_order
+from brickstream.multiscale.ome.model import Dataset, Image
+from brickstream.multiscale.ome.parameters import dimensions
+from brickstream.multiscale.ome.transforms import read_transform
 from brickstream.multiscale.pyramid import Axis, Channel
 
 # The axes by name and the path to a vector of parameters went with the third draft.
 _EARLY_DRAFT = re.compile(r"0\.[0-5]\b.*|0\.6[.-]?dev[0-2]?")
-# Scales that differ by less are the same.
-_NOISE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -98,7 +93,7 @@ def read_image(
     placing = None if world == intrinsic else graph.between(intrinsic, world)
     names = tuple(axis.name for axis in systems[world])
     datasets = tuple(_dataset(level, levels[0], placing, names) for level in levels)
-    _check_order(datasets, path)
+    demand_order(datasets, path)
     choices = (world, *(node for node in worlds if node != world))
     return Image(
         str(entry.get("name") or ""),
@@ -212,16 +207,6 @@ def _dataset(level: _Level, first: _Level, placing: Affine | None, names: Sequen
     if scales is None:
         return Dataset(level.path, None, None, pixels.rename(names, names))
     return Dataset(level.path, tuple(scales.tolist()), tuple(pixels.offset.tolist()) if shifted else None)
-
-
-def _check_order(datasets: Sequence[Dataset], path: str) -> None:
-    for k, (finer, coarser) in enumerate(pairwise(datasets)):
-        sizes = [
-            np.linalg.norm(d.transform.linear, axis=0) if d.transform is not None else np.abs(np.array(d.scale))
-            for d in (finer, coarser)
-        ]
-        if (sizes[1] < sizes[0] * (1 - _NOISE)).any():
-            raise MetadataError(f"{path}.datasets[{k + 1}]", sizes[1].tolist(), "datasets go from fine to coarse")
 
 
 def _demand_reference(value: object, path: str, field: str) -> None:

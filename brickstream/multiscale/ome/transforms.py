@@ -13,10 +13,10 @@ from itertools import count
 import numpy as np
 
 from brickstream.errors import MetadataError, TransformError
-from brickstream.multiscale import ome_parameters as parameters
 from brickstream.multiscale.affine import Affine
 from brickstream.multiscale.fields import take_counts, take_list, take_object
-from brickstream.multiscale.ome_parameters import MAX_TRANSFORM_AXES, Entry, Names, Place, Transformation, dimensions
+from brickstream.multiscale.ome import parameters
+from brickstream.multiscale.ome.parameters import MAX_TRANSFORM_AXES, Entry, Names, Place, Transformation, dimensions
 
 # Real documents nest three deep; a document that contains itself nests without end.
 MAX_DEPTH = 32

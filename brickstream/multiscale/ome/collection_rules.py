@@ -8,7 +8,7 @@ from math import inf
 from typing import Any
 
 from brickstream.multiscale.fields import take_list, take_number, take_object
-from brickstream.multiscale.ome_demands import (
+from brickstream.multiscale.ome.demands import (
     demand,
     demand_distinct,
     demand_text,
@@ -17,8 +17,8 @@ from brickstream.multiscale.ome_demands import (
     is_whole,
     matches,
 )
-from brickstream.multiscale.ome_model import Collection
-from brickstream.multiscale.ome_versions import Namespace, generation
+from brickstream.multiscale.ome.model import Collection
+from brickstream.multiscale.ome.versions import Namespace, generation
 
 _ALPHANUMERIC = re.compile(r"[A-Za-z0-9]+")
 _WELL = re.compile(r"[A-Za-z0-9]+/[A-Za-z0-9]+")

@@ -12,10 +12,10 @@ from itertools import count
 from brickstream.errors import MetadataError, TransformError
 from brickstream.multiscale.affine import Affine
 from brickstream.multiscale.fields import take_list, take_object, take_text
-from brickstream.multiscale.ome_demands import demand, is_inside
-from brickstream.multiscale.ome_parameters import MAX_TRANSFORM_AXES, Names, Transformation, dimensions
-from brickstream.multiscale.ome_rules import USUAL_TYPES
-from brickstream.multiscale.ome_transforms import join, read_transformation
+from brickstream.multiscale.ome.demands import demand, is_inside
+from brickstream.multiscale.ome.image_rules import USUAL_TYPES, demand_names
+from brickstream.multiscale.ome.parameters import MAX_TRANSFORM_AXES, Names, Transformation, dimensions
+from brickstream.multiscale.ome.transforms import join, read_transformation
 from brickstream.multiscale.pyramid import Axis
 
 MAX_SYSTEMS = 100_000
@@ -207,9 +207,7 @@ def _read_axes(value: object, path: str) -> tuple[Axis, ...]:
         if not isinstance(entry.get("discrete", False), bool | None):
             raise MetadataError(f"{path}[{i}].discrete", entry["discrete"], "true or false")
         axes.append(Axis(name, texts["type"] or USUAL_TYPES.get(name), texts["unit"]))
-    names = [axis.name for axis in axes]
-    if len(set(names)) != len(names):
-        raise MetadataError(path, names, "axis names are unique")
+    demand_names(axes, path)
     return tuple(axes)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from brickstream.multiscale.affine import Affine
 from brickstream.multiscale.pyramid import Axis, Channel
 
@@ -28,6 +30,14 @@ class Dataset:
     scale: tuple[float, ...] | None
     translation: tuple[float, ...] | None
     transform: Affine | None = None
+
+    @property
+    def pixel_size(self) -> tuple[float, ...] | None:
+        """World units of a pixel along each dimension of the array; None where the metadata says nothing."""
+        if self.transform is not None:
+            with np.errstate(over="ignore"):
+                return tuple(np.hypot.reduce(self.transform.linear, axis=0).tolist())
+        return None if self.scale is None else tuple(map(abs, self.scale))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,213 @@
+"""Places where data is: URLs, paths and Zarr stores, what lies below and above them, and the reader for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
+from urllib.request import url2pathname
+
+import aiohttp
+
+from brickstream.chunks.reader import (
+    ByteRange,
+    HttpReader,
+    Lister,
+    LocalReader,
+    Reader,
+    Traffic,
+    nothing_started,
+)
+from brickstream.chunks.stores import StoreReader, fsspec_store
+from brickstream.errors import NotFoundError, StoreError, redact
+
+if TYPE_CHECKING:
+    from zarr.storage import StorePath
+
+# Names of the documents that describe a place.
+DOCUMENTS = ("zarr.json", ".zattrs", ".zarray", ".zgroup", ".zmetadata")
+# In the URLs of these, characters are written as their numbers.
+_QUOTED = ("http", "https", "file")
+
+
+def make_reader(where: object, session: aiohttp.ClientSession, traffic: Traffic) -> Reader:
+    """Choose the reader for a URL, a path or a Zarr store. May block.
+
+    Parameters
+    ----------
+    where : str, pathlib.Path, zarr.abc.store.Store, zarr.storage.StorePath, zarr.Group or zarr.Array
+        An ``http(s)://`` or ``file://`` URL, any other URL that fsspec knows, a local path, or an object of zarr's. The
+        URL or path of a metadata document stands for its folder.
+    session : aiohttp.ClientSession
+        For HTTP.
+    traffic : Traffic
+        Where requests and bytes are counted.
+
+    Raises
+    ------
+    NotFoundError
+        If a local path does not exist or is not a folder.
+    StoreError
+        If the kind of URL is not known here.
+    """
+    if isinstance(where, Path):
+        return LocalReader(_folder(where), traffic)
+    if not isinstance(where, str):
+        inside = _in_store(where)
+        reader = StoreReader(inside.store, traffic)
+        return Below(reader, inside.path) if inside.path else reader
+    if not where.strip():
+        raise StoreError("the URL is empty", "", "give an http(s) URL or a folder")
+    where = where.strip()
+    parts = _split(where)
+    scheme = parts.scheme.lower()
+    if scheme == "file":
+        return LocalReader(_folder(Path(url2pathname(parts.path))), traffic)
+    if "://" not in where:
+        return LocalReader(_folder(Path(where)), traffic)
+    parts = parts._replace(path=_without_document(parts.path))
+    if scheme in ("http", "https"):
+        if not parts.hostname:
+            raise StoreError("the URL has no host", redact(where), "it looks like http://host/path")
+        return HttpReader(urlunsplit(parts), session, traffic)
+    return StoreReader(fsspec_store(urlunsplit(parts)), traffic, urlunsplit(parts))
+
+
+def below(where: Any, path: str) -> Any:
+    """Give the place at a path inside another place.
+
+    Parameters
+    ----------
+    where : str, pathlib.Path, or an object of zarr's
+        See :func:`make_reader`. What a URL has after its path stays.
+    path : str
+        Such as ``"A/1/0"``; not quoted. An empty one is the place itself.
+
+    Raises
+    ------
+    StoreError
+        If the path leads out of the place, or there is no such kind of place.
+    """
+    inner = clean_path(path)
+    if path.startswith("/") or ".." in inner.split("/"):
+        raise StoreError("not a path inside the collection", path, "it looks like A/1/0")
+    if not inner:
+        return where
+    if isinstance(where, Path):
+        return _folder_of(where) / inner
+    if not isinstance(where, str):
+        return _in_store(where) / inner
+    if "://" not in where:
+        return str(_folder_of(Path(where.strip())) / inner)
+    parts = _split(where.strip())
+    inner = quote(inner) if parts.scheme.lower() in _QUOTED else inner
+    return urlunsplit(parts._replace(path=f"{_without_document(parts.path)}/{inner}", fragment=""))
+
+
+def places_above(where: Any, most: int = 3) -> list[tuple[Any, str]]:
+    """List the places that a place lies in.
+
+    Parameters
+    ----------
+    where : str, pathlib.Path, or an object of zarr's
+    most : int, default 3
+        How many, the nearest first.
+
+    Returns
+    -------
+    list of (place, str)
+        With the path from there to `where`, not quoted.
+    """
+    make: Callable[[str], Any]
+    if isinstance(where, str) and "://" in where:
+        parts = _split(where.strip())
+        path, make = _without_document(parts.path), lambda path: urlunsplit(parts._replace(path=path, fragment=""))
+        decode = unquote if parts.scheme.lower() in _QUOTED else str
+    elif isinstance(where, str | Path):
+        path, make, decode = str(_folder_of(Path(where).absolute())), Path, str
+    else:
+        inside = _in_store(where)
+        path, make, decode = inside.path, lambda path: type(inside)(inside.store, path), str
+    steps = path.strip("/").split("/") if path.strip("/") else []
+    start = "/" if path.startswith("/") else ""
+    cuts = range(len(steps) - 1, max(-1, len(steps) - 1 - most), -1)
+    return [(make(start + "/".join(steps[:cut])), decode("/".join(steps[cut:]))) for cut in cuts]
+
+
+def clean_path(path: str) -> str:
+    """Write a path inside a place without what says nothing: ``./0/`` is ``0``."""
+    return "/".join(step for step in path.split("/") if step not in ("", "."))
+
+
+@dataclass(frozen=True)
+class Below:
+    """A reader of a folder inside another reader's root."""
+
+    reader: Reader
+    folder: str
+
+    @property
+    def url(self) -> str:
+        """Where this is, for people."""
+        return f"{self.reader.url}/{self.folder}"
+
+    async def read(
+        self, key: str, span: ByteRange | None = None, started: Callable[[], None] = nothing_started
+    ) -> bytes | None:
+        """Read a value of the folder; see :meth:`brickstream.chunks.Reader.read`."""
+        return await self.reader.read(f"{self.folder}/{key}", span, started)
+
+    async def names(self, folder: str = "") -> tuple[str, ...]:
+        """Names of the folders; see :meth:`brickstream.chunks.reader.Lister.names`."""
+        if not isinstance(self.reader, Lister):
+            return ()
+        return await self.reader.names(f"{self.folder}/{folder}" if folder else self.folder)
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:
+        # What cannot be taken apart cannot be redacted either: the message must do without it.
+        raise StoreError("the URL cannot be read", "", "it looks like http://host:8000/path") from error
+    return parts
+
+
+def _without_document(path: str) -> str:
+    """Path of the folder of a URL, without a slash at the end."""
+    folder, _, name = path.rstrip("/").rpartition("/")
+    return folder.rstrip("/") if name in DOCUMENTS else path.rstrip("/")
+
+
+def _folder_of(path: Path) -> Path:
+    return path.parent if path.name in DOCUMENTS else path
+
+
+def _folder(path: Path) -> Path:
+    path = _folder_of(path)
+    try:
+        is_there, is_folder = path.exists(), path.is_dir()
+    except OSError as error:
+        raise StoreError(f"cannot be looked at ({error.strerror})", str(path), "check the path") from error
+    if not is_there:
+        raise NotFoundError("no such folder", str(path), "check the spelling; a URL starts with http:// or https://")
+    if not is_folder:
+        raise NotFoundError(
+            "not a Zarr folder but a file", str(path), "give the folder that holds zarr.json or .zgroup"
+        )
+    return path
+
+
+def _in_store(where: Any) -> StorePath:
+    from zarr.abc.store import Store
+    from zarr.storage import StorePath
+
+    place = getattr(where, "store_path", where)  # a zarr.Group or zarr.Array
+    if isinstance(place, Store):
+        return StorePath(place)
+    if not isinstance(place, StorePath):
+        raise StoreError("not a URL, a path or a Zarr store", type(where).__name__)
+    return place
