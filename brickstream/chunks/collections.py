@@ -17,16 +17,17 @@ from brickstream.multiscale import Collection, Member
 MAX_SERIES = 1024
 _FIRST_SERIES = 4
 
-# What a collection is called and its entries are, for people; and the kind of its entries.
-_WORDS = {
-    "plate": ("a plate", "wells", "well"),
-    "well": ("a well", "fields", "image"),
-    "labels": ("a list", "label images", "label"),
-    "bioformats2raw": ("a collection", "images", "image"),
-    "scene": ("a scene", "images", "image"),
-    "group": ("a group", "arrays", "array"),
-    "image": ("an image", "parts", "image"),
+# What collections are called, and the kind of their entries.
+_KINDS = {
+    "plate": ("a plate", "well"),
+    "well": ("a well", "image"),
+    "labels": ("a list", "label"),
+    "bioformats2raw": ("a collection", "image"),
+    "scene": ("a scene", "image"),
+    "group": ("a group", "array"),
+    "image": ("an image", "image"),
 }
+_MANY = {"well": "wells", "image": "images", "label": "label images", "array": "arrays"}
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,8 @@ class ImageCollection:
     url : str
         Where it is, without secrets.
     kind : str
-        ``"plate"``, ``"well"``, ``"labels"``, ``"bioformats2raw"``, ``"scene"``, ``"group"`` (of arrays that make no
-        pyramid), or ``"image"``: one image and its labels.
+        ``"plate"``, ``"well"``, ``"labels"``, ``"bioformats2raw"``, ``"scene"``, ``"group"`` (of images, or of arrays
+        that make no pyramid), or ``"image"``: one image and its labels.
     entries : tuple of CollectionEntry
         In the order of the metadata.
     name : str
@@ -92,8 +93,7 @@ class ImageCollection:
     @property
     def title(self) -> str:
         """What it is, in words, such as ``"a plate of 96 wells"``."""
-        what, many, _ = _WORDS[self.kind]
-        count = len(self.entries)
+        what, many, count = _KINDS[self.kind][0], _MANY[self.entries[-1].kind], len(self.entries)
         return f"{what} of {count} {many if count != 1 else many.removesuffix('s')}"
 
 
@@ -111,13 +111,14 @@ async def list_images(node: Node) -> ImageCollection | None:
     """
     about = node.ome.collection
     if about is None:
-        return None
+        images = () if node.ome.images else node.images_below
+        return _group(node, images, "image") if images else None
     if about.kind == "series":
         raise NotFoundError("a list of images that lie in the folder above", node.url, "give the URL of that folder")
     entries = await _series(node) if about.kind == "bioformats2raw" else _entries(about.members, about.kind)
     if not entries:
-        what, many, _ = _WORDS[about.kind]
-        raise NotFoundError(f"{what} without {many}", node.url, "it may be half written")
+        what, kind = _KINDS[about.kind]
+        raise NotFoundError(f"{what} without {_MANY[kind]}", node.url, "it may be half written")
     return ImageCollection(
         node.url, about.kind, entries, about.name, node.zarr_format, about.rows, about.columns, about.acquisitions
     )
@@ -126,7 +127,7 @@ async def list_images(node: Node) -> ImageCollection | None:
 def _entries(members: Sequence[Member], kind: str) -> tuple[CollectionEntry, ...]:
     by_path = {clean_path(member.path): member for member in members}
     return tuple(
-        CollectionEntry(m.name, path, _WORDS[kind][2], "named", m.row, m.column, m.acquisition)
+        CollectionEntry(m.name, path, _KINDS[kind][1], "named", m.row, m.column, m.acquisition)
         for path, m in by_path.items()
         if path
     )
@@ -165,7 +166,11 @@ def _is_there(answer: object) -> bool:
 
 def array_group(node: Node, paths: Sequence[str]) -> ImageCollection:
     """List arrays that are no levels of one image."""
-    entries = tuple(CollectionEntry(path, path, "array", "found") for path in paths)
+    return _group(node, sorted(paths), "array")
+
+
+def _group(node: Node, paths: Sequence[str], kind: str) -> ImageCollection:
+    entries = tuple(CollectionEntry(path, path, kind, "found") for path in paths)
     return ImageCollection(node.url, "group", entries, "", node.zarr_format)
 
 

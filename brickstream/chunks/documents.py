@@ -126,6 +126,17 @@ class Node:
         nodes = self._consolidated_v2
         return {key.removesuffix("/.zarray"): as_object(doc) for key, doc in nodes.items() if key.endswith("/.zarray")}
 
+    @property
+    def images_below(self) -> tuple[str, ...]:
+        """Paths of the groups below that say they are images, where the store has consolidated metadata."""
+        if self._v3:
+            nodes = as_object(as_object(self._v3.get("consolidated_metadata")).get("metadata"))
+            attributes = {path: as_object(as_object(doc).get("attributes")) for path, doc in nodes.items()}
+        else:
+            nodes = self._consolidated_v2
+            attributes = {key[: -len("/.zattrs")]: as_object(doc) for key, doc in nodes.items() if "/.zattrs" in key}
+        return tuple(path for path, said in attributes.items() if "multiscales" in as_object(said.get("ome", said)))
+
 
 def ome_in(attributes: JsonObject, where: str) -> Document:
     """Read attributes leniently; errors name the document."""

@@ -74,7 +74,7 @@ class Opener:
 
     async def _explained(self, error: StoreError, where: Any) -> StoreError:
         """Say what the groups above a place know about it; the same error where they know nothing."""
-        places = places_above(where)
+        places = await asyncio.to_thread(places_above, where)
         try:
             async with asyncio.timeout(HELP_S):
                 above = await together(self._known(place) for place, _ in places)

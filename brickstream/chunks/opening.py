@@ -197,11 +197,13 @@ async def _arrays(root: Node, paths: Sequence[str]) -> list[ArrayInfo]:
 
 async def _arrays_in(root: Node) -> list[ArrayInfo]:
     """Metadata of the arrays of a group that does not name them, the largest first."""
-    documents: Mapping[str, JsonObject] = root.consolidated or await _documents(root, _LIKELY_ARRAYS)
+    if not root.is_there:
+        raise _nothing_here(root, await folders_in(root.reader))
     folders: Sequence[str] = ()
+    documents = root.consolidated or await _documents(root, _LIKELY_ARRAYS)
     if not documents:
         folders = await folders_in(root.reader)
-        documents = await _documents(root, folders[:_MAX_ARRAYS]) if root.is_there else {}
+        documents = await _documents(root, folders[:_MAX_ARRAYS])
     infos = [array_info(doc, path, f"{root.url}/{path}") for path, doc in documents.items() if _is_array(doc)]
     if not infos:
         raise _nothing_here(root, folders)

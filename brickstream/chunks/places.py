@@ -60,13 +60,12 @@ def make_reader(where: object, session: aiohttp.ClientSession, traffic: Traffic)
         return Below(reader, inside.path) if inside.path else reader
     if not where.strip():
         raise StoreError("the URL is empty", "", "give an http(s) URL or a folder")
-    where = where.strip()
+    if "://" not in where:
+        return LocalReader(_folder(Path(where)), traffic)
     parts = _split(where)
     scheme = parts.scheme.lower()
     if scheme == "file":
         return LocalReader(_folder(Path(url2pathname(parts.path))), traffic)
-    if "://" not in where:
-        return LocalReader(_folder(Path(where)), traffic)
     parts = parts._replace(path=_without_document(parts.path))
     if scheme in ("http", "https"):
         if not parts.hostname:
@@ -100,14 +99,14 @@ def below(where: Any, path: str) -> Any:
     if not isinstance(where, str):
         return _in_store(where) / inner
     if "://" not in where:
-        return str(_folder_of(Path(where.strip())) / inner)
-    parts = _split(where.strip())
+        return str(_folder_of(Path(where)) / inner)
+    parts = _split(where)
     inner = quote(inner) if parts.scheme.lower() in _QUOTED else inner
     return urlunsplit(parts._replace(path=f"{_without_document(parts.path)}/{inner}", fragment=""))
 
 
 def places_above(where: Any, most: int = 3) -> list[tuple[Any, str]]:
-    """List the places that a place lies in.
+    """List the places that a place lies in. May block.
 
     Parameters
     ----------
@@ -122,7 +121,7 @@ def places_above(where: Any, most: int = 3) -> list[tuple[Any, str]]:
     """
     make: Callable[[str], Any]
     if isinstance(where, str) and "://" in where:
-        parts = _split(where.strip())
+        parts = _split(where)
         path, make = _without_document(parts.path), lambda path: urlunsplit(parts._replace(path=path, fragment=""))
         decode = unquote if parts.scheme.lower() in _QUOTED else str
     elif isinstance(where, str | Path):
@@ -168,7 +167,7 @@ class Below:
 
 def _split(url: str) -> SplitResult:
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(url.strip())
         _ = parts.port
     except ValueError as error:
         # What cannot be taken apart cannot be redacted either: the message must do without it.

@@ -242,10 +242,10 @@ app.add_typer(bench_app, name="bench")
 
 @bench_app.command("run")
 def bench_run(
-    suite: Annotated[str, typer.Argument(help="quick.")] = "quick",
+    suite: Annotated[str, typer.Argument(help="quick or plan.")] = "quick",
     as_json: Json = False,
 ) -> int:
-    """Run a benchmark suite. quick: first pixels and complete for small samples at a few latencies.
+    """Run a benchmark suite. quick: first pixels and complete at a few latencies. plan: what a plan costs.
 
     Example: brickstream bench run quick --json
     """

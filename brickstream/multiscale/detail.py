@@ -15,8 +15,8 @@ from brickstream.multiscale.region import Region
 # Errors above this are the same.
 HUGE = 1e300
 # Samples from which a threshold is guessed, in so many steps.
-RAYS, DEPTHS = 16, 32
-STEPS = 5
+RAYS, DEPTHS = 24, 32
+STEPS = 8
 
 
 class Detail(Protocol):
@@ -87,7 +87,7 @@ class ByDepth:
         """From samples of what is in view."""
         depth, volume = self._samples(region)
         # A brick's nearest point decides, and along the rim of the view bricks are seen in part.
-        side = np.cbrt(sizes)
+        side = np.cbrt(sizes) * np.abs(self.eye.forward).sum()
         width = depth * np.sqrt(2 / self.eye.spread**2 - 2)
 
         def count(threshold: float) -> float:

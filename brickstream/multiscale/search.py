@@ -24,7 +24,7 @@ LISTED = 4
 ALWAYS_LISTED = 1024
 # A threshold is guessed for a budget this much larger, and lowered by so much more: from one that is too high the
 # search would have to begin anew.
-LARGER, LOWER = 1.25, 0.9
+LARGER, LOWER = 1.1, 0.92
 
 BoolArray = NDArray[np.bool_]
 

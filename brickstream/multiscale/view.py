@@ -90,7 +90,8 @@ class View:
 
     def _check_numbers(self) -> None:
         if not all(1 <= n <= MAX_CANVAS for n in self.canvas):
-            raise ViewError("a canvas has at least one pixel on each side", f"{self.canvas[0]}x{self.canvas[1]}")
+            where = f"{self.canvas[0]}x{self.canvas[1]}"
+            raise ViewError(f"a canvas has from 1 to {MAX_CANVAS} pixels on each side", where)
         if not 1 / plain.LARGEST <= self.zoom <= plain.LARGEST:
             raise ViewError("the zoom must be finite and above zero", f"zoom={self.zoom}")
         if len(self.center) != len(self.displayed):

@@ -1,6 +1,7 @@
 """Plates, wells, series and labels: lists to choose from, at the price of their own metadata."""
 
 import asyncio
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trees import Tree, array, dump, group, image, ome, plate, under, well, write
 
-from brickstream.chunks import ImageCollection, open_collection, open_image
+from brickstream.chunks import ImageCollection, collections, open_collection, open_image
 from brickstream.engine import Engine
 from brickstream.errors import (
     AccessDeniedError,
@@ -155,16 +156,20 @@ async def test_series_that_nothing_lists_are_counted_up_to_the_first_gap(zarr_fo
 
 
 @FORMATS
-async def test_the_count_of_series_ends_where_everything_is_there(zarr_format: int) -> None:
+async def test_the_count_of_series_ends_where_everything_is_there(
+    zarr_format: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collections, "MAX_SERIES", 100)
+
     class Everything(MemoryReader):
         async def read(self, key: str, *args: Any, **kwargs: Any) -> bytes | None:
             is_numbered = key.partition("/")[0].isdigit()
             return dump({}) if is_numbered else await super().read(key, *args, **kwargs)
 
     reader = CountingReader(Everything(layout(zarr_format)))
-    assert len((await open_collection(reader)).entries) == 1024
-    assert len(reader.calls) == 5 + 1 + 1024
-    assert reader.rounds < 12
+    assert len((await open_collection(reader)).entries) == 100
+    assert len(reader.calls) == 5 + 1 + 100
+    assert reader.rounds < 8
 
 
 @FORMATS
@@ -277,6 +282,26 @@ def test_arrays_of_any_name_are_found_where_names_can_be_listed(zarr_format: int
             return [level.path for level in (await engine.open(tmp_path)).pyramid.levels]
 
     assert asyncio.run(levels()) == ["fine", "coarse"]
+
+
+@FORMATS
+async def test_images_that_consolidated_metadata_names_are_a_list(
+    zarr_format: int, tmp_path: Path, pool: ThreadPoolExecutor
+) -> None:
+    import zarr
+
+    tree = group({}, zarr_format) | under("left", image(zarr_format)) | under("more/right", image(zarr_format))
+    tree |= under("more", group({"other": 1}, zarr_format))
+    await asyncio.to_thread(write, tmp_path, tree)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        await asyncio.to_thread(zarr.consolidate_metadata, str(tmp_path), zarr_format=zarr_format)
+    for name in ("zarr.json", ".zmetadata"):
+        if (tmp_path / name).exists():
+            tree[name] = (tmp_path / name).read_bytes()
+    error = await choices(tree, pool)
+    assert error.what == "a group of 2 images, not one image"
+    assert error.choices == ("left", "more/right")
 
 
 # ---- choosing

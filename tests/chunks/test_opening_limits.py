@@ -165,7 +165,7 @@ def nested(depth: int, inner: str = "1") -> str:
 
 
 def v3(inside: str) -> str:
-    return '{"zarr_format": 3, "node_type": "group", %s}' % inside
+    return f'{{"zarr_format": 3, "node_type": "group", {inside}}}'
 
 
 DEEP = {

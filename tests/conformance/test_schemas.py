@@ -13,7 +13,9 @@ from typing import Any
 import jsonschema
 import pytest
 import referencing
-from clauses import RULES, Rule, axis, image, level, plate, wrapped
+from clauses import RULES as EARLIER
+from clauses import Rule, axis, image, level, plate, wrapped
+from clauses_v06 import RULES_V06, outer, scene
 from documents import KEYS, KINDS, changed, documents, places
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,6 +24,7 @@ from suites import folder
 from brickstream.errors import MetadataError
 from brickstream.multiscale import read_document
 
+RULES = [*EARLIER, *RULES_V06]
 BESIDE = {("omero",), ("ome", "omero"), ("ome", "version")}
 PACKAGE = "ngff_zarr-0.50.0.wheel"
 TEXT = Path(__file__).parents[2] / "docs" / "conformance.md"
@@ -170,16 +173,17 @@ CONTENTS: dict[str, tuple[str, Any]] = {
     "label": ("image-label", {}),
     "bf2raw": ("bioformats2raw.layout", 3),
     "ome": ("series", ["0"]),
+    "scene": ("scene", scene({"name": "world"})["ome"]["scene"]),
 }
 # Before 0.5, what bioformats2raw writes says no version.
-VERSIONED = [(version, kind) for version, kind in SCHEMAS if version == "0.5" or kind not in ("bf2raw", "ome")]
+VERSIONED = [(version, kind) for version, kind in SCHEMAS if version >= "0.5" or kind not in ("bf2raw", "ome")]
 
 
 @pytest.mark.parametrize(("version", "kind"), VERSIONED)
 @pytest.mark.parametrize("wrong", ["foo", None, 0.4, "0.9"])
 def test_an_unknown_version_is_refused_by_both(version: str, kind: str, wrong: object) -> None:
     key, inner = CONTENTS[kind]
-    if version == "0.5":
+    if version >= "0.5":
         document = {"ome": {key: inner, "version": wrong}}
     else:
         document = {key: [inner[0] | {"version": wrong}] if kind == "image" else inner | {"version": wrong}}

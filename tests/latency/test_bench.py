@@ -1,12 +1,13 @@
 """The benchmark suites: their short form."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from brickstream.cli import main
 from brickstream.errors import BrickstreamError
-from brickstream.latency import bench
+from brickstream.latency import bench, planning, waiting
 from brickstream.samples import write_sample
 
 
@@ -16,10 +17,10 @@ def _small(folder: Path) -> list[tuple[str, int]]:
 
 
 def test_quick_says_for_every_case_how_long_people_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench, "RUNS", 2)
-    monkeypatch.setattr(bench, "LINKS", ((1.0, None), (1.0, 50.0)))
-    monkeypatch.setattr(bench, "LARGE_CANVAS", (900, 700))
-    monkeypatch.setattr(bench, "_make_images", _small)
+    monkeypatch.setattr(waiting, "RUNS", 2)
+    monkeypatch.setattr(waiting, "LINKS", ((1.0, None), (1.0, 50.0)))
+    monkeypatch.setattr(waiting, "LARGE_CANVAS", (900, 700))
+    monkeypatch.setattr(waiting, "_make_images", _small)
     steps: list[tuple[int, int]] = []
     result = bench.run_suite("quick", lambda done, total: steps.append((done, total)))
     assert steps == [(1, 5), (2, 5), (3, 5), (4, 5), (5, 5)]
@@ -39,8 +40,29 @@ def test_quick_says_for_every_case_how_long_people_wait(monkeypatch: pytest.Monk
     assert "medians of 2 runs" in lines[-1]
 
 
+def test_plan_says_for_every_case_what_a_plan_costs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(planning, "RUNS", 2)
+    monkeypatch.setattr(planning, "WARM_UP", 1)
+    assert main(["bench", "run", "plan", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    rows = {row["case"]: row for row in result["rows"]}
+    assert len(rows) == len(planning.cases()) == 11
+    for row in rows.values():
+        assert 0 < row["plan_s"]["min"] <= row["plan_s"]["median"] <= row["plan_s"]["max"]
+        assert 0 < row["bricks"] <= 2000
+    for name in ("whole", "whole, perspective", "close, perspective"):
+        small, huge = rows[f"{name}, of 512^3"], rows[f"{name}, of 1M^3"]
+        assert abs(small["bricks"] - huge["bricks"]) < 5
+        assert small["bricks"] > 1500
+    lines = bench.table(result).splitlines()
+    assert len(lines) == 13
+    assert "medians of 2 plans" in lines[-1]
+
+
 def test_an_unknown_suite_is_one_clear_line(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(BrickstreamError, match="no suite 'nonsense'"):
         bench.run_suite("nonsense")
     assert main(["bench", "run", "nonsense"]) == 2
-    assert capsys.readouterr().err.strip() == "brickstream: error: no suite 'nonsense' (there is quick)"
+    assert capsys.readouterr().err.strip() == "brickstream: error: no suite 'nonsense' (there is quick, plan)"

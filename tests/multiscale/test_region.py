@@ -1,13 +1,13 @@
 """Fields of view, against exact elimination of one unknown after the other, and clouds of points."""
 
 from fractions import Fraction
+from itertools import product
 
 import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from placed import solve
 
 from brickstream.multiscale.region import Region, box_planes, place_planes
 
@@ -34,9 +34,8 @@ def without(rows: Rows, axis: int) -> Rows:
     """What half-spaces ``a p + e >= 0`` say of the other unknowns (Fourier and Motzkin)."""
     above, below = ([row for row in rows if row[axis] * sign > 0] for sign in (1, -1))
     kept = [row for row in rows if not row[axis]]
-    for one in above:
-        for other in below:
-            kept.append([a * -other[axis] + b * one[axis] for a, b in zip(one, other, strict=True)])
+    for one, other in product(above, below):
+        kept += [[a * -other[axis] + b * one[axis] for a, b in zip(one, other, strict=True)]]
     return tightest(kept)
 
 
@@ -200,4 +199,3 @@ def test_the_model_finds_the_bounds_of_a_triangle() -> None:
     rows = exact_rows(np.array([[1.0, 0, 0], [0, 1, 0], [-1, -2, 4]]))
     assert [bounds(rows, axis) for axis in (0, 1)] == [(0, 4), (0, 2)]
     assert bounds([*rows, [Fraction(1), Fraction(0), Fraction(-5)]], 1) is None
-    assert solve([[Fraction(1), Fraction(2)], [Fraction(1), Fraction(0)]], [Fraction(4), Fraction(0)]) == [0, 2]

@@ -206,7 +206,7 @@ def _read_axes(value: object, path: str) -> tuple[Axis, ...]:
                 raise MetadataError(f"{path}[{i}].{field}", text, "a text")
         if not isinstance(entry.get("discrete", False), bool | None):
             raise MetadataError(f"{path}[{i}].discrete", entry["discrete"], "true or false")
-        axes.append(Axis(name, texts["type"] or USUAL_TYPES.get(name), texts["unit"]))
+        axes.append(Axis(name, texts["type"] if texts["type"] is not None else USUAL_TYPES.get(name), texts["unit"]))
     demand_names(axes, path)
     return tuple(axes)
 

@@ -43,6 +43,8 @@ def check_images(namespace: Namespace) -> None:
         path = f"{prefix}multiscales[{i}]"
         entry = take_object(item, path)
         version = namespace.version_of_image(entry)
+        if generation(version) >= 5:
+            _check_nesting(entry, path)
         if not has_systems(entry, version):
             _check_entry(entry, path, version, said_here=namespace.version is None)
 
@@ -61,8 +63,6 @@ def _check_entry(entry: Mapping[str, Any], path: str, version: str, *, said_here
         _check_axes(entry.get("axes"), f"{path}.axes")
         _check_transforms(entry, path, required=False)
         _check_datasets(entry["datasets"], f"{path}.datasets", zarr=3 if generation(version) >= 5 else 2)
-    if generation(version) >= 5:
-        _check_nesting(entry, path)
 
 
 def _check_axis_names(value: object, path: str) -> None:
@@ -114,10 +114,15 @@ def _usual_type(name: object) -> str | None:
 def _check_datasets(items: Sequence[Any], path: str, zarr: int) -> None:
     for k, item in enumerate(items):
         _check_transforms(item, f"{path}[{k}]", required=True)
-        named = zarr == 2 or all(matches(_NODE, name) for name in str(item.get("path")).split("/"))
-        demand(named, f"{path}[{k}].path", item.get("path"), "names that Zarr 3 allows")
+        if zarr == 3:
+            demand_nodes(str(item.get("path")), f"{path}[{k}].path")
     # One array cannot be both the larger and the smaller.
     demand_distinct(items, path, "no array listed twice", key=lambda item: item.get("path"))
+
+
+def demand_nodes(value: str, path: str) -> None:
+    """Demand the path of an array of Zarr 3."""
+    demand(all(matches(_NODE, name) for name in value.split("/")), path, value, "names that Zarr 3 allows")
 
 
 def _check_transforms(owner: Mapping[str, Any], path: str, *, required: bool) -> None:

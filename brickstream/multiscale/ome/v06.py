@@ -25,7 +25,7 @@ from brickstream.multiscale.ome.graph import (
     read_reference,
     read_systems,
 )
-from brickstream.multiscale.ome.image_rules import demand_axis_types, demand_order
+from brickstream.multiscale.ome.image_rules import demand_axis_types, demand_nodes, demand_order
 from brickstream.multiscale.ome.model import Dataset, Image
 from brickstream.multiscale.ome.parameters import dimensions
 from brickstream.multiscale.ome.transforms import read_transform
@@ -117,6 +117,8 @@ def read_scene(value: object, path: str, version: str = "0.6") -> CoordinateGrap
     named = scene.get("coordinateSystems")
     systems = read_systems(() if named is None else named, path)
     draft = _EARLY_DRAFT.fullmatch(version) is not None
+    if not draft:
+        _demand_axes(systems, path)
     listed = scene.get("coordinateTransformations")
     edges = read_edges(listed, f"{path}.coordinateTransformations", systems, draft=draft, least=1)
     return CoordinateGraph(systems, edges, path)
@@ -150,6 +152,8 @@ def _read_level(
 ) -> _Level:
     name = take_text(item.get("path"), f"{path}.path", "a dataset names the path of its array")
     demand(is_inside(name), f"{path}.path", name, OUTSIDE)
+    if strict:
+        demand_nodes(name, f"{path}.path")
     here = f"{path}.coordinateTransformations"
     steps = take_list(item.get("coordinateTransformations"), here, least=1)
     demand(len(steps) == 1 or not strict, here, f"{len(steps)} transformations", "exactly one, perhaps a sequence")
