@@ -73,7 +73,7 @@ PARAMETERS = [
     rule(
         r"a transformation of \d+ axes, those of its (input|output)",
         "",
-        scene({"name": "p", "path": "a"}, "zyx", type="affine", affine=AFFINE),
+        scene({"name": "p", "path": "a"}, "zyx", type="mapAxis", mapAxis=[1, 0]),
         "scene",
     ),
     rule(
@@ -93,7 +93,12 @@ PARAMETERS = [
         outer(type="rotation", rotation=[[1, 0], [0, -1]]),
     ),
     rule(r"places of axes from 0 to \d+", r"\.mapAxis$", outer(type="mapAxis", mapAxis=[0, 2])),
-    rule(r"every axis from 0 to \d+ once", r"\.mapAxis$", outer(type="mapAxis", mapAxis=[0, 2, 1])),
+    rule(
+        r"every axis from 0 to \d+ once",
+        r"\.mapAxis$",
+        scene({"name": "world"}, "zyx", type="mapAxis", mapAxis=[0, 1]),
+        "scene",
+    ),
     rule(r"axes that lead from -?\d+ axes to -?\d+", "", outer(type="projectAxis", droppedInputs=[0])),
     rule("the path of an array", r"\.path$", outer(type="displacements", path="")),
     rule("a list of at least 1", r"(transformations|affine|inputAxes|outputAxes)$", outer(**sequence())),

@@ -84,7 +84,9 @@ class ByDepth:
         return np.where(found > 1 + TOLERANCE, found, 0.0)
 
     def guess(self, region: Region, sizes: FloatArray, limit: float) -> float:
-        """From samples of what is in view."""
+        """From samples of what is in view; none where a rotated image makes it flat: all rays would miss it."""
+        if len(self.eye.forward) != 3:
+            return 0.0
         depth, volume = self._samples(region)
         # A brick's nearest point decides, and along the rim of the view bricks are seen in part.
         side = np.cbrt(sizes) * np.abs(self.eye.forward).sum()

@@ -21,10 +21,8 @@ from brickstream.chunks import (
     Limits,
     Traffic,
     Want,
-    make_reader,
     open_collection,
     open_image,
-    open_session,
     read_labels,
 )
 from brickstream.chunks.reader import ByteRange, LocalReader, Reader, nothing_started
@@ -435,11 +433,12 @@ async def look(values: dict[str, bytes]) -> None:
     with ThreadPoolExecutor(1) as pool:
         try:
             image = await open_image(MemoryReader(values), pool)
-        except CollectionError as error:
-            assert error.choices
-        else:
             for source in image.sources:
                 source.key((0, 0))
+            count = 1
+        except CollectionError as error:
+            count = len(error.choices)
+        assert count
         collection = await open_collection(MemoryReader(values))
         assert collection.entries
         assert collection.title
@@ -470,27 +469,6 @@ def test_no_document_is_so_wrong_that_it_is_not_one_clear_error(
     else:
         line = "opened all the same"
     assert "\n" not in line
-
-
-# ---- secrets
-
-
-async def test_secrets_are_in_no_error_and_no_repr() -> None:
-    url = "http://user:hunter2@127.0.0.1:1/image.zarr?sig=topsecret#frag"
-    traffic = Traffic()
-    async with open_session(4) as session:
-        reader = make_reader(url, session, traffic)
-        assert reader.url == "http://127.0.0.1:1/image.zarr?..."
-        with pytest.raises(StoreError) as caught:
-            await reader.read("zarr.json")
-        texts = [str(caught.value), repr(caught.value), repr(reader), repr(traffic)]
-        assert not any(secret in text for text in texts for secret in ("hunter2", "topsecret", "user"))
-    bad = "ftpx://user:hunter2@host/x?sig=topsecret"
-    async with open_session(4) as session:
-        with pytest.raises(StoreError) as caught:
-            make_reader(bad, session, traffic)
-    assert "hunter2" not in str(caught.value)
-    assert "topsecret" not in repr(caught.value)
 
 
 def test_local_reader_of_a_codec_error_names_the_level(tmp_path: Path) -> None:

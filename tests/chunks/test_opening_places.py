@@ -315,6 +315,27 @@ def test_a_host_that_does_not_exist() -> None:
     assert "no such host: http://nowhere.invalid/x.zarr" in refused("http://nowhere.invalid/x.zarr", StoreError)
 
 
+# ---- secrets
+
+
+async def test_secrets_are_in_no_error_and_no_repr() -> None:
+    url = "http://user:hunter2@127.0.0.1:1/image.zarr?sig=topsecret#frag"
+    traffic = Traffic()
+    async with open_session(4) as session:
+        reader = make_reader(url, session, traffic)
+        assert reader.url == "http://127.0.0.1:1/image.zarr?..."
+        with pytest.raises(StoreError) as caught:
+            await reader.read("zarr.json")
+        texts = [str(caught.value), repr(caught.value), repr(reader), repr(traffic)]
+        assert not any(secret in text for text in texts for secret in ("hunter2", "topsecret", "user"))
+    bad = "ftpx://user:hunter2@host/x?sig=topsecret"
+    async with open_session(4) as session:
+        with pytest.raises(StoreError) as caught:
+            make_reader(bad, session, traffic)
+    assert "hunter2" not in str(caught.value)
+    assert "topsecret" not in repr(caught.value)
+
+
 # ---- below and above
 
 

@@ -196,10 +196,10 @@ def test_numbers_of_numpy_become_plain_ones() -> None:
 
 def places(document: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """Where something stands in a document."""
-    inner = (
-        document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else ()
-    )
-    return [*((*at, key) for key, _ in inner), *(p for key, value in inner for p in places(value, (*at, key)))]
+    if not isinstance(document, dict | list):
+        return []
+    inner = list(document.items() if isinstance(document, dict) else enumerate(document))
+    return [*((*at, key) for key, _ in inner), *(place for key, value in inner for place in places(value, (*at, key)))]
 
 
 def put(document: Any, place: tuple[Any, ...], value: Any) -> Any:
