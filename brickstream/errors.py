@@ -107,8 +107,7 @@ class CollectionError(BrickstreamError, ValueError):
 
     def __init__(self, what: str, where: str, choices: tuple[str, ...]) -> None:
         self.choices = choices
-        first = some_of(choices, 1).partition(" and ")[0]
-        super().__init__(what, where, f"choose one: {some_of(choices)}; add it to the URL, or say --image {first}")
+        super().__init__(what, where, f"choose one: {some_of(choices)}; add its path to the URL or to --image")
 
 
 class MetadataError(BrickstreamError, ValueError):

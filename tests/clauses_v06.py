@@ -26,8 +26,8 @@ def outer(source: str = "physical", target: str = "world", **what: Json) -> dict
     return image(coordinateTransformations=[step({"name": source}, {"name": target}, **what)])
 
 
-def scene(source: Json, axes: str = "yx", **what: Json) -> dict[str, Any]:
-    steps = [step(source, {"name": "world"}, **what)]
+def scene(source: Json, axes: str = "yx", target: Json = None, **what: Json) -> dict[str, Any]:
+    steps = [step(source, target or {"name": "world"}, **what)]
     return {"ome": {"version": "0.6", "scene": {"coordinateSystems": [system("world", axes)], STEP: steps}}}
 
 
@@ -112,7 +112,13 @@ PARAMETERS = [
     rule(
         "both ways have as many axes",
         "",
-        scene({"name": "p", "path": "a"}, type="bijection", forward={"type": "identity"}, inverse={"type": "identity"}),
+        scene(
+            {"name": "p", "path": "a"},
+            target={"name": "p", "path": "b"},
+            type="bijection",
+            forward=ONE,
+            inverse={"type": "scale", "scale": [1, 1]},
+        ),
         "scene",
     ),
 ]

@@ -106,3 +106,18 @@ def write(root: Path, tree: Tree) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(value)
     return root
+
+
+def placed(levels: Sequence[tuple[Sequence[int], Any]], axes: str = "yx", name: str = "placed") -> Tree:
+    """An image of 0.6 whose levels are arrays and their maps to the world (as `brickstream.multiscale.Affine`)."""
+    system = {"name": "world", "axes": [{"name": axis, "type": "space", "unit": "micrometer"} for axis in axes]}
+    datasets = []
+    for k, (_, to_world) in enumerate(levels):
+        rows = [[*row, shift] for row, shift in zip(to_world.linear.tolist(), to_world.offset.tolist(), strict=True)]
+        way = {"type": "affine", "affine": rows, "input": {"path": str(k)}, "output": {"name": "world"}}
+        datasets.append({"path": str(k), "coordinateTransformations": [way]})
+    entry = {"name": name, "coordinateSystems": [system], "datasets": datasets}
+    tree = group({"ome": {"version": "0.6", "multiscales": [entry]}})
+    for k, (shape, _) in enumerate(levels):
+        tree |= under(str(k), array(shape))
+    return tree

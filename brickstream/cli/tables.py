@@ -88,7 +88,7 @@ def _collection(document: dict[str, Any]) -> Iterator[str]:
     yield ""
     if len(entries) > MAX_ROWS:
         yield f"and {len(entries) - MAX_ROWS:,} more; --json lists all"
-    yield f"choose one, such as --image {entries[0]['path']}"
+    yield "choose one: add its path to the URL or to --image"
 
 
 def _columns(header: Sequence[str], rows: Any) -> Iterator[str]:

@@ -49,7 +49,8 @@ def compose(plan: Plan, level: int, pieces: Iterable[Piece]) -> NDArray[np.gener
     corners = part.corner_pixels[:, axes]
     canvas = np.zeros(tuple(corners[1] - corners[0] + 1), plan.pyramid.dtype)
     fit = [piece for piece in pieces if piece.level >= level]
-    whole = sum(piece.level == level for piece in fit) == len(part.chunks)
+    alone = not any(other.final.any() for other in plan.levels if other.level > level)
+    whole = alone and sum(piece.level == level for piece in fit) == len(part.chunks)
     for piece in sorted(fit, key=lambda piece: -piece.level):
         if piece.level == level:
             _paint(canvas, corners, piece, axes)

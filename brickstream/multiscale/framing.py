@@ -16,6 +16,8 @@ from brickstream.multiscale.pyramid import Pyramid
 MARGIN_3D = 1.04  # a little air around a whole volume
 # An image, or a canvas, of less than this share of its distance from the origin is lost in the rounding of float64.
 LOST = 1e-13
+# Steps that an axis can have without one of them being lost in float64.
+MOST_STEPS = 2**53
 
 
 def displayed_axes(pyramid: Pyramid, displayed: Sequence[str] | None, count: int) -> tuple[str, ...]:
@@ -34,6 +36,22 @@ def displayed_axes(pyramid: Pyramid, displayed: Sequence[str] | None, count: int
     return tuple(names[-count:])
 
 
+def extent_of(pyramid: Pyramid) -> FloatArray:
+    """World box around an image, as :meth:`Pyramid.extent` has it: ndarray of shape (2, ndim), float64.
+
+    Raises
+    ------
+    ViewError
+        If it reaches farther than a view can.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        extent = pyramid.extent()
+    if not (np.abs(extent) <= plain.LARGEST).all():
+        hint = "correct its scales and translations"
+        raise ViewError(f"the image reaches farther than {plain.LARGEST:g}", pyramid.name, hint)
+    return extent
+
+
 def size_of(pyramid: Pyramid, axes: Sequence[str]) -> FloatArray:
     """World units that an image takes along some axes: ndarray of shape (len(axes),).
 
@@ -42,9 +60,9 @@ def size_of(pyramid: Pyramid, axes: Sequence[str]) -> FloatArray:
     ViewError
         If float64 cannot tell its ends apart, so far is the image from the origin of the world.
     """
-    extent = pyramid.extent()[:, [pyramid.axis_index(name) for name in axes]]
+    extent = extent_of(pyramid)[:, [pyramid.axis_index(name) for name in axes]]
     size, far = extent[1] - extent[0], np.abs(extent).max(axis=0)
-    if not (size > np.maximum(LOST * far, 1 / plain.LARGEST)).all() or far.max() > plain.LARGEST:
+    if not (size > np.maximum(LOST * far, 1 / plain.LARGEST)).all():
         where = ", ".join(f"{name} from {low:g} to {high:g}" for name, (low, high) in zip(axes, extent.T, strict=True))
         raise ViewError("the image is too small for its distance from the origin", where, "correct its translation")
     return np.asarray(size, dtype=np.float64)
@@ -65,7 +83,7 @@ def point_of(
         pyramid.axis_index(name)
         if name in displayed:
             raise ViewError(f"axis {name!r} is displayed and cannot have a point", pyramid.name)
-    extent = pyramid.extent()
+    extent = extent_of(pyramid)
     values = []
     for i, axis in enumerate(pyramid.axes):
         if axis.name in displayed:
@@ -89,7 +107,7 @@ def _centers(pyramid: Pyramid, axis: int) -> tuple[float, float, float]:
     start, step, count = steps_of(pyramid, axis)
     middle = start + step * (count // 2)
     if source_of(pyramid, axis) is None:
-        middle = float(pyramid.extent()[:, axis].mean())
+        middle = float(extent_of(pyramid)[:, axis].mean())
     return start, middle, start + step * (count - 1)
 
 
@@ -115,13 +133,20 @@ def steps_of(pyramid: Pyramid, axis: int) -> tuple[float, float, int]:
     start, step : float
     count : int
         At least 1.
+
+    Raises
+    ------
+    ViewError
+        If the steps cannot be told apart in float64.
     """
     pixels = pyramid.to_world(0)
     source = source_of(pyramid, axis)
     if source is not None:
         return float(pixels.offset[axis]), float(pixels.linear[axis, source]), int(pyramid.shapes[0, source])
     step = 1 / float(np.abs(pixels.inverse().linear[:, axis]).max())
-    low, high = pyramid.extent()[:, axis].tolist()
+    low, high = extent_of(pyramid)[:, axis].tolist()
+    if not step > (high - low) / MOST_STEPS:
+        raise ViewError(f"pixels too small for the size of the image: {step:g}", pyramid.name, "correct its scales")
     count = max(1, floor((high - low) / step + 0.5))
     return (low + high - (count - 1) * step) / 2, step, count
 
@@ -136,7 +161,7 @@ def center_of(
     ViewError
         If it has other axes than the displayed ones.
     """
-    extent = pyramid.extent()[:, [pyramid.axis_index(name) for name in axes]]
+    extent = extent_of(pyramid)[:, [pyramid.axis_index(name) for name in axes]]
     middle = dict(zip(axes, ((extent[0] + extent[1]) / 2).tolist(), strict=True))
     if isinstance(center, Mapping):
         for name in center:

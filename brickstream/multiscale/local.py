@@ -225,7 +225,8 @@ def level_window(pyramid: Pyramid, level: int | slice, low: FloatArray, high: Fl
     """
     noise = pixel_noise(pyramid, level, np.maximum(np.abs(low), np.abs(high)))
     shift, scale = pyramid.translations[level], pyramid.scales[level]
-    return pixel_window((low - shift) / scale, (high - shift) / scale, pyramid.shapes[level], noise)
+    with np.errstate(over="ignore"):  # beyond all pixels is beyond the level
+        return pixel_window((low - shift) / scale, (high - shift) / scale, pyramid.shapes[level], noise)
 
 
 def pixel_noise(pyramid: Pyramid, level: int | slice, largest: FloatArray) -> FloatArray:
@@ -239,7 +240,8 @@ def pixel_noise(pyramid: Pyramid, level: int | slice, largest: FloatArray) -> Fl
         The largest magnitude of the positions in own coordinates.
     """
     largest = np.maximum(largest, np.abs(pyramid.translations[level]))
-    return np.asarray(np.clip(ULPS * np.spacing(largest) / pyramid.scales[level], PIXEL_NOISE, 0.25))
+    with np.errstate(over="ignore"):
+        return np.asarray(np.clip(ULPS * np.spacing(largest) / pyramid.scales[level], PIXEL_NOISE, 0.25))
 
 
 def pixel_window(

@@ -26,6 +26,8 @@ from brickstream.multiscale.pyramid import Pyramid
 from brickstream.multiscale.view import View
 
 ORDERS = ("nearest", "linear")
+# Across a thick slice of a rotated image; nobody waits for more.
+MAX_SAMPLES = 1 << 20
 
 
 class ArrayLike(Protocol):
@@ -275,7 +277,10 @@ def _depths(pyramid: Pyramid, view: View, local: LocalView, level: int) -> list[
         # No sample outside the image's extent can show anything, and margins may be far larger.
         first, last = (extent[:, pyramid.axis_index(name)] - point[name]).tolist()
         first, last = max(first, -below), min(last, above)
-        count = max(1, ceil((last - first) * per_unit - PIXEL_NOISE))
+        count = max(1.0, (last - first) * per_unit - PIXEL_NOISE)
+        if count > MAX_SAMPLES:
+            raise ViewError("a slice too thick for its pixels", f"{name}: {count:.3g} samples", "take a coarser level")
+        count = ceil(count)
         depths.append(first + (np.arange(count) + 0.5) * ((last - first) / count))
     return list(product(*depths))
 

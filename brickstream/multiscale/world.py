@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,8 +19,8 @@ from brickstream.multiscale.view import HasPyramid, View
 
 # Names that say nothing but a place: 0, d0, dim_0 (xarray), axis-1.
 _POSITION = re.compile(r"(d|dim|axis)?[-_ ]*[0-9]+", re.IGNORECASE)
-# Pixels that an axis can have without one of them being lost in float64.
-_MOST_PIXELS = 2**53
+# Sums and differences of such numbers are still finite.
+_FARTHEST = sys.float_info.max / 4
 
 
 @dataclass(frozen=True)
@@ -97,13 +98,21 @@ class World:
         """World box around all images: ndarray of shape (2, ndim), float64, half-open, from outer edge to outer edge.
 
         An image that lacks an axis takes no room along it.
+
+        Raises
+        ------
+        ViewError
+            If an image reaches beyond what float64 can count.
         """
         box = np.stack([np.full(len(self.axes), np.inf), np.full(len(self.axes), -np.inf)])
         for pyramid in self.pyramids:
             columns = [self.axis_names.index(name) for name in pyramid.axis_names]
-            low, high = pyramid.extent()
+            with np.errstate(over="ignore", invalid="ignore"):
+                low, high = pyramid.extent()
             box[0, columns] = np.minimum(box[0, columns], low)
             box[1, columns] = np.maximum(box[1, columns], high)
+        if not (np.abs(box) <= _FARTHEST).all():
+            raise ViewError("the images reach farther than numbers do", ", ".join(self.axis_names))
         return box
 
     @cached_property
@@ -119,7 +128,8 @@ class World:
             columns = [self.axis_names.index(name) for name in pyramid.axis_names]
             steps = [abs(framing.steps_of(pyramid, axis)[1]) for axis in range(pyramid.ndim)]
             finest[columns] = np.minimum(finest[columns], steps)
-        counts = np.clip(np.rint((high - low) / finest), 1, _MOST_PIXELS)
+        with np.errstate(over="ignore"):
+            counts = np.clip(np.rint((high - low) / finest), 1, framing.MOST_STEPS)
         scale = (high - low) / counts
         shape = tuple(int(n) for n in counts)
         level = Level(

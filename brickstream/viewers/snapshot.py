@@ -293,7 +293,8 @@ class Snapshot:
     def data(self) -> NDArray[np.generic]:
         """The picture's pixels at the target level: what NumPy slicing of that level gives, where all was loaded.
 
-        Needs `keep_data`. Where nothing is in view, an empty array.
+        Needs `keep_data`. Where nothing is in view, an empty array. Where the picture is of several levels (a volume in
+        perspective), the box around what is needed of the finest one; what coarser levels show in it comes from them.
         """
         if self.plan is None or not self._updates:
             return np.zeros((0, 0))

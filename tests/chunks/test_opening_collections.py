@@ -72,7 +72,7 @@ async def test_opening_a_plate_as_an_image_says_what_to_choose(zarr_format: int,
         await open_image(reader, pool)
     assert str(caught.value) == (
         "a plate of 24 wells, not one image: memory://root "
-        "(choose one: A/1, A/2, A/3, A/4, A/5 and 19 more; add it to the URL, or say --image A/1)"
+        "(choose one: A/1, A/2, A/3, A/4, A/5 and 19 more; add its path to the URL or to --image)"
     )
     assert caught.value.choices[-1] == "B/12"
     assert len(reader.calls) == 5

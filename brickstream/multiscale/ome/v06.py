@@ -216,7 +216,8 @@ def _dataset(level: _Level, first: _Level, placing: Affine | None, names: Sequen
 def _demand_reference(value: object, path: str, field: str) -> None:
     """Demand an end of a level's transformation: an object with `field`, or the text that drafts put in its place."""
     if not isinstance(value, str):
-        take_text(take_object(value, path).get(field), f"{path}.{field}", "a text")
+        found = take_object(value, path).get(field)
+        demand(isinstance(found, str), f"{path}.{field}", found, "a text")
 
 
 def _demand_scaling(step: Mapping[str, Any], path: str) -> None:
