@@ -88,6 +88,27 @@ class TimedOutError(StoreError, TimeoutError):
     """Something took longer than the limit that was set for it."""
 
 
+class TransientError(StoreError):
+    """A failure that may pass by itself: a lost connection, HTTP 408, 429 or 5xx. Told after it was tried again.
+
+    Parameters
+    ----------
+    what, where, hint : str
+        As for every error here.
+    retry_after_s : float or None, default None
+        Seconds that the server asked to wait.
+    shedding : bool, default False
+        Whether the server said that it has too much to do.
+    """
+
+    def __init__(
+        self, what: str, where: str = "", hint: str = "", *, retry_after_s: float | None = None, shedding: bool = False
+    ) -> None:
+        self.retry_after_s = retry_after_s
+        self.shedding = shedding
+        super().__init__(what, where, hint)
+
+
 class TooLongError(StoreError):
     """A document with more bytes than are taken: nothing that describes an image is that long."""
 
@@ -131,7 +152,8 @@ class MetadataError(BrickstreamError, ValueError):
         self.rule = rule
         shown = _shown(value)
         shown = shown if len(shown) <= 80 else f"{shown[:77]}..."
-        super().__init__(f"bad metadata at {path or '(root)'}: {rule}, found {shown}", where)
+        place = path if len(path) <= 160 else f"{path[:120]}...{path[-30:]}"
+        super().__init__(f"bad metadata at {place or '(root)'}: {rule}, found {shown}", where)
 
 
 class CodecError(BrickstreamError, ValueError):

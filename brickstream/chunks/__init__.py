@@ -2,10 +2,12 @@
 
 from brickstream.chunks.collections import CollectionEntry, ImageCollection
 from brickstream.chunks.fetcher import Fetcher, Want
+from brickstream.chunks.http import HttpClient, HttpOptions, open_client
 from brickstream.chunks.opener import Opener
 from brickstream.chunks.opening import ChunkedImage, image_of, open_collection, open_image, read_labels
 from brickstream.chunks.places import below, make_reader
-from brickstream.chunks.reader import Reader, Traffic, open_session
+from brickstream.chunks.reader import Reader, Traffic
+from brickstream.chunks.retry import RetryPolicy
 from brickstream.chunks.source import ArraySource, ChunkSource
 from brickstream.chunks.table import ChunkKey, ChunkState, ChunkTable, Entry, Limits
 
@@ -19,17 +21,20 @@ __all__ = [
     "CollectionEntry",
     "Entry",
     "Fetcher",
+    "HttpClient",
+    "HttpOptions",
     "ImageCollection",
     "Limits",
     "Opener",
     "Reader",
+    "RetryPolicy",
     "Traffic",
     "Want",
     "below",
     "image_of",
     "make_reader",
+    "open_client",
     "open_collection",
     "open_image",
-    "open_session",
     "read_labels",
 ]

@@ -42,10 +42,13 @@ class Fetcher:
     Parameters
     ----------
     limits : Limits
+    window : callable, optional
+        Says how many reads to have under way now; at most ``limits.max_inflight``.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, window: Callable[[], int] | None = None) -> None:
         self.table = ChunkTable(limits)
+        self._window = window
         self._tasks: dict[Entry, asyncio.Task[None]] = {}
         self._listeners: dict[Hashable, OnSettled] = {}
         self._wanted: dict[Hashable, dict[ChunkKey, Entry]] = {}
@@ -132,19 +135,35 @@ class Fetcher:
         """Act on the decision of this moment; whatever changes later pumps again."""
         if self._group is None:
             return
-        decision = self.table.decide()
-        for entry in decision.cancel:
-            self._tasks.pop(entry).cancel()
+        window = self.table.limits.max_inflight if self._window is None else self._window()
+        decision = self.table.decide(window)
+        for entry in (*decision.cancel, *decision.abort):
+            task = self._tasks.pop(entry, None)
+            if task is not None:
+                task.cancel()
             # The slot is free at once: the task's own end only closes the request.
             self.table.move(entry, ChunkState.ABSENT)
         for entry in decision.evict:
             self.table.move(entry, ChunkState.ABSENT)
         for entry in decision.start:
             self.table.move(entry, ChunkState.REQUESTED)
-            self._tasks[entry] = self._group.create_task(self._read(entry))
+        if decision.abort:
+            self._requeue()
+        for entry in decision.start:
+            self._start(entry)
+
+    def _start(self, entry: Entry) -> None:
+        if self._group is None or entry.state is not ChunkState.REQUESTED or entry in self._tasks:
+            return
+        task = self._group.create_task(self._read(entry))
+        # With an eager task factory the read may have ended within that line.
+        if not task.done():
+            self._tasks[entry] = task
 
     async def _read(self, entry: Entry) -> None:
         me = asyncio.current_task()
+        if me is not None:
+            self._tasks[entry] = me
 
         def started() -> None:
             if self._tasks.get(entry) is me and entry.state is ChunkState.REQUESTED:

@@ -8,10 +8,9 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import aiohttp
-
 from brickstream.chunks.collections import ImageCollection
 from brickstream.chunks.documents import HELP_S, NO_ANSWER, as_object, ome_in, read_json, together
+from brickstream.chunks.http import HttpClient
 from brickstream.chunks.opening import (
     ChunkedImage,
     image_of,
@@ -19,8 +18,8 @@ from brickstream.chunks.opening import (
     open_collection,
     open_image,
 )
-from brickstream.chunks.places import below, clean_path, make_reader, places_above
-from brickstream.chunks.reader import Reader, Traffic
+from brickstream.chunks.places import DOCUMENTS, below, clean_path, make_reader, places_above
+from brickstream.chunks.reader import Reader
 from brickstream.errors import BrickstreamError, NotFoundError, StoreError, some_of
 from brickstream.multiscale import Document
 
@@ -35,15 +34,13 @@ class Opener:
 
     Attributes
     ----------
-    session : aiohttp.ClientSession
+    client : HttpClient
     executor : concurrent.futures.Executor
         Threads that decode.
-    traffic : Traffic
     """
 
-    session: aiohttp.ClientSession
+    client: HttpClient
     executor: Executor
-    traffic: Traffic
 
     async def image(self, where: Any, path: str = "") -> ChunkedImage:
         """Open the image at a place, or at a path inside it; see :meth:`brickstream.Engine.open`."""
@@ -63,14 +60,14 @@ class Opener:
         try:
             return await read(reader)
         except (NotFoundError, *NO_ANSWER) as error:
-            # Of a level that is missing, the groups above know nothing.
-            if isinstance(error, NotFoundError) and error.where != reader.url:
+            # Of a level that is missing or refused, the groups above know nothing.
+            if error.where not in (reader.url, *(f"{reader.url}/{name}" for name in DOCUMENTS)):
                 raise
             raise await self._explained(error, where) from error
 
     async def _reader(self, where: Any) -> Reader:
         # Looking whether a folder is there blocks, and so does loading what reads other kinds of URL.
-        return await asyncio.to_thread(make_reader, where, self.session, self.traffic)
+        return await asyncio.to_thread(make_reader, where, self.client)
 
     async def _explained(self, error: StoreError, where: Any) -> StoreError:
         """Say what the groups above a place know about it; the same error where they know nothing."""
@@ -98,7 +95,7 @@ class Opener:
 
 
 def _explain(error: StoreError, rest: str, url: str, about: Document) -> StoreError | None:
-    """Say what a group above a place knows about it.
+    """Say what a group above a place knows about it; None where it knows nothing.
 
     Parameters
     ----------
@@ -111,21 +108,19 @@ def _explain(error: StoreError, rest: str, url: str, about: Document) -> StoreEr
     about : Document
         What its metadata says.
     """
+    collection, refused = about.collection, isinstance(error, NO_ANSWER)
     if about.images:
-        return NotFoundError(
-            f"no image {some_of([rest])} in this image", url, "open the image itself, or one of its labels"
-        )
-    if about.collection is None:
+        hint = "open the image itself, or one of its labels"
+        return error if refused else NotFoundError(f"no image {some_of([rest])} in this image", url, hint)
+    if collection is None:
         return None
-    kind, paths = about.collection.kind, [clean_path(member.path) for member in about.collection.members]
+    kind = _CALLED.get(collection.kind, collection.kind)
+    paths = [clean_path(member.path) for member in collection.members]
     named = [path for path in paths if f"{rest}/".startswith(f"{path}/")]
-    if not named:
-        hint = f"it has {some_of(paths)}" if paths else "its images are 0, 1, ..."
-        return NotFoundError(f"no {some_of([rest])} in this {_CALLED.get(kind, kind)}", url, hint)
-    if isinstance(error, NO_ANSWER):
-        return None
-    return NotFoundError(
-        f"the {_CALLED.get(kind, kind)} names {some_of(named)}, but nothing is there",
-        error.where,
-        "it may be half written",
-    )
+    if refused and (named or not paths):
+        return error
+    if named:
+        what = f"the {kind} names {some_of(named)}, but nothing is there"
+        return NotFoundError(what, error.where, "it may be half written")
+    hint = f"it has {some_of(paths)}" if paths else "its images are 0, 1, ..."
+    return NotFoundError(f"no {some_of([rest])} in this {kind}", url, hint)

@@ -9,17 +9,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
 from urllib.request import url2pathname
 
-import aiohttp
-
-from brickstream.chunks.reader import (
-    ByteRange,
-    HttpReader,
-    Lister,
-    LocalReader,
-    Reader,
-    Traffic,
-    nothing_started,
-)
+from brickstream.chunks.http import HttpClient, HttpReader
+from brickstream.chunks.reader import ByteRange, Lister, LocalReader, Reader, nothing_started
 from brickstream.chunks.stores import StoreReader, fsspec_store
 from brickstream.errors import NotFoundError, StoreError, redact
 
@@ -32,7 +23,7 @@ DOCUMENTS = ("zarr.json", ".zattrs", ".zarray", ".zgroup", ".zmetadata")
 _QUOTED = ("http", "https", "file")
 
 
-def make_reader(where: object, session: aiohttp.ClientSession, traffic: Traffic) -> Reader:
+def make_reader(where: object, client: HttpClient) -> Reader:
     """Choose the reader for a URL, a path or a Zarr store. May block.
 
     Parameters
@@ -40,10 +31,8 @@ def make_reader(where: object, session: aiohttp.ClientSession, traffic: Traffic)
     where : str, pathlib.Path, zarr.abc.store.Store, zarr.storage.StorePath, zarr.Group or zarr.Array
         An ``http(s)://`` or ``file://`` URL, any other URL that fsspec knows, a local path, or an object of zarr's. The
         URL or path of a metadata document stands for its folder.
-    session : aiohttp.ClientSession
-        For HTTP.
-    traffic : Traffic
-        Where requests and bytes are counted.
+    client : HttpClient
+        For HTTP; its traffic counts the requests and bytes of every kind of place.
 
     Raises
     ------
@@ -53,25 +42,25 @@ def make_reader(where: object, session: aiohttp.ClientSession, traffic: Traffic)
         If the kind of URL is not known here.
     """
     if isinstance(where, Path):
-        return LocalReader(_folder(where), traffic)
+        return LocalReader(_folder(where), client.traffic)
     if not isinstance(where, str):
         inside = _in_store(where)
-        reader = StoreReader(inside.store, traffic)
+        reader = StoreReader(inside.store, client.traffic)
         return Below(reader, inside.path) if inside.path else reader
     if not where.strip():
         raise StoreError("the URL is empty", "", "give an http(s) URL or a folder")
     if "://" not in where:
-        return LocalReader(_folder(Path(where)), traffic)
+        return LocalReader(_folder(Path(where)), client.traffic)
     parts = _split(where)
     scheme = parts.scheme.lower()
     if scheme == "file":
-        return LocalReader(_folder(Path(url2pathname(parts.path))), traffic)
+        return LocalReader(_folder(Path(url2pathname(parts.path))), client.traffic)
     parts = parts._replace(path=_without_document(parts.path))
     if scheme in ("http", "https"):
         if not parts.hostname:
             raise StoreError("the URL has no host", redact(where), "it looks like http://host/path")
-        return HttpReader(urlunsplit(parts), session, traffic)
-    return StoreReader(fsspec_store(urlunsplit(parts)), traffic, urlunsplit(parts))
+        return HttpReader(urlunsplit(parts), client)
+    return StoreReader(fsspec_store(urlunsplit(parts)), client.traffic, urlunsplit(parts))
 
 
 def below(where: Any, path: str) -> Any:

@@ -1,4 +1,4 @@
-"""Bytes by key: over HTTP or from a folder.
+"""Bytes by key, whatever they come from; and out of a folder.
 
 A reader answers None where nothing is there, and raises where it cannot know. Everything runs on the event loop of the
 engine; what blocks runs in threads.
@@ -13,19 +13,11 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Protocol, runtime_checkable
-from urllib.parse import quote, urlsplit, urlunsplit
 
-import aiohttp
-from yarl import URL
+from brickstream.errors import AccessDeniedError, StoreError, TooLongError
 
-from brickstream.chunks.pages import MAX_PAGE, folders_in_page
-from brickstream.errors import AccessDeniedError, StoreError, TimedOutError, TooLongError, redact
-
-CONNECT_S = 20.0
-READ_S = 60.0
 # More folders than that are listed for nobody.
 MAX_NAMES = 1000
-_URL_SAFE = "%/:?@!$&'()*+,;=~"
 
 
 @dataclass(frozen=True)
@@ -63,10 +55,13 @@ class Traffic:
         Requests begun: every HTTP request, every file or store read.
     bytes_read : int
         Bytes of the answers' bodies, as they came over the wire.
+    retries : int
+        Requests that were sent again after a failure.
     """
 
     requests: int = 0
     bytes_read: int = 0
+    retries: int = 0
 
 
 def nothing_started() -> None:
@@ -121,104 +116,15 @@ def too_long(limit: int, where: str) -> TooLongError:
     return TooLongError(f"longer than {limit:,} bytes", where, "nothing that describes an image is that long")
 
 
-class HttpReader:
-    """Keys under an HTTP URL, through a session that the engine owns and closes.
+def check_key(key: str, where: str) -> None:
+    """Refuse a key that leads out of its image: metadata may name any.
 
-    The query of the URL (a pre-signed one, say) is kept on every key and never shown.
+    Raises
+    ------
+    StoreError
     """
-
-    def __init__(self, url: str, session: aiohttp.ClientSession, traffic: Traffic) -> None:
-        parts = urlsplit(url)
-        # People write spaces and umlauts; what is encoded already stays as it is.
-        path, query = (quote(part, safe=_URL_SAFE) for part in (parts.path.rstrip("/"), parts.query))
-        self._base = (parts.scheme, parts.netloc, path, query)
-        self._session = session
-        self._traffic = traffic
-        self.url = redact(url).rstrip("/")
-
-    def _url(self, key: str) -> str:
-        scheme, netloc, path, query = self._base
-        return urlunsplit((scheme, netloc, f"{path}/{quote(key)}" if key else path, query, ""))
-
-    async def read(
-        self, key: str, span: ByteRange | None = None, started: Callable[[], None] = nothing_started
-    ) -> bytes | None:
-        """Read over HTTP; see :meth:`Reader.read`. Cancelling closes the request."""
-        where = f"{self.url}/{key}"
-        headers = {} if span is None or isinstance(span, AtMost) else {"Range": _range_header(span)}
-        self._traffic.requests += 1
-        try:
-            # Encoded already: yarl must not quote a pre-signed query a second time.
-            async with self._session.get(URL(self._url(key), encoded=True), headers=headers) as response:
-                status = response.status
-                if status == 404 or status == 410:
-                    return None
-                _raise_for_status(status, where)
-                started()
-                body = await self._body(response, span, where)
-        except TimeoutError as error:
-            raise TimedOutError("no answer in time", where, "the server is slow or gone; try again") from error
-        except aiohttp.ClientConnectorDNSError as error:
-            raise StoreError("no such host", where, "check the spelling and the network") from error
-        except aiohttp.ClientConnectorError as error:
-            raise StoreError("cannot connect", where, f"{error.strerror or error}; is the server running?") from error
-        except aiohttp.InvalidURL as error:
-            raise StoreError("not a usable URL", where, "check the spelling") from error
-        except (aiohttp.ClientPayloadError, ConnectionError) as error:
-            raise StoreError("the answer broke off", where, "the connection was lost") from error
-        except aiohttp.ClientError as error:
-            raise StoreError(f"the request failed ({type(error).__name__})", where) from error
-        return _cut(body, span, status, where)
-
-    async def _body(self, response: aiohttp.ClientResponse, span: ByteRange | None, where: str) -> bytes:
-        """Take an answer, as much of it as is allowed."""
-        if not isinstance(span, AtMost):
-            body = await response.read()
-            self._traffic.bytes_read += len(body)
-            return body
-        promised, pieces = response.content_length or 0, bytearray()
-        if promised <= span.length:
-            async for piece in response.content.iter_any():
-                self._traffic.bytes_read += len(piece)
-                pieces += piece
-                if len(pieces) > span.length:
-                    break
-        if max(promised, len(pieces)) > span.length:
-            response.close()
-            raise too_long(span.length, where)
-        return bytes(pieces)
-
-    async def names(self, folder: str = "") -> tuple[str, ...]:
-        """Read the page that many servers make of a folder; see :meth:`Lister.names`."""
-        try:
-            page = await self.read(f"{folder}/" if folder else "", AtMost(MAX_PAGE))
-        except StoreError:
-            return ()  # a help for people, which most servers do not give
-        return folders_in_page(page or b"")
-
-
-def _range_header(span: Span | Suffix) -> str:
-    if isinstance(span, Suffix):
-        return f"bytes=-{span.length}"
-    return f"bytes={span.start}-{span.start + span.length - 1}"
-
-
-def _raise_for_status(status: int, where: str) -> None:
-    if status in (401, 403):
-        raise AccessDeniedError(f"access denied (HTTP {status})", where, "this may need a login or a signed URL")
-    if status not in (200, 206):
-        raise StoreError(f"HTTP {status}", where, "the server could not answer; try again later")
-
-
-def _cut(body: bytes, span: ByteRange | None, status: int, where: str) -> bytes:
-    """Take the wanted part out of a whole answer: servers may ignore Range."""
-    if span is None or isinstance(span, AtMost):
-        return body
-    if status == 200:
-        body = body[-span.length :] if isinstance(span, Suffix) else body[span.start : span.start + span.length]
-    if len(body) != span.length and not isinstance(span, Suffix):
-        raise StoreError(f"the answer has {len(body)} bytes instead of {span.length}", where)
-    return body
+    if key.startswith("/") or "\\" in key or ".." in key.split("/"):
+        raise StoreError("a key that leads out of the image", where, "the metadata names a place that is not inside it")
 
 
 class LocalReader:
@@ -241,6 +147,7 @@ class LocalReader:
         return body
 
     def _read(self, key: str, span: ByteRange | None) -> bytes | None:
+        check_key(key, f"{self.url}/{key}")
         if "\0" in key:
             return None
         path = self._root / key
@@ -279,12 +186,3 @@ class LocalReader:
 def _most(span: ByteRange) -> int:
     """Bytes to take of a file; one more than allowed shows that there are too many."""
     return span.length + 1 if isinstance(span, AtMost) else span.length
-
-
-def open_session(max_connections: int) -> aiohttp.ClientSession:
-    """Make the HTTP session of an engine. Must run inside the event loop; its owner closes it."""
-    connector = aiohttp.TCPConnector(limit=max_connections, limit_per_host=max_connections)
-    timeout = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=CONNECT_S, sock_read=READ_S)
-    # The bytes of a store must come as they are stored: nothing here unpacks what a server has packed for the way.
-    headers = {"Accept-Encoding": "identity"}
-    return aiohttp.ClientSession(connector=connector, timeout=timeout, headers=headers, auto_decompress=False)

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import islice
 from typing import Any
 
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ Rank = tuple[int, int, float]
 """Tier, place of the level from coarse to fine, distance to the focus: smaller is more urgent."""
 
 VISIBLE = 0
+PREFETCH = 1
 
 # Missing and failed chunks hold no data, only the memory of how they ended.
 MAX_REMEMBERED = 50_000
@@ -114,11 +116,24 @@ class Entry:
 
 @dataclass(frozen=True)
 class Decision:
-    """What should happen now: reads to start and to cancel, chunks to drop from memory."""
+    """What should happen now.
+
+    Attributes
+    ----------
+    start : tuple of Entry
+        Reads to begin.
+    cancel : tuple of Entry
+        Reads that nobody waits for any more.
+    evict : tuple of Entry
+        Chunks to drop from memory.
+    abort : tuple of Entry
+        Reads that give way to much more urgent ones, and wait again.
+    """
 
     start: tuple[Entry, ...] = ()
     cancel: tuple[Entry, ...] = ()
     evict: tuple[Entry, ...] = ()
+    abort: tuple[Entry, ...] = ()
 
 
 class ChunkTable:
@@ -231,16 +246,23 @@ class ChunkTable:
         """Queued chunks, the most urgent last; some in between may have left the queue."""
         return self._queue
 
-    def decide(self) -> Decision:
-        """Decide what to start, cancel and evict. Pure: nothing changes here.
+    def decide(self, window: int | None = None) -> Decision:
+        """Decide what to start, cancel, abort and evict. Pure: nothing changes here.
 
         Coarse comes first, and the first level of a view has the line to itself until its answers begin to arrive: on
         a slow link the finer chunks would only share the bandwidth that the first picture needs.
+
+        Parameters
+        ----------
+        window : int, optional
+            Reads that the link can do with now; ``limits.max_inflight`` at most.
         """
         # Wanting is not waiting: who had the chunk before it was evicted keeps no read of it alive.
         cancel = tuple(e for e in self._inflight if not e.unread)
-        slots = self.limits.max_inflight - len(self._inflight) + len(cancel)
-        free = self.limits.max_bytes - self.bytes_held + sum(e.nbytes for e in cancel)
+        most = self.limits.max_inflight if window is None else min(window, self.limits.max_inflight)
+        abort = self._worse(most - len(self._inflight) + len(cancel))
+        slots = most - len(self._inflight) + len(cancel) + len(abort)
+        free = self.limits.max_bytes - self.bytes_held + sum(e.nbytes for e in (*cancel, *abort))
         start: list[Entry] = []
         evict: list[Entry] = []
         victims: Iterator[Entry] | None = None
@@ -257,13 +279,35 @@ class ChunkTable:
                 victim = next(victims, None)
                 if victim is None:
                     # Dropping some would not make enough room: they stay.
-                    return Decision(tuple(start), cancel, tuple(evict))
+                    return Decision(tuple(start), cancel, tuple(evict), abort)
                 leaving.append(victim)
                 free += victim.nbytes
             free -= entry.nbytes
             evict += leaving
             start.append(entry)
-        return Decision(tuple(start), cancel, tuple(evict))
+        return Decision(tuple(start), cancel, tuple(evict), abort)
+
+    def _worse(self, slots: int) -> tuple[Entry, ...]:
+        """Running reads that much more urgent ones should have the slots of, the least urgent first.
+
+        Much more urgent is what a view needs, where the other is only fetched ahead; and the first picture, where of
+        the other nothing has arrived. Anything less is not worth another round trip.
+        """
+        head = self._queue[-1].rank if self._queue else None
+        running = [(e.rank, e) for e in self._inflight if e.unread and e.rank is not None]
+        if head is None or head[0] > VISIBLE or (head[1] > 0 and all(rank[0] == VISIBLE for rank, _ in running)):
+            return ()
+        running.sort(key=lambda item: item[0], reverse=True)
+        queue = (e.rank for e in reversed(self._queue) if e.state is ChunkState.QUEUED)
+        waiting = islice((rank for rank in queue if rank is not None), max(slots, 0), None)
+        worse: list[Entry] = []
+        for (rank, entry), better in zip(running, waiting, strict=False):
+            ahead = rank[0] > better[0]
+            first = better[:2] == (VISIBLE, 0) and rank[1] > 0 and entry.state is ChunkState.REQUESTED
+            if not (ahead or first):
+                break
+            worse.append(entry)
+        return tuple(worse)
 
     def _first_level_waits(self) -> bool:
         """Whether a chunk of the first level of some view is still without an answer."""

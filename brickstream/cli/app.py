@@ -97,27 +97,45 @@ def serve(
     jitter_ms: Annotated[float, typer.Option(help="Added to the latency, at random.", min=0)] = 0.0,
     connect_ms: Annotated[float, typer.Option(help="Once for each TCP connection.", min=0)] = 0.0,
     bandwidth_mbps: Annotated[float | None, typer.Option(help="Of all responses together.", min=0)] = None,
-    error_rate: Annotated[float, typer.Option(help="Share of the responses that fail.", min=0, max=1)] = 0.0,
-    seed: Annotated[int, typer.Option(help="Of jitter and errors.")] = 0,
+    rate_503: Annotated[float, typer.Option("--rate-503", "--error-rate", help="Answered 503.", min=0, max=1)] = 0.0,
+    rate_reset: Annotated[float, typer.Option(help="Broken off in the middle.", min=0, max=1)] = 0.0,
+    rate_truncate: Annotated[float, typer.Option(help="Cut short, with a length to match.", min=0, max=1)] = 0.0,
+    rate_hang: Annotated[float, typer.Option(help="Begun and never ended.", min=0, max=1)] = 0.0,
+    rate_corrupt: Annotated[float, typer.Option(help="With one wrong byte.", min=0, max=1)] = 0.0,
+    tail_rate: Annotated[float, typer.Option(help="With a longer latency.", min=0, max=1)] = 0.0,
+    tail_factor: Annotated[float, typer.Option(help="How many times as long.", min=1)] = 1.0,
+    retry_after: Annotated[int | None, typer.Option(help="Seconds that a 503 asks to wait.", min=0)] = None,
+    seed: Annotated[int, typer.Option(help="Of jitter, tail and faults.")] = 0,
+    missing_status: Annotated[int, typer.Option(help="For what is not there: 404 or 403.")] = 404,
+    ignore_range: Annotated[bool, typer.Option("--ignore-range", help="Send everything, also to Range.")] = False,
 ) -> int:
     """Serve a folder on 127.0.0.1 like a far, slow or bad network; Ctrl-C ends it.
 
     GET /_serve/log lists the requests; /synthetic/ZxYxX/ is a computed image of any size.
 
-    Example: brickstream serve data --latency-ms 50 --bandwidth-mbps 20
+    Rates are shares of the responses, 0 to 1. Which ones is decided by the seed.
+
+    Example: brickstream serve data --latency-ms 50 --rate-503 0.02 --tail-rate 0.03 --tail-factor 20
     """
     from brickstream.cli.serving import run_server
-    from brickstream.latency import Network
+    from brickstream.latency import Network, Quirks
 
     network = Network(
         latency_ms=latency_ms,
         jitter_ms=jitter_ms,
         connect_ms=connect_ms,
         bandwidth_mbps=bandwidth_mbps,
-        error_rate=error_rate,
+        rate_503=rate_503,
+        rate_reset=rate_reset,
+        rate_truncate=rate_truncate,
+        rate_hang=rate_hang,
+        rate_corrupt=rate_corrupt,
+        tail_rate=tail_rate,
+        tail_factor=tail_factor,
+        retry_after=retry_after,
         seed=seed,
     )
-    return run_server(folder, port, network)
+    return run_server(folder, port, network, Quirks(missing_status, ignore_range))
 
 
 @app.command()

@@ -9,16 +9,18 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from itertools import count
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from brickstream.chunks import (
     ChunkedImage,
     Fetcher,
+    HttpClient,
+    HttpOptions,
     ImageCollection,
     Limits,
     Opener,
     Traffic,
-    open_session,
+    open_client,
     read_labels,
 )
 from brickstream.engine.core import Core, Request
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from brickstream.engine.runtime import ThreadedEngine
 
 DEFAULT_RAM_BYTES = 2 << 30
-DEFAULT_INFLIGHT = 64
+DEFAULT_INFLIGHT = 128
 
 
 @dataclass(frozen=True)
@@ -68,10 +70,12 @@ class Engine:
     ----------
     max_ram_bytes : int, default 2 GiB
         Decoded chunks kept in memory, those being read included.
-    max_inflight : int, default 64
-        Reads at the same time.
+    max_inflight : int, default 128
+        Reads at the same time, at most: how many there are follows what the link can do.
     sink : Sink, optional
         Who shows what :meth:`show` asks for; without one, :meth:`poll` returns the updates.
+    http : HttpOptions, optional
+        How servers are asked: credentials, proxies, time-outs, retries.
 
     Raises
     ------
@@ -94,12 +98,14 @@ class Engine:
         max_inflight: int = DEFAULT_INFLIGHT,
         *,
         sink: Sink | None = None,
+        http: HttpOptions | None = None,
     ) -> None:
         if max_ram_bytes < 1 or max_inflight < 1:
             raise BudgetError("budgets are at least one", f"max_ram_bytes={max_ram_bytes}, max_inflight={max_inflight}")
         self.max_ram_bytes = max_ram_bytes
         self.max_inflight = max_inflight
         self.traffic = Traffic()
+        self.http = http or HttpOptions()
         self._sink = sink
         self._request_ids = count(1)
         self._stack: AsyncExitStack | None = None
@@ -112,11 +118,12 @@ class Engine:
         max_inflight: int = DEFAULT_INFLIGHT,
         *,
         sink: Sink | None = None,
+        http: HttpOptions | None = None,
     ) -> ThreadedEngine:
         """Start an engine in a thread of its own, for hosts that have no event loop; close it when done."""
         from brickstream.engine.runtime import ThreadedEngine
 
-        engine = ThreadedEngine(cls(max_ram_bytes, max_inflight), sink)
+        engine = ThreadedEngine(cls(max_ram_bytes, max_inflight, http=http), sink)
         engine.start()
         return engine
 
@@ -128,12 +135,13 @@ class Engine:
             executor = ThreadPoolExecutor(threads, thread_name_prefix="brickstream-decode")
             # The threads end with the engine, not some time later; waiting for them must not block the loop.
             stack.push_async_callback(asyncio.to_thread, executor.shutdown, cancel_futures=True)
-            session = await stack.enter_async_context(open_session(self.max_inflight))
-            fetcher = await stack.enter_async_context(Fetcher(Limits(self.max_ram_bytes, self.max_inflight)))
+            client = await stack.enter_async_context(open_client(self.max_inflight, self.traffic, self.http))
+            limits = Limits(self.max_ram_bytes, self.max_inflight)
+            fetcher = await stack.enter_async_context(Fetcher(limits, lambda: client.window))
             core = Core(fetcher)
             arrived = asyncio.Event()
             showing = Showing(core, lambda call: call(), self._sink, self.max_ram_bytes, self._request_ids, arrived.set)
-            self._running = _Running(executor, session, core, showing, arrived)
+            self._running = _Running(executor, client, core, showing, arrived)
             self._stack = stack.pop_all()
         return self
 
@@ -207,7 +215,7 @@ class Engine:
 
     def _opener(self) -> Opener:
         running = self._run()
-        return Opener(running.session, running.executor, self.traffic)
+        return Opener(running.client, running.executor)
 
     async def labels(self, image: ChunkedImage) -> tuple[str, ...]:
         """Names of the label images beside an image: one more round trip."""
@@ -330,7 +338,7 @@ class _Running:
     """What exists between entering and leaving an engine."""
 
     executor: ThreadPoolExecutor
-    session: Any
+    client: HttpClient
     core: Core
     showing: Showing
     arrived: asyncio.Event

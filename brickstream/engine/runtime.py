@@ -8,9 +8,10 @@ import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, Future
 from itertools import count
+from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from brickstream.chunks import ChunkedImage
+from brickstream.chunks import ChunkedImage, ImageCollection
 from brickstream.engine.engine import Engine, Stats
 from brickstream.engine.showing import Showing
 from brickstream.engine.sink import Sink
@@ -112,7 +113,7 @@ class ThreadedEngine:
             task.add_done_callback(self._tasks.discard)
         return await coroutine
 
-    def open(self, where: object, timeout: float | None = None) -> ChunkedImage:
+    def open(self, where: object, timeout: float | None = None, *, path: str = "") -> ChunkedImage:
         """Open an image and wait for it; see :meth:`Engine.open`. Any thread but the engine's own.
 
         Raises
@@ -120,23 +121,29 @@ class ThreadedEngine:
         TimedOutError
             After `timeout` seconds.
         """
-        future = self.open_soon(where)
+        return self._wait(self.open_soon(where, path), where, timeout)
+
+    def open_collection(self, where: object, timeout: float | None = None, *, path: str = "") -> ImageCollection:
+        """List what a place leads to and wait for it; see :meth:`Engine.open_collection`, and :meth:`open`."""
+        return self._wait(self.submit(self._engine.open_collection(where, path)), where, timeout)
+
+    def _wait(self, future: Future[T], where: object, timeout: float | None) -> T:
         try:
             return future.result(timeout)
         except TimeoutError as error:
             if future.done():
                 raise
             future.cancel()
-            raise TimedOutError(f"the image did not open within {timeout:g} s", redact(str(where))) from error
+            raise TimedOutError(f"the image did not open within {timeout:g} s", _name(where)) from error
         except CancelledError as error:
-            raise ClosedError("the engine was closed while the image opened", redact(str(where))) from error
+            raise ClosedError("the engine was closed while the image opened", _name(where)) from error
         except BaseException:
             future.cancel()
             raise
 
-    def open_soon(self, where: object) -> Future[ChunkedImage]:
+    def open_soon(self, where: object, path: str = "") -> Future[ChunkedImage]:
         """Open an image without waiting: a GUI asks the future once a frame. Any thread."""
-        return self.submit(self._engine.open(where))
+        return self.submit(self._engine.open(where, path))
 
     def show(self, image: ChunkedImage, view: View) -> Plan:
         """Start to show a view; render thread. See :meth:`Showing.show`."""
@@ -207,3 +214,8 @@ class ThreadedEngine:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+def _name(where: object) -> str:
+    """Name a place for people; arrays say only what they are."""
+    return redact(str(where)) if isinstance(where, str | Path) else type(where).__name__

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from aiohttp import web
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from brickstream.latency.content import Answer, Content
-    from brickstream.latency.faults import Fault
+    from brickstream.latency.answers import Answer
+    from brickstream.latency.content import Content
+    from brickstream.latency.faults import Fault, FaultKind
     from brickstream.latency.shaping import Link
 
 Outcome = Literal["served", "cancelled", "fault"]
@@ -23,7 +23,7 @@ Outcome = Literal["served", "cancelled", "fault"]
 _BLOCK = 1 << 20
 _HEADERS = {
     "Access-Control-Allow-Origin": "*",
-    "Access-Control-Expose-Headers": "Accept-Ranges, Content-Length, Content-Range, ETag",
+    "Access-Control-Expose-Headers": "Accept-Ranges, Content-Length, Content-Range, ETag, Retry-After",
     # A simulated network must not be hidden by a browser's cache.
     "Cache-Control": "no-store",
 }
@@ -50,6 +50,8 @@ class RequestRecord:
         404 too, is ``served``.
     method : str
         HTTP method.
+    fault : str or None
+        Kind of the fault that the response was given on purpose.
     """
 
     key: str
@@ -60,6 +62,10 @@ class RequestRecord:
     end: float
     outcome: Outcome
     method: str = "GET"
+    fault: FaultKind | None = None
+
+
+Finished = Callable[[int, int, Outcome, "FaultKind | None"], None]
 
 
 class Exchange:
@@ -71,22 +77,15 @@ class Exchange:
         The request.
     link : Link
         The line that the body goes over.
-    fault : Fault or None
-        What shall go wrong.
     finished : callable
-        Called once with the status, the bytes sent and the outcome, before the client can know the end of the response.
+        Called once with the status, the bytes sent, the outcome and the kind of the fault, before the client can know
+        the end of the response.
     """
 
-    def __init__(
-        self,
-        request: web.Request,
-        link: Link,
-        fault: Fault | None,
-        finished: Callable[[int, int, Outcome], None],
-    ) -> None:
+    def __init__(self, request: web.Request, link: Link, finished: Finished) -> None:
         self._request = request
         self._link = link
-        self._fault = fault
+        self._fault: Fault | None = None
         self._finished = finished
         self._reported = False
         self._status = 0
@@ -104,6 +103,7 @@ class Exchange:
         """
         try:
             answer = await asyncio.to_thread(decide)
+            self._fault = answer.fault
             await asyncio.sleep(respond_at - asyncio.get_running_loop().time())
             return await self._send(answer)
         except (asyncio.CancelledError, ConnectionError):
@@ -114,7 +114,7 @@ class Exchange:
 
     async def _send(self, answer: Answer) -> web.StreamResponse:
         response = web.StreamResponse(status=answer.status, headers={**_HEADERS, **answer.headers})
-        if answer.status != 204:
+        if answer.status not in (204, 304):
             response.content_length = answer.length
         if self._broken_after == 0:
             return await self._break(response)
@@ -146,10 +146,12 @@ class Exchange:
                 await response.write(piece)
 
     def _corrupted(self, piece: bytes) -> bytes:
-        if self._fault is None or self._fault.kind != "corrupt":
+        fault = self._fault
+        if fault is None or fault.kind != "corrupt":
             return piece
-        sound = max(0, self._fault.after - self._sent)
-        return piece[:sound] + bytes(b ^ 0xFF for b in piece[sound:])
+        low = max(0, fault.after - self._sent)
+        high = len(piece) if fault.count is None else max(0, fault.after + fault.count - self._sent)
+        return piece[:low] + bytes(b ^ 0xFF for b in piece[low:high]) + piece[high:]
 
     async def _break(self, response: web.StreamResponse) -> web.StreamResponse:
         if self._fault is not None and self._fault.kind == "hang":
@@ -162,7 +164,7 @@ class Exchange:
         """Say how it ended; only the first word counts."""
         if not self._reported:
             self._reported = True
-            self._finished(self._status, self._sent, outcome)
+            self._finished(self._status, self._sent, outcome, self._fault.kind if self._fault is not None else None)
 
 
 def _reset(request: web.Request) -> None:

@@ -16,16 +16,17 @@ from weakref import WeakSet
 from aiohttp import web
 
 from brickstream.errors import BrickstreamError, ClosedError, NotFoundError, StoreError
-from brickstream.latency.content import Answer, Content, answer, file_content
+from brickstream.latency.answers import Answer, Asked, Quirks, answer
+from brickstream.latency.content import Content, file_content
 from brickstream.latency.exchange import Exchange, Outcome, RequestRecord
-from brickstream.latency.faults import Fault, Faults, fault_for
+from brickstream.latency.faults import Fault, FaultKind, Faults, fault_for
 from brickstream.latency.shaping import Link, Network
 from brickstream.latency.synthetic import synthetic_content
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["Fault", "Faults", "Network", "RequestRecord", "Server", "ThreadedServer"]
+__all__ = ["Fault", "Faults", "Network", "Quirks", "RequestRecord", "Server", "ThreadedServer"]
 
 _SYNTHETIC = "synthetic/"
 _ANY_ORIGIN = {"Access-Control-Allow-Origin": "*"}
@@ -53,6 +54,8 @@ class Server:
         Port to listen on; 0 takes any free one.
     faults : Faults or None, default None
         What shall go wrong, for tests: ``faults(key, n)`` for the n-th request (from 0) of a key, or a mapping of keys.
+    quirks : Quirks
+        How this server differs from a plain one.
 
     Examples
     --------
@@ -68,12 +71,14 @@ class Server:
         host: str = "127.0.0.1",
         port: int = 0,
         faults: Faults | None = None,
+        quirks: Quirks = Quirks(),  # noqa: B008 - frozen
     ) -> None:
         self._root = None if root is None else Path(root)
         self._network = network
         self._host = host
         self._port = port
         self._faults = faults
+        self._quirks = quirks
         self._log: list[RequestRecord] = []
         self._asked: Counter[tuple[str, str | None]] = Counter()
         self._known_connections: WeakSet[asyncio.BaseTransport] = WeakSet()
@@ -193,17 +198,17 @@ class Server:
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         began = asyncio.get_running_loop().time()
         key = unquote(request.rel_url.raw_path).removeprefix("/")
-        range_header = request.headers.get("Range")
-        delay, fault = self._fate(key, range_header)
+        asked = Asked.of(request.method, request.headers)
+        delay, fault = self._fate(key, asked.range)
         delay += self._connect_delay(request)
 
-        def finished(status: int, sent: int, outcome: Outcome) -> None:
+        def finished(status: int, sent: int, outcome: Outcome, kind: FaultKind | None) -> None:
             end = asyncio.get_running_loop().time()
             times = (began - self._started_at, end - self._started_at)
-            self._log.append(RequestRecord(key, range_header, status, sent, *times, outcome, request.method))
+            self._log.append(RequestRecord(key, asked.range, status, sent, *times, outcome, asked.method, kind))
 
-        exchange = Exchange(request, self._link, fault, finished)
-        decide = partial(_decide, self._root, request.method, key, range_header, fault)
+        exchange = Exchange(request, self._link, finished)
+        decide = partial(_decide, self._root, key, asked, fault, self._quirks)
         return await exchange.run(began + delay, decide)
 
     def _fate(self, key: str, range_header: str | None) -> tuple[float, Fault | None]:
@@ -222,8 +227,8 @@ class Server:
         return self._network.connect_ms / 1000
 
 
-def _decide(root: Path | None, method: str, key: str, range_header: str | None, fault: Fault | None) -> Answer:
-    return answer(method, range_header, _find(root, key), fault)
+def _decide(root: Path | None, key: str, asked: Asked, fault: Fault | None, quirks: Quirks) -> Answer:
+    return answer(asked, _find(root, key), fault, quirks)
 
 
 def _find(root: Path | None, key: str) -> Content | None:
@@ -253,7 +258,7 @@ class ThreadedServer:
         The folder to serve; None serves only the computed volumes.
     network : Network
         The network to pretend.
-    host, port, faults
+    host, port, faults, quirks
         As in :class:`Server`.
     """
 
@@ -265,8 +270,9 @@ class ThreadedServer:
         host: str = "127.0.0.1",
         port: int = 0,
         faults: Faults | None = None,
+        quirks: Quirks = Quirks(),  # noqa: B008 - frozen
     ) -> None:
-        self._server = Server(root, network, host=host, port=port, faults=faults)
+        self._server = Server(root, network, host=host, port=port, faults=faults, quirks=quirks)
         self._thread = threading.Thread(target=self._run, name="brickstream-serve", daemon=True)
         self._ready = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from itertools import accumulate
 from random import Random
 
 from brickstream.errors import BrickstreamError
-from brickstream.latency.faults import Fault
+from brickstream.latency.faults import Fault, FaultKind
 
 SLICE = 8 * 1024
 """Bytes that a response may send before the next response has its turn (more on a link faster than 65 Mbit/s)."""
@@ -16,6 +17,16 @@ SLICE = 8 * 1024
 _SHORTEST_S = 0.001
 
 _UNLIMITED_SLICE = 256 * 1024
+
+_RATES: dict[str, FaultKind] = {
+    "rate_503": "status",
+    "rate_reset": "reset",
+    "rate_truncate": "truncate",
+    "rate_hang": "hang",
+    "rate_corrupt": "corrupt",
+}
+# Ten times 0.1 is a little more than 1.
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -32,10 +43,16 @@ class Network:
         What the first request of each TCP connection waits in addition.
     bandwidth_mbps : float or None, default None
         Megabits per second of body bytes for all responses together, shared fairly; None is unlimited.
-    error_rate : float, default 0
-        Part of the requests, 0 .. 1, that is answered with status 503.
+    rate_503, rate_reset, rate_truncate, rate_hang, rate_corrupt : float, default 0
+        Part of the requests, 0 .. 1, that goes wrong in one of these ways; one request in one way only. 503 is the
+        status. A reset, a cut with a Content-Length to match, and one inverted byte are at a random place of the body;
+        one half of those that hang stops there and the other half before the headers.
+    tail_rate, tail_factor : float, default 0 and 1
+        Part of the requests, 0 .. 1, whose latency is so many times as long.
+    retry_after : int or None, default None
+        Seconds that the Retry-After header of a 503 names.
     seed : int, default 0
-        Jitter and errors depend on the seed, the key, the range and on how often that was asked for before; not on the
+        All of this depends on the seed, the key, the range and on how often that was asked for before; not on the
         order of requests. The same run meets the same network.
 
     Raises
@@ -48,18 +65,36 @@ class Network:
     jitter_ms: float = 0.0
     connect_ms: float = 0.0
     bandwidth_mbps: float | None = None
-    error_rate: float = 0.0
+    rate_503: float = 0.0
+    rate_reset: float = 0.0
+    rate_truncate: float = 0.0
+    rate_hang: float = 0.0
+    rate_corrupt: float = 0.0
+    tail_rate: float = 0.0
+    tail_factor: float = 1.0
+    retry_after: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
         for name in ("latency_ms", "jitter_ms", "connect_ms"):
-            value = getattr(self, name)
-            if not 0 <= value <= 3_600_000:
-                raise BrickstreamError(f"a network needs 0 <= {name} <= 3600000", str(value))
+            self._check(name, 0, 3_600_000)
         if self.bandwidth_mbps is not None and not 0 < self.bandwidth_mbps < float("inf"):
             raise BrickstreamError("a network needs bandwidth_mbps > 0", str(self.bandwidth_mbps), "leave it out")
-        if not 0 <= self.error_rate <= 1:
-            raise BrickstreamError("a network needs 0 <= error_rate <= 1", str(self.error_rate))
+        for name in (*_RATES, "tail_rate"):
+            self._check(name, 0, 1)
+        self._check("tail_factor", 1, 1_000_000)
+        if self.retry_after is not None:
+            self._check("retry_after", 0, 3_600_000)
+        if sum(self._rates()) > 1 + _ROUNDING:
+            raise BrickstreamError("a request goes wrong in one way: the rates add up to 1 at most", str(self._rates()))
+
+    def _check(self, name: str, low: float, high: float) -> None:
+        value = getattr(self, name)
+        if not low <= value <= high:
+            raise BrickstreamError(f"a network needs {low} <= {name} <= {high}", str(value))
+
+    def _rates(self) -> tuple[float, ...]:
+        return tuple(getattr(self, name) for name in _RATES)
 
     def draw(self, key: str, range_header: str, number: int) -> tuple[float, Fault | None]:
         """Return the latency in seconds (without connecting) and the fault, if any, of one request.
@@ -73,8 +108,22 @@ class Network:
         """
         dice = Random(f"{self.seed}/{key}/{range_header}/{number}")
         off = dice.uniform(-self.jitter_ms, self.jitter_ms)
-        fault = Fault("status") if dice.random() < self.error_rate else None
-        return max(0.0, self.latency_ms + off) / 1000, fault
+        fault = self._fault(dice.random(), dice.random())
+        factor = self.tail_factor if dice.random() < self.tail_rate else 1.0
+        return max(0.0, self.latency_ms + off) * factor / 1000, fault
+
+    def _fault(self, roll: float, place: float) -> Fault | None:
+        """Return the fault whose part of 0 .. 1 the roll hits."""
+        bounds = accumulate(self._rates())
+        name = next((name for name, bound in zip(_RATES, bounds, strict=True) if roll < bound), None)
+        if name is None:
+            return None
+        if name == "rate_503":
+            return Fault("status", headers={} if self.retry_after is None else {"Retry-After": str(self.retry_after)})
+        kind = _RATES[name]
+        if kind == "hang":
+            place = max(0.0, 2 * place - 1)
+        return Fault(kind, share=place, count=1 if kind == "corrupt" else None)
 
 
 class Link:

@@ -19,6 +19,8 @@ from brickstream.multiscale.view import HasPyramid, View
 
 # Names that say nothing but a place: 0, d0, dim_0 (xarray), axis-1.
 _POSITION = re.compile(r"(d|dim|axis)?[-_ ]*[0-9]+", re.IGNORECASE)
+# A range that is longer than so many pixels by less is not one pixel longer.
+NOISE = 1e-6
 # Sums and differences of such numbers are still finite.
 _FARTHEST = sys.float_info.max / 4
 
@@ -119,8 +121,9 @@ class World:
     def pyramid(self) -> Pyramid:
         """An image without data that fills the world, for :class:`View` to be made on.
 
-        Its pixels are as small as the smallest there are along each axis (of an image that is rotated against it, the
-        longest step that passes over no pixel); it has as many levels as the image with the most of them, all alike.
+        Its pixels are as small as the smallest there are along each axis (of an image that is rotated against it, as
+        the longest step that passes over no pixel), or a little smaller, so that a whole number of them fits. It
+        has as many levels as the image with the most of them, all alike.
         """
         low, high = self.extent()
         finest = np.full(len(self.axes), np.inf)
@@ -129,7 +132,7 @@ class World:
             steps = [abs(framing.steps_of(pyramid, axis)[1]) for axis in range(pyramid.ndim)]
             finest[columns] = np.minimum(finest[columns], steps)
         with np.errstate(over="ignore"):
-            counts = np.clip(np.rint((high - low) / finest), 1, framing.MOST_STEPS)
+            counts = np.clip(np.ceil((high - low) / finest - NOISE), 1, framing.MOST_STEPS)
         scale = (high - low) / counts
         shape = tuple(int(n) for n in counts)
         level = Level(

@@ -18,7 +18,7 @@ import numpy as np
 
 from brickstream.chunks import ChunkedImage
 from brickstream.engine import Engine, Failure, ThreadedEngine
-from brickstream.errors import BrickstreamError, GraphicsError, MissingPackageError
+from brickstream.errors import BrickstreamError, GraphicsError, MissingPackageError, redact
 from brickstream.multiscale import View
 from brickstream.multiscale.dims import Dims, DimsAxis
 from brickstream.multiscale.navigate import keep_place, move_point, orbit, pan, resize, zoom_at
@@ -123,7 +123,7 @@ class Window:
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.addWidget(self.canvas.native, stretch=1)
         self.main.setCentralWidget(body)
-        self.main.setWindowTitle(f"brickstream: {self.options.url}")
+        self.main.setWindowTitle(f"brickstream: {redact(self.options.url)}")
         self.main.resize(*self.options.canvas)
         self.main.show()
         self.canvas.set_current()

@@ -105,6 +105,13 @@ async def test_a_field_names_its_acquisition_and_a_plate_what_they_are_called() 
     assert collection.acquisitions == ((3, "first"), (4, "4"))
 
 
+async def test_images_that_share_a_world_are_a_list() -> None:
+    steps = [{"type": "identity", "input": {"path": "left"}, "output": {"path": "more/right", "name": "world"}}]
+    tree = group({"ome": {"version": "0.6", "scene": {"coordinateTransformations": steps}}})
+    collection = await open_collection(MemoryReader(tree))
+    assert (collection.title, paths(collection)) == ("a scene of 2 images", ["left", "more/right"])
+
+
 async def test_a_plate_without_wells_is_refused(pool: ThreadPoolExecutor) -> None:
     with pytest.raises(NotFoundError, match="a plate without wells: memory://root"):
         await open_image(MemoryReader(ome({"plate": {}}), "memory://root"), pool)
@@ -321,6 +328,16 @@ async def test_an_entry_is_opened_by_its_path_from_every_kind_of_place(tmp_path:
             assert opened.pyramid.name == "chosen"
             fields = await engine.open_collection(where, "A/2")
             assert paths(fields) == ["0", "1"]
+
+
+def test_a_host_without_an_event_loop_chooses_as_well(tmp_path: Path) -> None:
+    write(tmp_path, plate(1, 2) | under("A/2", image(name="chosen")))
+    with Engine.in_thread() as engine:
+        assert paths(engine.open_collection(tmp_path)) == ["A/1", "A/2"]
+        assert engine.open(tmp_path, path="A/2").pyramid.name == "chosen"
+        assert engine.open_soon(tmp_path, "A/2").result(30).pyramid.name == "chosen"
+        with pytest.raises(CollectionError):
+            engine.open(tmp_path, 30)
 
 
 @pytest.mark.parametrize("path", ["..", "A/../../x", "/etc"])

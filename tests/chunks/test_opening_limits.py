@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trees import Tree, array, dump, group, image, multiscales, write
 
-from brickstream.chunks import Reader, Traffic, make_reader, open_image, open_session
+from brickstream.chunks import Reader, Traffic, make_reader, open_client, open_image
 from brickstream.chunks.documents import MAX_CONSOLIDATED, MAX_DOCUMENT, look
 from brickstream.chunks.pages import folders_in_page
 from brickstream.chunks.reader import AtMost, LocalReader
@@ -146,8 +146,8 @@ async def test_at_most_is_what_all_readers_mean_by_it(length: int, tmp_path: Pat
     async def handler(request: web.Request) -> web.StreamResponse:
         return web.Response(body=body)
 
-    async with serving(handler) as url, open_session(1) as session:
-        http = make_reader(url, session, Traffic())
+    async with serving(handler) as url, open_client(1) as client:
+        http = make_reader(url, client)
         readers: list[Reader] = [http, LocalReader(tmp_path, Traffic()), MemoryReader({"key": body})]
         for reader in readers:
             if length < 6:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trees import array, dump, group, image, ome, plate, under, well, write
 
-from brickstream.chunks import below, open_session
+from brickstream.chunks import below, open_client
 from brickstream.chunks.places import clean_path, make_reader, places_above
 from brickstream.chunks.reader import Traffic
 from brickstream.engine import Engine
@@ -259,7 +259,8 @@ def refusing(root: Path) -> Iterator[str]:
 
 def test_a_403_says_what_may_be_needed(refusing: str) -> None:
     assert refused(f"{refusing}/nowhere{SECRET}", AccessDeniedError) == (
-        f"access denied (HTTP 403): {refusing}/nowhere?.../zarr.json (this may need a login or a signed URL)"
+        f"access denied (HTTP 403): {refusing}/nowhere?.../zarr.json (this may need a login or a signed URL; "
+        "where it only says that a key is absent, set missing_statuses=(404, 403))"
     )
     assert "(HTTP 401)" in refused(f"{refusing}/secret/image.zarr", AccessDeniedError)
 
@@ -267,6 +268,15 @@ def test_a_403_says_what_may_be_needed(refusing: str) -> None:
 def test_a_403_in_a_plate_that_has_no_such_well_is_a_missing_well(refusing: str) -> None:
     assert f"no C/9 in this plate: {refusing}/plate.zarr (it has A/1" in refused(f"{refusing}/plate.zarr/C/9")
     assert "access denied" in refused(f"{refusing}/plate.zarr/B/2", AccessDeniedError)
+
+
+def test_what_is_refused_and_may_be_there_is_never_said_to_be_missing(root: Path, refusing: str) -> None:
+    """A label and a series that are named or may be there; a level of an image that is there."""
+    (root / "image.zarr" / "1" / "zarr.json").unlink()
+    write(root / "raw" / "0", {"1/zarr.json": b"x"})
+    (root / "raw" / "0" / "1" / "zarr.json").unlink()
+    for path in ("image.zarr/labels/nuclei", "raw/3", "image.zarr/9", "image.zarr", "raw/0"):
+        assert "access denied (HTTP 403)" in refused(f"{refusing}/{path}", AccessDeniedError)
 
 
 def test_a_folder_that_may_not_be_looked_into(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -321,17 +331,17 @@ def test_a_host_that_does_not_exist() -> None:
 async def test_secrets_are_in_no_error_and_no_repr() -> None:
     url = "http://user:hunter2@127.0.0.1:1/image.zarr?sig=topsecret#frag"
     traffic = Traffic()
-    async with open_session(4) as session:
-        reader = make_reader(url, session, traffic)
+    async with open_client(4, traffic) as client:
+        reader = make_reader(url, client)
         assert reader.url == "http://127.0.0.1:1/image.zarr?..."
         with pytest.raises(StoreError) as caught:
             await reader.read("zarr.json")
         texts = [str(caught.value), repr(caught.value), repr(reader), repr(traffic)]
         assert not any(secret in text for text in texts for secret in ("hunter2", "topsecret", "user"))
     bad = "ftpx://user:hunter2@host/x?sig=topsecret"
-    async with open_session(4) as session:
+    async with open_client(4) as client:
         with pytest.raises(StoreError) as caught:
-            make_reader(bad, session, traffic)
+            make_reader(bad, client)
     assert "hunter2" not in str(caught.value)
     assert "topsecret" not in repr(caught.value)
 
@@ -375,8 +385,8 @@ def test_what_lies_below_a_place_has_it_above(path: str, where: str) -> None:
 @given(paths)
 def test_a_url_below_asks_for_the_very_path(path: str) -> None:
     async def base() -> str:
-        async with open_session(1) as session:
-            reader: Any = make_reader(below("http://h/root", path), session, Traffic())
+        async with open_client(1) as client:
+            reader: Any = make_reader(below("http://h/root", path), client)
             return str(reader._url(""))
 
     from urllib.parse import unquote, urlsplit

@@ -14,7 +14,7 @@ import zarr
 import zarr.codecs
 from numpy.typing import NDArray
 
-from brickstream.chunks import ArraySource, ChunkSource, Traffic, make_reader, open_image, open_session
+from brickstream.chunks import ArraySource, ChunkSource, Traffic, make_reader, open_client, open_image
 from brickstream.chunks.reader import LocalReader, Span, Suffix
 from brickstream.errors import AccessDeniedError, BrickstreamError, StoreError
 from brickstream.testing import (
@@ -153,8 +153,8 @@ async def test_a_zarr_store_is_a_place_too() -> None:
     store = zarr.storage.MemoryStore()
     await asyncio.to_thread(zarr.create_array, store, data=UGLY, chunks=(2, 5, 4))
     traffic = Traffic()
-    async with open_session(1) as session:
-        reader = make_reader(store, session, traffic)
+    async with open_client(1, traffic) as client:
+        reader = make_reader(store, client)
         with ThreadPoolExecutor(1) as pool:
             image = await open_image(reader, pool)
             chunk = await image.sources[0].read((3, 0, 2))
@@ -171,9 +171,9 @@ async def test_a_store_that_raises_fails_the_read() -> None:
         async def get(self, *args: Any, **kwargs: Any) -> Any:
             raise RuntimeError("disk on fire")
 
-    async with open_session(1) as session:
+    async with open_client(1) as client:
         with pytest.raises(StoreError, match="the store failed \\(RuntimeError: disk on fire\\)"):
-            await make_reader(Broken(), session, Traffic()).read("key")
+            await make_reader(Broken(), client).read("key")
 
 
 # ---- the fakes

@@ -15,7 +15,7 @@ import pytest
 import referencing
 from clauses import RULES as EARLIER
 from clauses import Rule, axis, image, level, plate, wrapped
-from clauses_v06 import RULES_V06, outer, scene
+from clauses_v06 import RULES_V06, scene
 from documents import KEYS, KINDS, changed, documents, places
 from hypothesis import given
 from hypothesis import strategies as st

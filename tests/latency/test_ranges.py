@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brickstream.latency.content import answer, bytes_content
+from brickstream.latency.answers import Asked, answer
+from brickstream.latency.content import bytes_content
 from brickstream.latency.ranges import parse_range
 
 sizes = st.integers(0, 40)
@@ -38,7 +39,7 @@ def test_open_and_suffix_ranges(size: int, n: int) -> None:
 )
 def test_what_need_not_be_honoured_sends_everything(header: str | None) -> None:
     assert parse_range(header, 10) is None
-    assert answer("GET", header, bytes_content(b"0123456789")).status == 200
+    assert answer(Asked("GET", header), bytes_content(b"0123456789")).status == 200
 
 
 @given(st.text("bytes=-0123456789, ", max_size=14), sizes)
@@ -49,7 +50,7 @@ def test_no_header_makes_a_span_outside(header: str, size: int) -> None:
 
 @given(sizes, numbers, numbers)
 def test_an_answer_says_what_it_sends(size: int, first: int, extra: int) -> None:
-    found = answer("GET", f"bytes={first}-{first + extra}", bytes_content(bytes(range(size))))
+    found = answer(Asked("GET", f"bytes={first}-{first + extra}"), bytes_content(bytes(range(size))))
     if first >= size:
         assert (found.status, found.headers["Content-Range"], found.length) == (416, f"bytes */{size}", 0)
         return

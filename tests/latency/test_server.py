@@ -313,7 +313,7 @@ async def test_connecting_is_paid_once_per_connection(root: Path, monkeypatch: p
 async def test_the_same_seed_meets_the_same_errors(root: Path) -> None:
     async def statuses(seed: int, keys: list[str]) -> dict[str, list[int]]:
         found: dict[str, list[int]] = {}
-        async with Server(root, Network(error_rate=0.5, seed=seed)) as server, client() as session:
+        async with Server(root, Network(rate_503=0.5, seed=seed)) as server, client() as session:
             for key in keys:
                 found.setdefault(key, []).append((await fetch(session, f"{server.url}/{key}"))[0])
             assert {(row.status, row.outcome) for row in server.log} == {(200, "served"), (503, "fault")}

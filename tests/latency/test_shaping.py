@@ -1,6 +1,7 @@
 """The pretended network, without a server: draws are repeatable, the link is shared fairly."""
 
 import asyncio
+from collections import Counter
 from itertools import pairwise
 from typing import Any
 
@@ -13,26 +14,65 @@ from brickstream.latency.faults import Fault, fault_for
 from brickstream.latency.shaping import SLICE, Link, Network
 
 
-@given(st.integers(0, 99), st.text(max_size=9), st.integers(0, 5), st.floats(0, 1))
-def test_a_draw_depends_on_nothing_but_the_request(seed: int, key: str, number: int, rate: float) -> None:
-    network = Network(latency_ms=10, jitter_ms=4, error_rate=rate, seed=seed)
+@given(st.integers(0, 99), st.text(max_size=9), st.integers(0, 5), st.floats(0, 1), st.floats(0, 1))
+def test_a_draw_depends_on_nothing_but_the_request(seed: int, key: str, number: int, rate: float, tail: float) -> None:
+    options = {"latency_ms": 10, "jitter_ms": 4, "rate_503": rate, "tail_rate": tail, "tail_factor": 20, "seed": seed}
+    network = Network(**options)
+    network.draw("another", "", 3)
     delay, fault = network.draw(key, "bytes=0-1", number)
-    assert Network(latency_ms=10, jitter_ms=4, error_rate=rate, seed=seed).draw(key, "bytes=0-1", number) == (
-        delay,
-        fault,
-    )
-    assert 0.006 <= delay <= 0.014
+    assert Network(**options).draw(key, "bytes=0-1", number) == (delay, fault)
+    assert 0.006 <= delay <= 0.014 or 0.12 <= delay <= 0.28
     assert fault in (None, Fault("status", 503))
 
 
 def test_draws_are_spread() -> None:
-    draws = [Network(latency_ms=10, jitter_ms=5, error_rate=0.25).draw("k", "", n) for n in range(2000)]
+    draws = [Network(latency_ms=10, jitter_ms=5, rate_503=0.25).draw("k", "", n) for n in range(2000)]
     assert 400 < sum(fault is not None for _, fault in draws) < 600
     assert len({delay for delay, _ in draws}) > 1900
     assert abs(sum(delay for delay, _ in draws) / 2000 - 0.010) < 0.0005
     assert Network(jitter_ms=5).draw("k", "", 0)[0] >= 0
     other = [Network(latency_ms=10, jitter_ms=5, seed=1).draw("k", "", n) for n in range(9)]
     assert other != draws[:9]
+
+
+def test_each_way_to_go_wrong_has_its_share() -> None:
+    network = Network(
+        rate_503=0.1, rate_reset=0.05, rate_truncate=0.05, rate_hang=0.1, rate_corrupt=0.05, retry_after=2
+    )
+    faults = [fault for n in range(4000) if (fault := network.draw("k", "", n)[1]) is not None]
+    counts = Counter(fault.kind for fault in faults)
+    assert set(counts) == {"status", "reset", "truncate", "hang", "corrupt"}
+    for kind, rate in (("status", 0.1), ("reset", 0.05), ("truncate", 0.05), ("hang", 0.1), ("corrupt", 0.05)):
+        assert abs(counts[kind] / 4000 - rate) < 0.02
+    for fault in faults:
+        if fault.kind == "status":
+            assert (fault.status, dict(fault.headers)) == (503, {"Retry-After": "2"})
+            continue
+        assert fault.share is not None
+        assert 0 <= fault.share < 1
+        assert fault.count == (1 if fault.kind == "corrupt" else None)
+    places = [fault.share for fault in faults if fault.kind == "truncate" and fault.share is not None]
+    assert min(places) < 0.1
+    assert max(places) > 0.9
+    hung = [fault.share for fault in faults if fault.kind == "hang"]
+    assert 0.4 < hung.count(0.0) / len(hung) < 0.6, "one half hangs before the headers"
+
+
+def test_a_tail_is_rare_and_long() -> None:
+    network = Network(latency_ms=50, tail_rate=0.03, tail_factor=20)
+    delays = Counter(network.draw(f"c/{n}", "", 0)[0] for n in range(4000))
+    assert set(delays) == {0.05, 1.0}
+    assert 0.02 < delays[1.0] / 4000 < 0.04
+
+
+def test_the_tail_and_the_faults_do_not_move_each_other() -> None:
+    plain, with_tail = Network(rate_reset=0.3), Network(rate_reset=0.3, tail_rate=0.5, tail_factor=2)
+    assert [plain.draw("k", "", n)[1] for n in range(99)] == [with_tail.draw("k", "", n)[1] for n in range(99)]
+
+
+def test_rates_that_add_up_to_all_are_possible() -> None:
+    network = Network(rate_503=0.1, rate_reset=0.2, rate_truncate=0.7)
+    assert all(network.draw("k", "", n)[1] is not None for n in range(99))
 
 
 @pytest.mark.parametrize(
@@ -43,12 +83,21 @@ def test_draws_are_spread() -> None:
         {"connect_ms": float("inf")},
         {"bandwidth_mbps": 0},
         {"bandwidth_mbps": float("nan")},
-        {"error_rate": 1.5},
+        {"rate_503": 1.5},
+        {"rate_hang": -0.1},
+        {"tail_rate": float("nan")},
+        {"tail_factor": 0.5},
+        {"retry_after": -1},
     ],
 )
 def test_an_impossible_network_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(BrickstreamError, match=next(iter(wrong))):
         Network(**wrong)
+
+
+def test_more_faults_than_requests_are_refused() -> None:
+    with pytest.raises(BrickstreamError, match="add up to 1 at most"):
+        Network(rate_503=0.6, rate_reset=0.6)
 
 
 async def test_responses_take_turns_on_the_link() -> None:

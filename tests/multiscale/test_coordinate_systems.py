@@ -52,20 +52,54 @@ def test_the_inverse_that_is_given_is_taken() -> None:
 
 
 def test_the_shortest_way_is_taken() -> None:
+    double: Json = {"type": "scale", "scale": [2, 2]}
     graph = scene(
-        [system(name) for name in "abcd"],
-        step("a", "b", type="scale", scale=[2, 2]),
-        step("b", "c", type="scale", scale=[2, 2]),
-        step("c", "d", type="scale", scale=[2, 2]),
-        step("d", "a", type="scale", scale=[5, 5]),
+        [system(name) for name in "abcde"],
+        *(step(source, target, **double) for source, target in ("ab", "bc", "cd", "de")),
+        step("e", "a", type="scale", scale=[5, 5]),
     )
-    assert graph.between("a", "d").scales == pytest.approx([0.2, 0.2])
+    assert graph.between("a", "e").scales == pytest.approx([0.2, 0.2])
     assert graph.between("a", "c").scales == pytest.approx([4, 4])
 
 
 def test_names_that_point_at_each_other_end() -> None:
     graph = scene([system("a"), system("b")], step("a", "b"), step("b", "a"), step("a", "a"), step("b", "b"))
     assert graph.between("a", "b") == Affine.identity("yx")
+
+
+def test_ways_that_are_equally_short_lead_to_the_same_place_or_nowhere() -> None:
+    def graph(*direct: Json) -> CoordinateGraph:
+        systems = [system(name) for name in "abcd"]
+        half = [("a", "b", [2, 4]), ("b", "d", [5, 5]), ("a", "c", [5, 5])]
+        steps = [step(source, target, type="scale", scale=scale) for source, target, scale in half]
+        return scene(systems, *steps, *direct)
+
+    agreeing = graph(step("c", "d", type="scale", scale=[2.001, 4]))
+    assert matrix(agreeing.between("a", "d")) == [[10, 0, 0], [0, 20, 0]]
+    turned = graph(step("d", "c", type="scale", scale=[0.5, 0.25]))
+    assert matrix(turned.between("a", "d")) == [[10, 0, 0], [0, 20, 0]]
+    for off in (
+        {"type": "scale", "scale": [2, 5]},
+        {"type": "translation", "translation": [9, 0]},
+        {"type": "identity"},
+    ):
+        contradicting = graph(step("c", "d", **off))
+        with pytest.raises(MetadataError, match="ways that agree"):
+            contradicting.between("a", "d")
+        assert Node("d") not in contradicting.maps(Node("a"))
+        assert matrix(contradicting.between("a", "c")) == [[5, 0, 0], [0, 5, 0]]
+        # A way that is shorter than both decides.
+        shorter = graph(step("c", "d", **off), step("a", "d", type="scale", scale=[1, 7]))
+        assert matrix(shorter.between("a", "d")) == [[1, 0, 0], [0, 7, 0]]
+
+
+def test_two_transformations_between_the_same_systems_have_to_agree() -> None:
+    double: Json = {"type": "scale", "scale": [2, 2]}
+    assert matrix(scene([system("a"), system("b")], *[step("a", "b", **double)] * 2).between("b", "a"))[0][0] == 0.5
+    with pytest.raises(MetadataError, match="ways that agree"):
+        scene([system("a"), system("b")], step("a", "b", **double), step("a", "b")).between("a", "b")
+    with pytest.raises(MetadataError, match="ways that agree"):
+        scene([system("a"), system("b")], step("a", "b", **double), step("b", "a", **double)).between("a", "b")
 
 
 def test_systems_of_other_groups_are_told_apart() -> None:

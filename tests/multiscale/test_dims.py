@@ -13,6 +13,7 @@ from brickstream.errors import BrickstreamError, TransformError, ViewError
 from brickstream.multiscale import Affine, Axis, Camera, Level, Pyramid, View
 from brickstream.multiscale.dims import Dims, DimsAxis
 from brickstream.multiscale.slicing import slice_index
+from brickstream.multiscale.world import World
 
 U1 = np.dtype("u1")
 MOVIE = Pyramid(
@@ -59,6 +60,48 @@ def test_dims_are_taken_from_whatever_has_a_pyramid() -> None:
     assert DIMS.view(Opened()) == DIMS.view(MOVIE)
     row = Pyramid("row", (Axis("x"),), (Level("0", (4,), U1, (4,), (1.0,), (0.0,)),))
     assert Dims.of(row).ndisplay == 1
+
+
+def stack(names: str, shape: tuple[int, ...], scale: tuple[float, ...], shift: tuple[float, ...]) -> Pyramid:
+    types = {"t": "time", "c": "channel"}
+    axes = tuple(Axis(name, types.get(name, "space"), "um" if name in "zyx" else None) for name in names)
+    return Pyramid(names, axes, (Level("0", shape, U1, shape, scale, shift),))
+
+
+def test_dims_of_several_images_have_what_all_of_them_have() -> None:
+    """Steps are the smallest pixels; a range goes from the outermost pixel to the outermost one."""
+    series = stack("tyx", (10, 40, 20), (2.0, 1.0, 1.0), (0.0, 0.0, 0.0))
+    volume = stack("zyx", (8, 20, 10), (5.0, 2.0, 2.0), (100.0, 0.5, -19.5))
+    dims = Dims.of(World.of([series, volume]))
+    assert dims.names == dims.order == ("t", "z", "y", "x")
+    assert dims.range == {
+        "t": (0.0, 18.0, 2.0),
+        "z": (100.0, 135.0, 5.0),
+        "y": (0.0, 39.0, 1.0),
+        "x": (-20.0, 19.0, 1.0),
+    }
+    assert dims.point["t"] == 0.0
+    assert dims.displayed == ("y", "x")
+    assert dims.moved_to(Dims.of(World.of([series]))).names == ("t", "y", "x")
+
+
+@given(st.data())
+def test_steps_through_a_world_pass_over_no_pixel_of_any_image(data: st.DataObject) -> None:
+    several = []
+    for _ in range(data.draw(st.integers(1, 3))):
+        names = data.draw(names_of_axes(1, 3))
+        maps = [aligned_maps(names), askew_maps(names)] if len(names) > 1 else [aligned_maps(names)]
+        several.append(image(names, data.draw(levels(len(names), most=1)), data.draw(st.one_of(maps))))
+    world = World.of(several)
+    dims = Dims.of(world)
+    low, high = world.extent()
+    for i, slider in enumerate(dims.axes):
+        for pyramid in world.pyramids:
+            if slider.name in pyramid.axis_names:
+                per_unit = pyramid.to_world(0).inverse().linear[:, pyramid.axis_index(slider.name)]
+                assert slider.step * np.abs(per_unit).max() <= 1 + 1e-6
+        assert slider.nsteps * slider.step == pytest.approx(high[i] - low[i])
+        assert low[i] < slider.start <= slider.point <= slider.stop < high[i]
 
 
 @pytest.mark.oracle

@@ -1,5 +1,6 @@
 """Gestures: what they change, what they leave, and that they can be taken back."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -7,10 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from brickstream.errors import ViewError
 from brickstream.multiscale import Axis, Camera, Level, Pyramid, View
+from brickstream.multiscale.canvas import canvas_at, world_at
 from brickstream.multiscale.navigate import (
     cut_through,
     keep_place,
@@ -18,6 +19,7 @@ from brickstream.multiscale.navigate import (
     normal,
     orbit,
     pan,
+    refit,
     rescale,
     resize,
     slide,
@@ -53,18 +55,12 @@ def same(one: View, other: View) -> None:
     assert replace(one, center=other.center, zoom=other.zoom, directions=other.directions) == other
 
 
-def world_at(view: View, x: float, y: float) -> NDArray[np.float64]:
-    """World position, on the displayed axes, under a place on the canvas."""
-    offset = np.array([y - view.canvas[1] / 2, x - view.canvas[0] / 2])[-view.ndisplay :] / view.zoom
-    return np.array(view.center) + offset @ view.frame()
-
-
 @given(views, pixels, pixels)
 def test_panning_there_and_back_changes_nothing(view: View, dx: float, dy: float) -> None:
     same(pan(pan(view, dx, dy), -dx, -dy), view)
 
 
-@given(flat, pixels, pixels, pixels, pixels)
+@given(views, pixels, pixels, pixels, pixels)
 def test_what_is_under_the_pointer_goes_with_it(view: View, dx: float, dy: float, x: float, y: float) -> None:
     before, after = world_at(view, x, y), world_at(pan(view, dx, dy), x + dx, y + dy)
     np.testing.assert_allclose(after, before, rtol=1e-9, atol=1e-9)
@@ -76,6 +72,13 @@ def test_zooming_keeps_the_world_under_the_pointer(view: View, factor: float, x:
     assert zoomed.zoom == pytest.approx(view.zoom * factor)
     np.testing.assert_allclose(world_at(zoomed, x, y), world_at(view, x, y), rtol=1e-9, atol=1e-7)
     same(zoom_at(zoomed, 1 / factor, x, y), view)
+
+
+@given(st.floats(0.01, 100), pixels, pixels)
+def test_what_is_under_the_pointer_is_found_there_after_zooming(factor: float, x: float, y: float) -> None:
+    for view in (PLANE, CUT, FLAT_CUT):
+        place = world_at(view, x, y)
+        np.testing.assert_allclose(canvas_at(zoom_at(view, factor, x, y), place), [x, y], rtol=0, atol=1e-6)
 
 
 def test_a_volume_grows_about_its_centre_and_its_camera_comes_nearer() -> None:
@@ -198,10 +201,38 @@ def test_a_cut_has_no_margins_on_the_axis_that_it_goes_along() -> None:
         (lambda: move_point(PLANE, "x", 1.0), "no point on axis 'x'"),
         (lambda: move_point(PLANE, "z", float("nan")), "finite"),
         (lambda: rescale(PLANE, 0.0), "pixel ratio"),
-        (lambda: slide(CUT, float("inf")), "positions must be finite"),
     ],
 )
 def test_gestures_that_make_no_sense_are_refused(call: Any, words: str) -> None:
+    with pytest.raises(ViewError, match=words):
+        call()
+
+
+NAN, INF = float("nan"), float("inf")
+BEYOND: dict[str, tuple[Callable[[], View], str]] = {
+    "pan by nan": (lambda: pan(PLANE, NAN, 0.0), "positions must be finite"),
+    "pan by inf": (lambda: pan(VOLUME, INF, 0.0), "positions must be finite"),
+    "zoom at nan": (lambda: zoom_at(PLANE, 2.0, NAN, 0.0), "positions must be finite"),
+    "turn by inf": (lambda: turn(PLANE, INF), "an angle is finite: inf"),
+    "turn by nan": (lambda: turn(CUT, NAN), "an angle is finite"),
+    "tilt by inf": (lambda: tilt(CUT, INF, 0.0), "distances on the canvas are finite"),
+    "orbit by inf": (lambda: orbit(VOLUME, 0.0, INF), "distances on the canvas are finite"),
+    "orbit a plane by nan": (lambda: orbit(PLANE, NAN, 0.0), "distances on the canvas are finite"),
+    "slide by inf": (lambda: slide(CUT, INF), "positions must be finite"),
+    "slide by 1e300": (lambda: slide(CUT, 1e300), "positions must be finite"),
+    "slide by 1e60": (lambda: slide(CUT, 1e60), "too little for its distance from the origin"),
+    "move to 1e300": (lambda: move_point(PLANE, "z", 1e300), "finite"),
+    "rescale by inf": (lambda: rescale(PLANE, INF), "pixel ratio"),
+    "rescale by 1e12": (lambda: rescale(PLANE, 1e12), "from 1 to 2147483648 pixels"),
+    "half a pixel wide": (lambda: resize(PLANE, 10.5, 3), "width is a whole number"),  # type: ignore[arg-type]
+    "nan pixels high": (lambda: resize(PLANE, 10, NAN), "height is a whole number"),  # type: ignore[arg-type]
+    "a text high": (lambda: refit(PLANE, 10, "3"), "height is a number"),  # type: ignore[arg-type]
+}
+
+
+@pytest.mark.parametrize("name", BEYOND)
+def test_gestures_of_numbers_that_are_none_or_too_large_are_refused(name: str) -> None:
+    call, words = BEYOND[name]
     with pytest.raises(ViewError, match=words):
         call()
 
@@ -228,6 +259,25 @@ def test_resizing_keeps_the_size_of_a_pixel() -> None:
     assert resize(CUT, 7, 0) == replace(CUT, canvas=(7, 1))
 
 
+@given(views, st.integers(1, 300), st.integers(1, 300))
+def test_another_canvas_shows_all_that_was_in_view(view: View, width: int, height: int) -> None:
+    there = refit(view, width, height)
+    assert there.canvas == (width, height)
+    # The edges of the old canvas are on the new one; two of them on its own edges, about the same middle.
+    old, new = np.array(view.canvas), np.array(there.canvas)
+    corners = world_at(view, old[0] * np.array([0, 1, 0, 1]), old[1] * np.array([0, 0, 1, 1]))
+    away = np.abs(canvas_at(there, corners) - new / 2) * 2 / new
+    away = away[:, : 1 if view.ndisplay == 1 else 2]
+    assert away.max() == pytest.approx(1.0)
+    np.testing.assert_allclose(canvas_at(there, view.center), new / 2)
+
+
+@given(views, st.integers(2, 5))
+def test_a_canvas_so_many_times_as_large_shows_the_same(view: View, times: int) -> None:
+    there = refit(view, *(side * times for side in view.canvas))
+    assert there == replace(view, canvas=there.canvas, zoom=view.zoom * times)
+
+
 # ---- what a gesture leaves alone
 
 
@@ -236,6 +286,7 @@ GESTURES = {
     "zoom": lambda view: zoom_at(view, 1.5, 3.0, 4.0),
     "resize": lambda view: resize(view, 30, 20),
     "rescale": lambda view: rescale(view, 3.0),
+    "refit": lambda view: refit(view, 30, 20),
     "orbit": lambda view: orbit(view, 3.0, 4.0),
 }
 

@@ -9,12 +9,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from placed import askew_maps, image
 from viewed import askew_scenes, camera_scenes
 
-from brickstream.errors import ViewError
+from brickstream.errors import BrickstreamError, ViewError
 from brickstream.multiscale import Axis, Budget, Camera, Level, Pyramid, View, localize, plan_view
 from brickstream.multiscale.corners import corner_pixels
+from brickstream.multiscale.dims import Dims
 from brickstream.multiscale.slicing import resample
+from brickstream.multiscale.world import World
 
 AXES = tuple(Axis(n, t) for n, t in [("t", "time"), ("c", "channel"), ("z", "space"), ("y", "space"), ("x", "space")])
 IMAGE = Pyramid(
@@ -282,6 +285,38 @@ def test_a_view_of_extreme_numbers_is_refused_or_planned(
     plan_view(pyramid, view, Budget(100, (4,) * len(local.axes)))
     if view.camera is None:
         resample(np.ones(pyramid.levels[0].shape, pyramid.dtype), pyramid, view, 0)
+
+
+@st.composite
+def extreme_images(draw: st.DrawFn) -> Pyramid:
+    names = ("z", "y", "x")
+    number = st.sampled_from([0.5, 1.0, 3.0]) | st.sampled_from(EXTREMES[1:])
+    shape = draw(st.tuples(*[st.sampled_from([1, 4, 9, 2**20, 2**53])] * 3))
+    scale, shift = draw(st.tuples(*[number] * 3)), draw(st.tuples(*[number] * 3))
+    placement = draw(askew_maps(names))
+    offset = np.array(draw(st.tuples(*[number] * 3)))
+    parts = (Level("0", shape, np.dtype("u1"), (4, 4, 4), scale, shift),)
+    return image(names, parts, draw(st.sampled_from([None, replace(placement, offset=offset)])))
+
+
+@given(extreme_images(), st.sampled_from(["plane", "line", "volume", "dims", "world"]), st.sampled_from(EXTREMES))
+@pytest.mark.oracle
+def test_a_view_of_an_image_of_extreme_numbers_is_refused_or_has_corners(
+    pyramid: Pyramid, kind: str, reach: float
+) -> None:
+    make = {"plane": View.plane, "line": View.line, "volume": View.volume}
+    try:
+        if kind == "dims":
+            view = Dims.of(pyramid).with_margins("z", reach).view(pyramid)
+        elif kind == "world":
+            world = World.of([pyramid, IMAGE])
+            view, pyramid = View.plane(world, margins={"z": reach}), world.pyramids[0]
+        else:
+            view = make[kind](pyramid) if kind == "volume" else make[kind](pyramid, margins={"z": reach})
+        corners = corner_pixels(pyramid, view, 0)
+    except BrickstreamError:
+        return
+    assert not len(corners) or ((corners >= 0) & (corners < pyramid.shapes[0])).all()
 
 
 def value_at(document: Any, place: tuple[Any, ...]) -> Any:

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from math import inf
 from typing import Any
 
-from brickstream.multiscale.fields import take_list, take_number, take_object
 from brickstream.multiscale.ome.demands import (
     demand,
     demand_distinct,
@@ -16,7 +15,9 @@ from brickstream.multiscale.ome.demands import (
     is_inside,
     is_whole,
     matches,
+    shortened,
 )
+from brickstream.multiscale.ome.fields import take_list, take_number, take_object
 from brickstream.multiscale.ome.model import Collection
 from brickstream.multiscale.ome.versions import Namespace, generation
 
@@ -151,7 +152,7 @@ def check_fields(well: Collection, plate: Collection) -> None:
     known = [number for number, _ in plate.acquisitions]
     for i, field in enumerate(well.members if known else ()):
         good = field.acquisition in known or (field.acquisition is None and len(known) == 1)
-        demand(good, f"well.images[{i}].acquisition", field.acquisition, f"one of {', '.join(map(str, known))}")
+        demand(good, f"well.images[{i}].acquisition", field.acquisition, f"one of {shortened(known)}")
 
 
 def _name(item: Mapping[str, Any]) -> object:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from brickstream.errors import MetadataError
-from brickstream.multiscale.fields import take_object
 from brickstream.multiscale.ome.demands import is_inside, is_whole
+from brickstream.multiscale.ome.fields import take_object, text_or
 from brickstream.multiscale.ome.model import Collection, Member
 from brickstream.multiscale.ome.versions import Namespace
 
@@ -30,14 +30,16 @@ def collection_in(namespace: Namespace) -> Collection | None:
 
 def _plate(value: object, path: str) -> Collection:
     plate = take_object(value, path)
-    rows, columns = (tuple(_text(line.get("name")) for line in _objects(plate.get(key))) for key in ("rows", "columns"))
+    rows, columns = (
+        tuple(text_or(line.get("name")) for line in _objects(plate.get(key))) for key in ("rows", "columns")
+    )
     members = tuple(_well_in_plate(well) for well in _objects(plate.get("wells")) if is_inside(well.get("path")))
     acquisitions = tuple(
-        (int(item["id"]), str(item.get("name") or item["id"]))
+        (int(item["id"]), text_or(item.get("name"), str(item["id"])))
         for item in _objects(plate.get("acquisitions"))
         if is_whole(item.get("id"))
     )
-    return Collection("plate", members, _text(plate.get("name")), rows, columns, acquisitions)
+    return Collection("plate", members, text_or(plate.get("name")), rows, columns, acquisitions)
 
 
 def _well_in_plate(well: Mapping[str, Any]) -> Member:
@@ -79,10 +81,6 @@ def _objects(value: object) -> list[Mapping[str, Any]]:
 
 def _index(value: object) -> int | None:
     return int(value) if is_whole(value) else None
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
 
 
 _KINDS: dict[str, Callable[[object, str], Collection]] = {

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from itertools import islice
 from math import inf
 from typing import Any, TypeGuard
 
 from brickstream.errors import MetadataError
-from brickstream.multiscale.fields import take_number
+from brickstream.multiscale.ome.fields import take_number
 from brickstream.multiscale.ome.versions import UNWRAPPED
 
 
@@ -39,10 +40,15 @@ def demand_distinct(items: Sequence[Any], path: str, rule: str, key: Callable[[A
         seen.add(one)
 
 
+def shortened(names: Iterable[object]) -> str:
+    """Name things in a message: not all, and not at any length."""
+    return ", ".join(f"{name!s:.40}" for name in islice(names, 20))
+
+
 def frozen(value: object) -> Hashable:
     """Give a hashable stand-in for a JSON value: equal for values that are equal in JSON, where true is not 1."""
     if isinstance(value, bool):
-        return ("bool", value)
+        return (bool, value)
     if isinstance(value, Mapping):
         return frozenset((key, frozen(inner)) for key, inner in value.items())
     if isinstance(value, list | tuple):

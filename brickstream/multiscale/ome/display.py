@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from brickstream.multiscale.fields import take_number
 from brickstream.multiscale.ome.demands import is_rgba, is_whole
+from brickstream.multiscale.ome.fields import take_number, text_or
 from brickstream.multiscale.ome.model import ImageLabel
 from brickstream.multiscale.pyramid import Channel
 
@@ -24,7 +24,9 @@ def _channel(i: int, entry: Mapping[str, Any]) -> Channel:
     window = _object(entry.get("window"))
     low, high = take_number(window.get("start")), take_number(window.get("end"))
     limits = (low, high) if low is not None and high is not None and low < high else None
-    return Channel(str(entry.get("label") or i), _color(entry.get("color")), limits, entry.get("active") is not False)
+    return Channel(
+        text_or(entry.get("label"), str(i)), _color(entry.get("color")), limits, entry.get("active") is not False
+    )
 
 
 def _color(value: object) -> str | None:

@@ -9,16 +9,20 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
 
+import numpy as np
+
 from brickstream.errors import MetadataError, TransformError
 from brickstream.multiscale.affine import Affine
-from brickstream.multiscale.fields import take_list, take_object, take_text
-from brickstream.multiscale.ome.demands import demand, is_inside
+from brickstream.multiscale.ome.demands import demand, is_inside, shortened
+from brickstream.multiscale.ome.fields import take_list, take_object, take_text
 from brickstream.multiscale.ome.image_rules import USUAL_TYPES, demand_names
-from brickstream.multiscale.ome.parameters import MAX_TRANSFORM_AXES, Names, Transformation, dimensions
+from brickstream.multiscale.ome.parameters import FEW_DIGITS, MAX_TRANSFORM_AXES, Names, Transformation, dimensions
 from brickstream.multiscale.ome.transforms import join, read_transformation
 from brickstream.multiscale.pyramid import Axis
 
 MAX_SYSTEMS = 100_000
+# A system, a transformation that leads on from it, and whether it is walked backwards.
+Step = tuple["Node", "Edge", bool]
 OUTSIDE = "a path below the document's own group"
 
 
@@ -68,9 +72,9 @@ class CoordinateGraph:
     path: str = ""
 
     @cached_property
-    def _ways(self) -> dict[Node, list[tuple[Node, Edge, bool]]]:
+    def _ways(self) -> dict[Node, list[Step]]:
         """For each system the next ones, the edge there, and whether it is walked backwards; forwards first."""
-        ways: dict[Node, list[tuple[Node, Edge, bool]]] = {node: [] for node in self.systems}
+        ways: dict[Node, list[Step]] = {node: [] for node in self.systems}
         for edge in self.edges:
             ways.setdefault(edge.source, []).append((edge.target, edge, False))
         for edge in self.edges:
@@ -80,27 +84,44 @@ class CoordinateGraph:
     def maps(self, source: Node) -> dict[Node, Affine | None]:
         """Maps from one system to all that linear transformations lead to, nearest first; None is an identity.
 
-        A system is left out where numbers overflow on the way.
+        A system is left out where numbers overflow on the way, or ways that are equally short disagree.
         """
         maps: dict[Node, Affine | None] = {}
-        for node, step in self._steps_to(source).items():
-            if step is None:
-                maps[node] = None
-            elif step[0] in maps:
-                with suppress(TransformError):
-                    maps[node] = join((maps[step[0]], _walk(*step[1:])))
+        for node, steps in self._steps_to(source).items():
+            with suppress(MetadataError):
+                self._extend(maps, node, steps)
         return maps
 
-    def _steps_to(self, source: Node) -> dict[Node, tuple[Node, Edge, bool] | None]:
-        """The last step on the shortest way to each system: from where, along which edge, and whether backwards."""
-        last: dict[Node, tuple[Node, Edge, bool] | None] = {source: None}
+    def _extend(self, maps: dict[Node, Affine | None], node: Node, steps: Sequence[Step]) -> None:
+        """Add the map to a system to those to the systems that its last steps begin at."""
+        try:
+            ways = [join((maps[start], _walk(edge, back))) for start, edge, back in steps if start in maps]
+        except TransformError as error:
+            raise self._bad_way(node, error.what) from error
+        if not all(_agree(ways[0], way) for way in ways[1:]):
+            raise self._bad_way(node, "one way, or ways that agree")
+        if ways or not steps:
+            maps[node] = ways[0] if ways else None
+
+    def _bad_way(self, node: Node, rule: str) -> MetadataError:
+        return MetadataError(f"{self.path}.coordinateTransformations", f"a way to {node}", rule)
+
+    def _steps_to(self, source: Node) -> dict[Node, list[Step]]:
+        """The last steps of the shortest ways to each system that can be reached, nearest first."""
+        last: dict[Node, list[Step]] = {source: []}
+        distance = {source: 0}
         queue = deque([source])
         while queue:
             node = queue.popleft()
             for target, edge, back in self._ways.get(node, ()):
-                if target not in last and _passable(edge, back):
-                    last[target] = (node, edge, back)
+                if not _passable(edge, back):
+                    continue
+                if target not in distance:
+                    distance[target] = distance[node] + 1
+                    last[target] = []
                     queue.append(target)
+                if distance[target] == distance[node] + 1:
+                    last[target].append((node, edge, back))
         return last
 
     def between(self, source: str | Node, target: str | Node) -> Affine:
@@ -119,20 +140,19 @@ class CoordinateGraph:
         Raises
         ------
         MetadataError
-            If there is no such system, or no way of linear transformations that can be inverted where they have to.
+            If there is no such system, no way of linear transformations that can be inverted where they have to, or
+            several ways that are equally short and disagree.
         """
         start, end = self._node(source), self._node(target)
         last = self._steps_to(start)
         if end not in last:
             raise self._no_way(start, end, last)
-        way, node = [], end
-        while (step := last[node]) is not None:
-            way.append(step)
-            node = step[0]
-        try:
-            joined = join(_walk(edge, back) for _, edge, back in reversed(way))
-        except TransformError as error:
-            raise MetadataError(f"{self.path}.coordinateTransformations", f"{start} to {end}", error.what) from error
+        needed = _before(last, end)
+        maps: dict[Node, Affine | None] = {}
+        for node, steps in last.items():
+            if node in needed:
+                self._extend(maps, node, steps)
+        joined = maps[end]
         joined = self._identity(start, end) if joined is None else joined
         return joined.rename(self._names(start, joined.inputs), self._names(end, joined.outputs))
 
@@ -145,8 +165,8 @@ class CoordinateGraph:
     def _node(self, given: str | Node) -> Node:
         node = Node(given) if isinstance(given, str) else given
         if node not in self._ways:
-            names = ", ".join(sorted(str(known) for known in self._ways)[:20])
-            raise MetadataError(f"{self.path}.coordinateSystems", str(node), f"one of {names}")
+            rule = f"one of {shortened(sorted(self._ways))}"
+            raise MetadataError(f"{self.path}.coordinateSystems", str(node), rule)
         return node
 
     def _names(self, node: Node, otherwise: Names) -> Names:
@@ -160,6 +180,32 @@ class CoordinateGraph:
                 return edge.transformation.problem
         rule = "transformations that lead there (and can be inverted where they lead back)"
         return MetadataError(f"{self.path}.coordinateTransformations", f"{start} to {end}", rule)
+
+
+def _before(last: Mapping[Node, Sequence[Step]], end: Node) -> set[Node]:
+    """All systems on the shortest ways to one, itself included."""
+    found, queue = {end}, deque([end])
+    while queue:
+        for start, _, _ in last[queue.popleft()]:
+            if start not in found:
+                found.add(start)
+                queue.append(start)
+    return found
+
+
+def _agree(one: Affine | None, other: Affine | None) -> bool:
+    """Whether two maps are the same but for what is lost where few digits are written."""
+    known = one or other
+    if known is None:
+        return True
+    nothing = Affine.identity(known.inputs)
+    one, other = one or nothing, other or nothing
+    if one.linear.shape != other.linear.shape:
+        return False
+    lengths = np.maximum(np.abs(one.linear), np.abs(other.linear)).max(axis=1)
+    distances = np.maximum(lengths, np.maximum(np.abs(one.offset), np.abs(other.offset)))
+    turned = np.abs(one.linear - other.linear) > FEW_DIGITS * lengths[:, None]
+    return not turned.any() and not (np.abs(one.offset - other.offset) > FEW_DIGITS * distances).any()
 
 
 def _passable(edge: Edge, back: bool) -> bool:
@@ -257,5 +303,4 @@ def read_reference(value: object, path: str, systems: Mapping[Node, tuple[Axis, 
         return node
     if draft:
         return Node("", node.name)  # not a system but the path of an array
-    known = ", ".join(str(system) for system in list(systems)[:20])
-    raise MetadataError(field, node.name, f"one of the coordinate systems {known}")
+    raise MetadataError(field, node.name, f"one of the coordinate systems {shortened(systems)}")

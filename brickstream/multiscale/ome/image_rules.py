@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from brickstream.multiscale.fields import take_list, take_number, take_numbers, take_object
 from brickstream.multiscale.ome.demands import (
     demand,
     demand_distinct,
@@ -21,6 +20,7 @@ from brickstream.multiscale.ome.demands import (
     is_whole,
     matches,
 )
+from brickstream.multiscale.ome.fields import take_list, take_number, take_numbers, take_object
 from brickstream.multiscale.ome.model import Dataset
 from brickstream.multiscale.ome.versions import Namespace, generation, has_systems
 from brickstream.multiscale.pyramid import NOISE, Axis
@@ -115,14 +115,15 @@ def _check_datasets(items: Sequence[Any], path: str, zarr: int) -> None:
     for k, item in enumerate(items):
         _check_transforms(item, f"{path}[{k}]", required=True)
         if zarr == 3:
-            demand_nodes(str(item.get("path")), f"{path}[{k}].path")
+            demand_nodes(item.get("path"), f"{path}[{k}].path")
     # One array cannot be both the larger and the smaller.
     demand_distinct(items, path, "no array listed twice", key=lambda item: item.get("path"))
 
 
-def demand_nodes(value: str, path: str) -> None:
+def demand_nodes(value: object, path: str) -> None:
     """Demand the path of an array of Zarr 3."""
-    demand(all(matches(_NODE, name) for name in value.split("/")), path, value, "names that Zarr 3 allows")
+    good = isinstance(value, str) and all(_NODE.fullmatch(name) for name in value.split("/"))
+    demand(good, path, value, "names that Zarr 3 allows")
 
 
 def _check_transforms(owner: Mapping[str, Any], path: str, *, required: bool) -> None:

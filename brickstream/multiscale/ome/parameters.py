@@ -10,11 +10,12 @@ import numpy as np
 
 from brickstream.errors import MetadataError
 from brickstream.multiscale.affine import Affine, FloatArray
-from brickstream.multiscale.fields import take_counts, take_list, take_numbers, take_text
+from brickstream.multiscale.ome.demands import shortened
+from brickstream.multiscale.ome.fields import take_counts, take_list, take_numbers, take_text
 
 MAX_TRANSFORM_AXES = 16
-# Rotations are written with a few digits: 0.17 and 0.985 for 80 degrees.
-ORTHONORMAL = 1e-2
+# Numbers are written with a few digits: a rotation by 80 degrees as 0.17 and 0.985.
+FEW_DIGITS = 1e-2
 
 Entry = Mapping[str, Any]
 Names = tuple[str, ...]
@@ -213,7 +214,7 @@ def read_rotation(entry: Entry, place: Place) -> Transformation:
         raise place.error("rotation", entry["rotation"], "a square matrix with one row for each axis")
     with np.errstate(over="ignore", invalid="ignore"):
         off = np.abs(matrix @ matrix.T - np.eye(rows)).max()
-    if not off <= ORTHONORMAL or np.linalg.det(matrix) < 0:
+    if not off <= FEW_DIGITS or np.linalg.det(matrix) < 0:
         raise place.error("rotation", entry["rotation"], "a rotation: orthonormal rows, determinant 1")
     return Transformation(make_map(matrix, np.zeros(rows)))
 
@@ -242,7 +243,7 @@ def _sources_by_name(value: Mapping[str, Any], place: Place, path: str) -> list[
         raise MetadataError(path, value, "axes by place, where the coordinate systems are not known")
     for name in place.outputs:
         if value.get(name) not in place.inputs:
-            raise MetadataError(f"{path}.{name}", value.get(name), f"one of the axes {', '.join(place.inputs)}")
+            raise MetadataError(f"{path}.{name}", value.get(name), f"one of the axes {shortened(place.inputs)}")
     return [place.inputs.index(value[name]) for name in place.outputs]
 
 

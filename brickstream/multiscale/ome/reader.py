@@ -12,11 +12,12 @@ from dataclasses import replace
 from typing import Any
 
 from brickstream.errors import MetadataError
-from brickstream.multiscale.fields import take_list, take_object
 from brickstream.multiscale.ome import v05, v06
+from brickstream.multiscale.ome.bounds import check_bounds
 from brickstream.multiscale.ome.collection_rules import check_collections, check_fields
 from brickstream.multiscale.ome.collections import collection_in
 from brickstream.multiscale.ome.display import read_channels, read_label
+from brickstream.multiscale.ome.fields import take_list, take_object
 from brickstream.multiscale.ome.image_rules import check_images, check_label, check_omero
 from brickstream.multiscale.ome.model import Collection, Document, Image
 from brickstream.multiscale.ome.versions import KEYS, Namespace, find_namespace, has_systems
@@ -79,14 +80,12 @@ def read_collection(
 
 def read_document(attributes: Mapping[str, Any], *, strict: bool = True, system: str | None = None) -> Document:
     """Read all that the attributes of a group say; see :func:`read_metadata`."""
-    try:
-        namespace = find_namespace(attributes, strict=strict)
-        _check_sizes(namespace)
-        if strict:
-            _check(namespace)
-        return _read(namespace, strict=strict, system=system)
-    except RecursionError:
-        raise MetadataError("", attributes, "a document that is not nested without end") from None
+    check_bounds(take_object(attributes, ""))
+    namespace = find_namespace(attributes, strict=strict)
+    _check_sizes(namespace)
+    if strict:
+        _check(namespace)
+    return _read(namespace, strict=strict, system=system)
 
 
 def _check(namespace: Namespace) -> None:

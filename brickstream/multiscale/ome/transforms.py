@@ -14,8 +14,8 @@ import numpy as np
 
 from brickstream.errors import MetadataError, TransformError
 from brickstream.multiscale.affine import Affine
-from brickstream.multiscale.fields import take_counts, take_list, take_object
 from brickstream.multiscale.ome import parameters
+from brickstream.multiscale.ome.fields import take_counts, take_list, take_object
 from brickstream.multiscale.ome.parameters import MAX_TRANSFORM_AXES, Entry, Names, Place, Transformation, dimensions
 
 # Real documents nest three deep; a document that contains itself nests without end.
@@ -195,7 +195,7 @@ def _part_axes(item: Entry, fields: Sequence[str], names: Names | None, path: st
     if draft and names is not None and all(isinstance(name, str) for name in listed):
         wrong = [name for name in listed if name not in names]
         if wrong:
-            raise MetadataError(path, value, f"axes out of {', '.join(names)}")
+            raise MetadataError(path, value, f"axes out of {shortened(names)}")
         axes = tuple(names.index(name) for name in listed)
     else:
         axes = take_counts(listed, path, "places of axes")

@@ -7,8 +7,8 @@ from math import isfinite
 from typing import Any
 
 from brickstream.errors import MetadataError
-from brickstream.multiscale.fields import take_list, take_numbers, take_object, take_text
 from brickstream.multiscale.ome.demands import is_inside
+from brickstream.multiscale.ome.fields import take_list, take_numbers, take_object, take_text, text_or
 from brickstream.multiscale.ome.image_rules import USUAL_TYPES, demand_names, demand_order
 from brickstream.multiscale.ome.model import Dataset, Image
 from brickstream.multiscale.ome.versions import generation
@@ -57,7 +57,7 @@ def _image(entry: Mapping[str, Any], path: str, version: str, channels: tuple[Ch
     outer = _transform(entry.get("coordinateTransformations"), f"{path}.coordinateTransformations", axes)
     read = [_dataset(item, f"{path}.datasets[{k}]", axes, outer) for k, item in enumerate(datasets)]
     demand_order(read, path)
-    return Image(str(entry.get("name") or ""), version, axes, tuple(read), channels)
+    return Image(text_or(entry.get("name")), version, axes, tuple(read), channels)
 
 
 def _old_axes(entries: Sequence[object]) -> tuple[Axis, ...]:

@@ -14,8 +14,8 @@ from typing import Any
 
 from brickstream.errors import MetadataError, TransformError
 from brickstream.multiscale.affine import Affine
-from brickstream.multiscale.fields import take_list, take_object, take_text
-from brickstream.multiscale.ome.demands import demand, demand_text, is_inside
+from brickstream.multiscale.ome.demands import demand, demand_text, is_inside, shortened
+from brickstream.multiscale.ome.fields import take_list, take_object, take_text, text_or
 from brickstream.multiscale.ome.graph import (
     OUTSIDE,
     CoordinateGraph,
@@ -96,7 +96,7 @@ def read_image(
     demand_order(datasets, path)
     choices = (world, *(node for node in worlds if node != world))
     return Image(
-        str(entry.get("name") or ""),
+        text_or(entry.get("name")),
         version,
         systems[world],
         datasets,
@@ -140,7 +140,9 @@ def _read_levels(value: object, path: str, systems: Mapping[Node, tuple[Axis, ..
         level = _read_level(take_object(item, f"{path}[{k}]"), f"{path}[{k}]", systems, strict=strict)
         intrinsic = levels[0].intrinsic if levels else level.intrinsic
         place = f"{path}[{k}].coordinateTransformations[0].output"
-        demand(level.intrinsic == intrinsic, place, str(level.intrinsic), f"that of all levels, {intrinsic}")
+        demand(
+            level.intrinsic == intrinsic, place, str(level.intrinsic), f"that of all levels, {shortened([intrinsic])}"
+        )
         listed = strict and any(level.path == other.path for other in levels)
         demand(not listed, f"{path}[{k}].path", level.path, "no array listed twice")
         levels.append(level)
@@ -192,7 +194,7 @@ def _no_world(graph: CoordinateGraph, intrinsic: Node, world: Node) -> MetadataE
         placing = graph.between(intrinsic, world)
     except MetadataError as error:
         return error
-    return MetadataError(graph.path, placing.linear.tolist(), f"a map to {world} that can be inverted")
+    return MetadataError(graph.path, placing.linear.tolist(), f"a map to {shortened([world])} that can be inverted")
 
 
 def _dataset(level: _Level, first: _Level, placing: Affine | None, names: Sequence[str]) -> Dataset:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from brickstream.errors import MetadataError
-from brickstream.multiscale.fields import take_object
+from brickstream.multiscale.ome.fields import take_object
 
 # What stands directly in the attributes, each object with its own version; from 0.5 on all stand under "ome".
 UNWRAPPED = ("0.1", "0.2", "0.3", "0.4")

@@ -40,6 +40,13 @@ def take_text(value: object, path: str, rule: str) -> str:
     return value
 
 
+def text_or(value: object, otherwise: str = "") -> str:
+    """Take a name for people: a text or a number as it is, something else where it is neither, or empty."""
+    if isinstance(value, str):
+        return value or otherwise
+    return otherwise if take_number(value) is None else str(value)
+
+
 def take_number(value: object) -> float | None:
     """Take a finite number; None where it is anything else. JSON has integers that no float can hold."""
     if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) <= _LARGEST:

@@ -1,0 +1,419 @@
+"""Bytes by key over HTTP: at the pace of the link, asked again where the answer is late or fails."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from random import Random
+from time import time
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import aiohttp
+from yarl import URL
+
+from brickstream.chunks.hedge import Hedge
+from brickstream.chunks.pace import FIRST_WINDOW, Answer, Pace
+from brickstream.chunks.pages import MAX_PAGE, folders_in_page
+from brickstream.chunks.reader import AtMost, ByteRange, Span, Suffix, Traffic, check_key, nothing_started, too_long
+from brickstream.chunks.retry import Circuit, RetryPolicy
+from brickstream.errors import AccessDeniedError, BrickstreamError, StoreError, TimedOutError, TransientError, redact
+
+MAX_REDIRECTS = 5
+# No value of a store is longer; an answer without end must not fill the memory.
+MAX_BODY = 1 << 32
+_URL_SAFE = "%/:?@!$&'()*+,;=~"
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
+_SHEDDING = frozenset({429, 503})
+
+
+@dataclass(frozen=True)
+class HttpOptions:
+    """How servers are asked.
+
+    Parameters
+    ----------
+    headers : mapping of str to str
+        Sent with every request, but not to other hosts that a server redirects to.
+    token : str, default ""
+        Sent as ``Authorization: Bearer ...``, likewise.
+    proxy : str, default ""
+        URL of a proxy. Without one, those of the environment are used where `trust_env` is set.
+    trust_env : bool, default True
+        Whether ``.netrc``, ``HTTP_PROXY`` and their like count.
+    connect_s, read_s : float
+        Seconds to wait for a connection, and for the next bytes of an answer.
+    missing_statuses : tuple of int
+        HTTP statuses that say "there is no such key". A bucket that must not be listed answers 403.
+    retry : RetryPolicy
+    hedge : bool, default True
+        Whether late reads are asked for twice.
+    """
+
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    token: str = field(default="", repr=False)
+    proxy: str = field(default="", repr=False)
+    trust_env: bool = True
+    connect_s: float = 20.0
+    read_s: float = 30.0
+    missing_statuses: tuple[int, ...] = (404, 410)
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    hedge: bool = True
+
+    def credentials(self) -> dict[str, str]:
+        """Headers that other hosts must not see."""
+        token = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        return {**self.headers, **token}
+
+
+class _Host:
+    """What is known of one server."""
+
+    def __init__(self, most: int) -> None:
+        self.pace = Pace(most)
+        self.hedge = Hedge(self.pace)
+        self.circuit = Circuit()
+        self.inflight = 0
+        self.answered = False
+
+
+class HttpClient:
+    """The way to all servers: one session, and what is known of each server. Made inside the event loop.
+
+    Parameters
+    ----------
+    session : aiohttp.ClientSession
+        Its owner closes it; see :func:`open_client`.
+    traffic : Traffic
+    most : int
+        Reads of one server at the same time.
+    options : HttpOptions
+    """
+
+    def __init__(self, session: aiohttp.ClientSession, traffic: Traffic, most: int, options: HttpOptions) -> None:
+        self.session = session
+        self.traffic = traffic
+        self.options = options
+        self.dice = Random()
+        self._most = most
+        self._hosts: dict[URL, _Host] = {}
+
+    def host(self, url: URL) -> _Host:
+        """Find or make what is known of the server of a URL."""
+        return self._hosts.setdefault(url.origin(), _Host(self._most))
+
+    @property
+    def window(self) -> int:
+        """Reads to have under way: what the fastest of the servers can do with."""
+        windows = [host.pace.window for host in self._hosts.values()]
+        return max(windows) if windows else min(FIRST_WINDOW, self._most)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer; `body` is None where nothing is there, or where what was known is `unchanged`."""
+
+    body: bytes | None
+    tag: str | None = None
+    unchanged: bool = False
+
+
+class HttpReader:
+    """Keys under an HTTP URL.
+
+    The query of the URL (a pre-signed one, say) is kept on every key and never shown.
+
+    Parameters
+    ----------
+    url : str
+    client : HttpClient
+    """
+
+    def __init__(self, url: str, client: HttpClient) -> None:
+        parts = urlsplit(url)
+        # People write spaces and umlauts; what is encoded already stays as it is.
+        path, query = (quote(part, safe=_URL_SAFE) for part in (parts.path.rstrip("/"), parts.query))
+        self._base = (parts.scheme, parts.netloc, path, query)
+        self._client = client
+        self.url = redact(url).rstrip("/")
+
+    def _url(self, key: str) -> URL:
+        scheme, netloc, path, query = self._base
+        # Encoded already: yarl must not quote a pre-signed query a second time.
+        return URL(urlunsplit((scheme, netloc, f"{path}/{quote(key)}" if key else path, query, "")), encoded=True)
+
+    async def read(
+        self, key: str, span: ByteRange | None = None, started: Callable[[], None] = nothing_started
+    ) -> bytes | None:
+        """Read over HTTP; see :meth:`brickstream.chunks.reader.Reader.read`. Cancelling closes the request."""
+        return (await self.read_tagged(key, span, None, started)).body
+
+    async def read_tagged(
+        self, key: str, span: ByteRange | None, tag: str | None, started: Callable[[], None] = nothing_started
+    ) -> Reply:
+        """Read what may be known already, by the tag of an earlier answer.
+
+        Raises
+        ------
+        BrickstreamError
+            As :meth:`read`.
+        """
+        where = f"{self.url}/{key}"
+        check_key(key, where)
+        request = _Request(self._client, self._url(key), where, span, tag)
+        loop, policy, failed = asyncio.get_running_loop(), self._client.options.retry, 0
+        begun = loop.time()
+        while True:
+            try:
+                return await request.answered(started, policy.deadline_s - (loop.time() - begun))
+            except (TransientError, TimedOutError) as error:
+                failed += 1
+                asked = error.retry_after_s if isinstance(error, TransientError) else None
+                wait = policy.wait(failed, loop.time() - begun, asked, self._client.dice)
+                if wait is None or not request.promising:
+                    raise _tried(error, failed) from error
+            self._client.traffic.retries += 1
+            await asyncio.sleep(wait)
+
+    async def names(self, folder: str = "") -> tuple[str, ...]:
+        """Read the page that many servers make of a folder; see :meth:`Lister.names`."""
+        try:
+            page = await self.read(f"{folder}/" if folder else "", AtMost(MAX_PAGE))
+        except StoreError:
+            return ()  # a help for people, which most servers do not give
+        return folders_in_page(page or b"")
+
+
+def _tried(error: StoreError, failed: int) -> StoreError:
+    """Say how often a read was tried."""
+    if failed < 2:
+        return error
+    return type(error)(error.what, error.where, f"tried {failed} times{f'; {error.hint}' if error.hint else ''}")
+
+
+class _Request:
+    """One question to one server, which may be put several times."""
+
+    def __init__(self, client: HttpClient, url: URL, where: str, span: ByteRange | None, tag: str | None) -> None:
+        self._client = client
+        self._url = url
+        self._where = where
+        self._span = span
+        self._tag = tag
+        self._host = client.host(url)
+
+    @property
+    def promising(self) -> bool:
+        """Whether another try makes sense: a server that has never answered is more likely a wrong address."""
+        return self._host.answered
+
+    async def answered(self, started: Callable[[], None], seconds: float) -> Reply:
+        """Ask, twice where the answer is late; wait up to some seconds while the server rests."""
+        host, loop = self._host, asyncio.get_running_loop()
+        until = loop.time() + max(seconds, 0.0)
+        while (rest := host.circuit.admit(loop.time())) > 0:
+            if loop.time() + rest > until:
+                raise StoreError("the server has failed many times in a row", self._where, "try again later")
+            await asyncio.sleep(rest)
+        if self._client.options.hedge:
+            return await host.hedge.race(self._ask, started)
+        return await self._ask(started)
+
+    async def _ask(self, started: Callable[[], None]) -> Reply:
+        host, loop = self._host, asyncio.get_running_loop()
+        self._client.traffic.requests += 1
+        host.pace.requests += 1
+        host.inflight += 1
+        asked, full = loop.time(), host.inflight >= host.pace.window
+        try:
+            reply, began = await self._send(started)
+        except (TransientError, TimedOutError) as error:
+            host.circuit.failed(loop.time())
+            if isinstance(error, TransientError) and error.shedding:
+                host.pace.shed(loop.time())
+            raise
+        except BrickstreamError:
+            host.circuit.succeeded()
+            raise
+        except asyncio.CancelledError:
+            host.circuit.gave_up()
+            raise
+        finally:
+            host.inflight -= 1
+        host.circuit.succeeded()
+        if reply.body is not None:
+            host.pace.answered(Answer(asked, began, loop.time(), len(reply.body), full))
+            host.hedge.learned()
+        return reply
+
+    async def _send(self, started: Callable[[], None]) -> tuple[Reply, float]:
+        """Send the request, and again wherever the server redirects to; also say when the answer began."""
+        options, where = self._client.options, self._where
+        url, headers, secrets = self._url, self._headers(), options.credentials()
+        proxy = options.proxy or None
+        try:
+            for _ in range(MAX_REDIRECTS + 1):
+                sent = self._client.session.get(url, headers=headers | secrets, proxy=proxy, allow_redirects=False)
+                async with sent as response:
+                    self._host.answered = True
+                    if response.status not in _REDIRECTS:
+                        began = asyncio.get_running_loop().time()
+                        return await self._take(response, started), began
+                    target = _target(response, url, where)
+                    # What was meant for one server is not for another.
+                    secrets = secrets if target.origin() == url.origin() else {}
+                    url = target
+        except Exception as error:
+            raise _told(error, where) from error
+        raise StoreError(f"more than {MAX_REDIRECTS} redirects", where)
+
+    def _headers(self) -> dict[str, str]:
+        headers = {} if self._span is None or isinstance(self._span, AtMost) else {"Range": _range_header(self._span)}
+        if self._tag is not None:
+            headers["If-None-Match" if self._tag.startswith(('"', "W/")) else "If-Modified-Since"] = self._tag
+        return headers
+
+    async def _take(self, response: aiohttp.ClientResponse, started: Callable[[], None]) -> Reply:
+        status, where = response.status, self._where
+        if status in self._client.options.missing_statuses:
+            return Reply(None)
+        if status == 304 and self._tag is not None:
+            return Reply(None, self._tag, unchanged=True)
+        _raise_for_status(response, where)
+        started()
+        body = await self._body(response)
+        tag = response.headers.get("ETag") or response.headers.get("Last-Modified")
+        return Reply(_cut(body, self._span, status, where), tag)
+
+    async def _body(self, response: aiohttp.ClientResponse) -> bytes:
+        """Take an answer, as much of it as is allowed."""
+        limit = self._span.length if isinstance(self._span, AtMost) else MAX_BODY
+        promised = response.content_length
+        if promised is not None and promised <= limit:
+            body = await response.read()
+            self._client.traffic.bytes_read += len(body)
+            return body
+        pieces = bytearray()
+        if promised is None:
+            async for piece in response.content.iter_any():
+                self._client.traffic.bytes_read += len(piece)
+                pieces += piece
+                if len(pieces) > limit:
+                    break
+        if promised is not None or len(pieces) > limit:
+            response.close()
+            raise too_long(limit, self._where)
+        return bytes(pieces)
+
+
+def _target(response: aiohttp.ClientResponse, url: URL, where: str) -> URL:
+    """Where a redirect leads to; only other HTTP servers are followed to."""
+    try:
+        target = url.join(URL(response.headers.get("Location", ""), encoded=True))
+    except ValueError as error:
+        raise StoreError("a redirect to something that is no URL", where) from error
+    if target.scheme not in ("http", "https") or not target.host:
+        raise StoreError(f"a redirect to a URL of kind {target.scheme}", where)
+    if target.origin() == url.origin() and target.user is None:
+        target = target.with_user(url.user).with_password(url.password)
+    return target
+
+
+def _told(error: Exception, where: str) -> BrickstreamError:
+    """Say what went wrong with a request, without what it carried."""
+    if isinstance(error, BrickstreamError):
+        return error
+    if isinstance(error, TimeoutError):
+        return TimedOutError("no answer in time", where, "the server is slow or gone; try again")
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return StoreError("no such host", where, "check the spelling and the network")
+    if isinstance(error, aiohttp.ClientSSLError | ssl.SSLError):
+        return StoreError(
+            f"no secure connection ({type(error).__name__})", where, "the server's certificate is no good"
+        )
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return TransientError("cannot connect", where, f"{error.strerror or error.os_error}; is the server running?")
+    if isinstance(error, aiohttp.InvalidURL | ValueError):
+        return StoreError("not a usable URL", where, "check the spelling")
+    if isinstance(error, aiohttp.ClientPayloadError | aiohttp.ServerDisconnectedError | ConnectionError):
+        return TransientError("the answer broke off", where, "the connection was lost")
+    if isinstance(error, aiohttp.ClientError):
+        return StoreError(f"the request failed ({type(error).__name__})", where)
+    raise error
+
+
+def _range_header(span: Span | Suffix) -> str:
+    if isinstance(span, Suffix):
+        return f"bytes=-{span.length}"
+    return f"bytes={span.start}-{span.start + span.length - 1}"
+
+
+def _raise_for_status(response: aiohttp.ClientResponse, where: str) -> None:
+    status = response.status
+    if status in (401, 403):
+        hint = "this may need a login or a signed URL"
+        if status == 403:
+            hint += "; where it only says that a key is absent, set missing_statuses=(404, 403)"
+        raise AccessDeniedError(f"access denied (HTTP {status})", where, hint)
+    if status in _TRANSIENT:
+        asked = _retry_after(response.headers.get("Retry-After", ""))
+        hint = "the server could not answer; try again later"
+        raise TransientError(f"HTTP {status}", where, hint, retry_after_s=asked, shedding=status in _SHEDDING)
+    if status not in (200, 206):
+        raise StoreError(f"HTTP {status}", where, "the server does not answer such a request")
+
+
+def _retry_after(text: str) -> float | None:
+    """Seconds that a server asks to wait: a number, or a date."""
+    if text.isdecimal():
+        return float(text)
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time())
+    except ValueError:
+        return None
+
+
+def _cut(body: bytes, span: ByteRange | None, status: int, where: str) -> bytes:
+    """Take the wanted part out of a whole answer: servers may ignore Range."""
+    if span is None or isinstance(span, AtMost):
+        return body
+    if status == 200:
+        body = body[-span.length :] if isinstance(span, Suffix) else body[span.start : span.start + span.length]
+    if len(body) != span.length and not isinstance(span, Suffix):
+        raise StoreError(f"the answer has {len(body)} bytes instead of {span.length}", where)
+    return body
+
+
+@asynccontextmanager
+async def open_client(
+    most: int, traffic: Traffic | None = None, options: HttpOptions | None = None
+) -> AsyncIterator[HttpClient]:
+    """Open the way to all servers, and close its connections in the end.
+
+    Parameters
+    ----------
+    most : int
+        Reads of one server at the same time.
+    traffic : Traffic, optional
+        Counters to add to.
+    options : HttpOptions, optional
+    """
+    traffic, options = traffic or Traffic(), options or HttpOptions()
+    # Second requests for late reads need connections beside those of the reads.
+    extra = max(2, most // 8) if options.hedge else 0
+    async with _session(most + extra, options) as session:
+        yield HttpClient(session, traffic, most, options)
+
+
+def _session(most: int, options: HttpOptions) -> aiohttp.ClientSession:
+    connector = aiohttp.TCPConnector(limit=most, limit_per_host=most)
+    timeout = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=options.connect_s, sock_read=options.read_s)
+    # The bytes of a store must come as they are stored: nothing here unpacks what a server has packed for the way.
+    headers = {"Accept-Encoding": "identity"}
+    return aiohttp.ClientSession(
+        connector=connector, timeout=timeout, headers=headers, auto_decompress=False, trust_env=options.trust_env
+    )

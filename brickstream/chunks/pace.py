@@ -1,0 +1,174 @@
+"""How fast a server answers, measured as answers come: how many reads to have under way, and which ones are late.
+
+The number of reads follows the product of bandwidth and delay, as TCP's BBR has it (Cardwell et al., ACM Queue 14(5),
+2016): what is under way beyond it only waits in queues, where it cannot be cancelled cheaply nor be overtaken.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections import deque
+from dataclasses import dataclass
+from math import ceil
+
+# Reads under way before anything is known, and at least.
+FIRST_WINDOW, SMALLEST_WINDOW = 32, 4
+# So many times the measured product: on a link that is not full yet this doubles the window with each round trip.
+GAIN = 2.0
+# Seconds for which the highest rate and the shortest delay count: no sooner does the window follow a slower link.
+# Delays count longer: while a link is full they hold the time in its queue, which must not be taken for distance.
+RATE_MEMORY_S, DELAY_MEMORY_S = 5.0, 20.0
+# Answers come in bursts: a rate is taken over as many of them, and over a delay, at least.
+BURST = 4
+# Answers that are remembered to say what is usual, and how many there must be.
+USUAL, ENOUGH = 200, 16
+# An answer is late after so many times the p95, and the median, of what is usual.
+LATE_P95, LATE_MEDIAN = 1.5, 2.0
+LATE_LEAST_S = 0.01
+# At most this share of the requests may be asked for twice, and a few at the start.
+EXTRA_SHARE, EXTRA_FIRST = 0.05, 2
+# A server that sheds load (429, 503) is asked nothing twice for this long.
+SHEDDING_S = 2.0
+
+
+class Usual:
+    """The last waits for a first byte, in order of time and of size."""
+
+    def __init__(self) -> None:
+        self._last: deque[float] = deque()
+        self._sorted: list[float] = []
+
+    def __len__(self) -> int:
+        return len(self._last)
+
+    def add(self, wait: float) -> None:
+        """Take down one wait."""
+        self._last.append(wait)
+        insort(self._sorted, wait)
+        if len(self._last) > USUAL:
+            del self._sorted[bisect_left(self._sorted, self._last.popleft())]
+
+    def quantile(self, share: float) -> float:
+        """Return the wait that this share of them does not exceed."""
+        return self._sorted[min(int(share * len(self._sorted)), len(self._sorted) - 1)]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer, as it was measured.
+
+    Attributes
+    ----------
+    asked, began, ended : float
+        Clock times.
+    nbytes : int
+    full : bool
+        Whether as many reads were under way as the window allowed: only then the link, not we, set the rate.
+    """
+
+    asked: float
+    began: float
+    ended: float
+    nbytes: int
+    full: bool
+
+
+class Pace:
+    """What is known of the way to one server. Pure bookkeeping: every time comes from the caller.
+
+    Parameters
+    ----------
+    most : int
+        Reads under way at the same time, whatever is measured.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.requests = self.extra = 0
+        self.usual = Usual()
+        self._window = min(FIRST_WINDOW, most)
+        self._rates: deque[tuple[float, float]] = deque()
+        self._delays: deque[tuple[float, float]] = deque()
+        self._recent: deque[tuple[float, int]] = deque()
+        self._carried = 0
+        self._size = 0.0
+        self._shedding_until = 0.0
+
+    @property
+    def window(self) -> int:
+        """Reads to have under way."""
+        return self._window
+
+    @property
+    def rate(self) -> float:
+        """Highest measured bytes per second of the last seconds; 0 where nothing is known."""
+        return self._rates[0][1] if self._rates else 0.0
+
+    @property
+    def delay(self) -> float:
+        """Shortest measured seconds to a first byte of the last seconds; 0 where nothing is known."""
+        return self._delays[0][1] if self._delays else 0.0
+
+    def answered(self, answer: Answer) -> None:
+        """Learn from a finished answer."""
+        now = answer.ended
+        wait = max(answer.began - answer.asked, 1e-6)
+        self.usual.add(wait)
+        _keep_least(self._delays, now, wait, DELAY_MEMORY_S)
+        self._size = answer.nbytes if not self._size else 0.9 * self._size + 0.1 * answer.nbytes
+        self._measure(now, answer.nbytes)
+        self._adapt(answer.full)
+
+    def _measure(self, now: float, nbytes: int) -> None:
+        """Take the rate since the first of the last answers."""
+        recent, span = self._recent, self.delay
+        recent.append((now, nbytes))
+        self._carried += nbytes
+        while len(recent) > BURST + 1 and recent[1][0] <= now - span:
+            self._carried -= recent.popleft()[1]
+        over = now - recent[0][0]
+        if len(recent) > BURST and over >= span:
+            _keep_most(self._rates, now, (self._carried - recent[0][1]) / max(over, 1e-6), RATE_MEMORY_S)
+
+    def _adapt(self, full: bool) -> None:
+        if not self.rate or not self._size:
+            # Nothing is known yet: try for more, one by one.
+            self._window = min(self._window + full, self.most)
+            return
+        wanted = ceil(GAIN * self.rate * self.delay / self._size) + SMALLEST_WINDOW
+        wanted = min(wanted, self.most)
+        # What was measured while we asked for little says nothing about how much the link could do.
+        if full or wanted > self._window:
+            self._window = max(min(wanted, 2 * self._window), min(SMALLEST_WINDOW, self.most))
+
+    def shed(self, now: float) -> None:
+        """Learn that the server sheds load: it is asked for less, and for nothing twice."""
+        self._shedding_until = now + SHEDDING_S
+        self._window = max(self._window // 2, min(SMALLEST_WINDOW, self.most))
+
+    def late_after(self, now: float) -> float | None:
+        """Seconds without a first byte after which to ask again; None where that is not known or must not be."""
+        if len(self.usual) < ENOUGH or now < self._shedding_until:
+            return None
+        if self.extra + 1 > EXTRA_SHARE * self.requests + EXTRA_FIRST:
+            return None
+        late = max(LATE_P95 * self.usual.quantile(0.95), LATE_MEDIAN * self.usual.quantile(0.5))
+        return late + LATE_LEAST_S
+
+
+def _keep_most(values: deque[tuple[float, float]], now: float, value: float, memory: float) -> None:
+    """Keep what may become the highest value of the last seconds; the first is the highest now."""
+    while values and values[-1][1] <= value:
+        values.pop()
+    values.append((now, value))
+    while values[0][0] < now - memory:
+        values.popleft()
+
+
+def _keep_least(values: deque[tuple[float, float]], now: float, value: float, memory: float) -> None:
+    """Keep what may become the lowest value of the last seconds; the first is the lowest now."""
+    while values and values[-1][1] >= value:
+        values.pop()
+    values.append((now, value))
+    while values[0][0] < now - memory:
+        values.popleft()

@@ -1,0 +1,132 @@
+"""How many reads are under way: against a computed link, with a clock of its own."""
+
+import heapq
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from brickstream.chunks.pace import (
+    DELAY_MEMORY_S,
+    ENOUGH,
+    EXTRA_FIRST,
+    EXTRA_SHARE,
+    FIRST_WINDOW,
+    SHEDDING_S,
+    SMALLEST_WINDOW,
+    USUAL,
+    Answer,
+    Pace,
+    Usual,
+)
+
+
+def stream(pace: Pace, *, delay: float, bandwidth: float, size: int, count: int, start: float = 0.0) -> float:
+    """Read `count` values over a link with so many seconds to the first byte and bytes per second; when it ends."""
+    now, free_at, left = start, start, count
+    running: list[tuple[float, float, float, bool]] = []
+    while left or running:
+        while left and len(running) < pace.window:
+            began = now + delay
+            free_at = max(free_at, began) + size / bandwidth
+            heapq.heappush(running, (free_at, now, began, len(running) + 1 >= pace.window))
+            left -= 1
+        ended, asked, began, full = heapq.heappop(running)
+        now = ended
+        pace.answered(Answer(asked, began, ended, size, full))
+    return now
+
+
+def test_a_slow_link_gets_few_reads() -> None:
+    pace = Pace(128)
+    took = stream(pace, delay=0.05, bandwidth=20e6 / 8, size=250_000, count=60)
+    assert pace.window <= 2 * SMALLEST_WINDOW
+    assert took == pytest.approx(60 * 0.1, rel=0.03)  # the link was never idle
+
+
+def test_a_fat_link_gets_many_reads_within_a_few_round_trips() -> None:
+    pace = Pace(128)
+    took = stream(pace, delay=0.1, bandwidth=1e10, size=250_000, count=289)
+    assert pace.window == 128
+    assert took < 0.45
+
+
+@pytest.mark.parametrize("most", [1, 2, 6, 64, 500])
+def test_never_more_than_allowed(most: int) -> None:
+    pace = Pace(most)
+    assert pace.window == min(most, FIRST_WINDOW)
+    stream(pace, delay=0.1, bandwidth=1e12, size=1000, count=2000)
+    assert pace.window == most
+
+
+@given(
+    st.floats(1e-4, 1.0),
+    st.floats(1e5, 1e10),
+    st.integers(100, 10**7),
+    st.floats(1e-4, 1.0),
+    st.floats(1e5, 1e10),
+)
+def test_a_link_that_changes_is_followed(d1: float, b1: float, size: int, d2: float, b2: float) -> None:
+    """When the old link is forgotten, the reads take at most half as long again as the new one itself needs."""
+    pace = Pace(100_000)
+    start = stream(pace, delay=d1, bandwidth=b1, size=size, count=200)
+    took = stream(pace, delay=d2, bandwidth=b2, size=size, count=600, start=start) - start
+    assert took <= DELAY_MEMORY_S + 1.5 * 600 * size / b2 + 40 * d2
+    assert pace.window >= SMALLEST_WINDOW
+
+
+def test_a_view_that_needs_little_says_nothing_about_the_link() -> None:
+    pace = Pace(128)
+    stream(pace, delay=0.1, bandwidth=1e10, size=250_000, count=289)
+    for i in range(50):
+        pace.answered(Answer(100.0 + i, 100.1 + i, 100.1 + i, 250_000, full=False))
+    assert pace.window == 128
+
+
+def test_a_server_that_sheds_load_is_asked_for_less_and_nothing_twice() -> None:
+    pace = Pace(64)
+    for _ in range(ENOUGH):
+        pace.usual.add(0.05)
+    assert pace.late_after(10.0) is not None
+    pace.shed(10.0)
+    assert pace.window == FIRST_WINDOW // 2
+    assert pace.late_after(10.0 + 0.99 * SHEDDING_S) is None
+    assert pace.late_after(10.0 + SHEDDING_S) is not None
+    for _ in range(20):
+        pace.shed(20.0)
+    assert pace.window == SMALLEST_WINDOW
+
+
+def test_what_is_late_is_known_only_from_enough_answers() -> None:
+    pace = Pace(64)
+    for i in range(ENOUGH):
+        assert pace.late_after(0.0) is None
+        pace.usual.add(0.05 if i else 1.0)
+    late = pace.late_after(0.0)
+    assert late is not None
+    assert 1.0 < late < 2.0  # one in sixteen is usual
+    for _ in range(USUAL):
+        pace.usual.add(0.05)
+    assert pace.late_after(0.0) == pytest.approx(0.11)
+
+
+@given(st.lists(st.booleans(), max_size=2000))
+def test_extra_requests_stay_under_their_share(hungry: list[bool]) -> None:
+    pace = Pace(64)
+    for _ in range(ENOUGH):
+        pace.usual.add(0.05)
+    for wants in hungry:
+        pace.requests += 1
+        if wants and pace.late_after(0.0) is not None:
+            pace.extra += 1
+        assert pace.extra <= EXTRA_SHARE * pace.requests + EXTRA_FIRST
+
+
+@given(st.lists(st.floats(0, 10), min_size=1, max_size=3 * USUAL), st.floats(0, 1))
+def test_the_usual_wait_is_a_quantile_of_the_last_ones(waits: list[float], share: float) -> None:
+    usual = Usual()
+    for wait in waits:
+        usual.add(wait)
+    last = sorted(waits[-USUAL:])
+    assert len(usual) == len(last)
+    assert usual.quantile(share) == last[min(int(share * len(last)), len(last) - 1)]
