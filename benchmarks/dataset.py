@@ -46,6 +46,6 @@ def _noise(rng: np.random.Generator, index: tuple[int, ...]) -> np.ndarray:
     """Smooth structures under shot noise: the high bytes are worth little, the low ones cannot be compressed."""
     z, y, x = (np.arange(CHUNK, dtype=np.float32) + CHUNK * i for i in index)
     smooth = np.sin(z / 23)[:, None, None] + np.sin(y / 31)[None, :, None] + np.sin(x / 17)[None, None, :]
-    light = 300 + 60 * smooth
+    light = 120 + 15 * smooth
     shot = rng.standard_normal(light.shape, dtype=np.float32) * np.sqrt(light)
     return np.clip(light + shot, 0, 65535).astype(np.uint16)

@@ -85,10 +85,9 @@ def measure(
                     continue
                 _forget(url)
                 task = {"engine": name, "case": asdict(case), "url": f"{url}/{case.path}", "sum": expected}
-                outcomes[name].append(_run(task, options.timeout))
-                _say(
-                    f"{case.name} {' '.join(words)} run {number + 1}/{options.runs} {name}: {_brief(outcomes[name][-1])}"
-                )
+                outcome = _run(task, options.timeout)
+                outcomes[name].append(outcome)
+                _say(f"{case.name} {' '.join(words)} run {number + 1}/{options.runs} {name}: {_brief(outcome)}")
     return [_row(name, outcomes[name]) for name in options.engine]
 
 

@@ -43,10 +43,10 @@ class Fetcher:
     ----------
     limits : Limits
     window : callable, optional
-        Says how many reads to have under way now; at most ``limits.max_inflight``.
+        Is told how many chunks are queued, and says how many reads to have under way; ``limits.max_inflight`` at most.
     """
 
-    def __init__(self, limits: Limits, window: Callable[[], int] | None = None) -> None:
+    def __init__(self, limits: Limits, window: Callable[[int], int] | None = None) -> None:
         self.table = ChunkTable(limits)
         self._window = window
         self._tasks: dict[Entry, asyncio.Task[None]] = {}
@@ -135,7 +135,7 @@ class Fetcher:
         """Act on the decision of this moment; whatever changes later pumps again."""
         if self._group is None:
             return
-        window = self.table.limits.max_inflight if self._window is None else self._window()
+        window = None if self._window is None else self._window(len(self.table.queue))
         decision = self.table.decide(window)
         for entry in (*decision.cancel, *decision.abort):
             task = self._tasks.pop(entry, None)

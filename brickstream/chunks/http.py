@@ -23,6 +23,8 @@ from brickstream.chunks.retry import Circuit, RetryPolicy
 from brickstream.errors import AccessDeniedError, BrickstreamError, StoreError, TimedOutError, TransientError, redact
 
 MAX_REDIRECTS = 5
+# So often is a server asked that has never given an answer of use.
+TRIES_OF_STRANGERS = 3
 # No value of a store is longer; an answer without end must not fill the memory.
 MAX_BODY = 1 << 32
 _URL_SAFE = "%/:?@!$&'()*+,;=~"
@@ -77,8 +79,7 @@ class _Host:
         self.pace = Pace(most)
         self.hedge = Hedge(self.pace)
         self.circuit = Circuit()
-        self.inflight = 0
-        self.answered = False
+        self.good = False
 
 
 class HttpClient:
@@ -99,6 +100,7 @@ class HttpClient:
         self.traffic = traffic
         self.options = options
         self.dice = Random()
+        self.waiting = 0
         self._most = most
         self._hosts: dict[URL, _Host] = {}
 
@@ -106,9 +108,15 @@ class HttpClient:
         """Find or make what is known of the server of a URL."""
         return self._hosts.setdefault(url.origin(), _Host(self._most))
 
-    @property
-    def window(self) -> int:
-        """Reads to have under way: what the fastest of the servers can do with."""
+    def window(self, waiting: int) -> int:
+        """Say how many reads to have under way: what the fastest of the servers can do with.
+
+        Parameters
+        ----------
+        waiting : int
+            Reads that are wanted besides.
+        """
+        self.waiting = waiting
         windows = [host.pace.window for host in self._hosts.values()]
         return max(windows) if windows else min(FIRST_WINDOW, self._most)
 
@@ -174,7 +182,7 @@ class HttpReader:
                 failed += 1
                 asked = error.retry_after_s if isinstance(error, TransientError) else None
                 wait = policy.wait(failed, loop.time() - begun, asked, self._client.dice)
-                if wait is None or not request.promising:
+                if wait is None or not request.promising(failed):
                     raise _tried(error, failed) from error
             self._client.traffic.retries += 1
             await asyncio.sleep(wait)
@@ -206,17 +214,16 @@ class _Request:
         self._tag = tag
         self._host = client.host(url)
 
-    @property
-    def promising(self) -> bool:
-        """Whether another try makes sense: a server that has never answered is more likely a wrong address."""
-        return self._host.answered
+    def promising(self, failed: int) -> bool:
+        """Whether another try makes sense: a server that has never been of use is more likely a wrong address."""
+        return self._host.good or failed < TRIES_OF_STRANGERS
 
     async def answered(self, started: Callable[[], None], seconds: float) -> Reply:
         """Ask, twice where the answer is late; wait up to some seconds while the server rests."""
         host, loop = self._host, asyncio.get_running_loop()
         until = loop.time() + max(seconds, 0.0)
         while (rest := host.circuit.admit(loop.time())) > 0:
-            if loop.time() + rest > until:
+            if loop.time() + rest > until or not host.good:
                 raise StoreError("the server has failed many times in a row", self._where, "try again later")
             await asyncio.sleep(rest)
         if self._client.options.hedge:
@@ -227,8 +234,7 @@ class _Request:
         host, loop = self._host, asyncio.get_running_loop()
         self._client.traffic.requests += 1
         host.pace.requests += 1
-        host.inflight += 1
-        asked, full = loop.time(), host.inflight >= host.pace.window
+        asked = loop.time()
         try:
             reply, began = await self._send(started)
         except (TransientError, TimedOutError) as error:
@@ -237,15 +243,16 @@ class _Request:
                 host.pace.shed(loop.time())
             raise
         except BrickstreamError:
+            # Refused, too long, not a place: the server itself is well.
             host.circuit.succeeded()
             raise
         except asyncio.CancelledError:
             host.circuit.gave_up()
             raise
-        finally:
-            host.inflight -= 1
         host.circuit.succeeded()
+        host.good = True
         if reply.body is not None:
+            full = self._client.waiting > 0
             host.pace.answered(Answer(asked, began, loop.time(), len(reply.body), full))
             host.hedge.learned()
         return reply
@@ -259,7 +266,6 @@ class _Request:
             for _ in range(MAX_REDIRECTS + 1):
                 sent = self._client.session.get(url, headers=headers | secrets, proxy=proxy, allow_redirects=False)
                 async with sent as response:
-                    self._host.answered = True
                     if response.status not in _REDIRECTS:
                         began = asyncio.get_running_loop().time()
                         return await self._take(response, started), began

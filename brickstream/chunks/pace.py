@@ -63,7 +63,7 @@ class Answer:
         Clock times.
     nbytes : int
     full : bool
-        Whether as many reads were under way as the window allowed: only then the link, not we, set the rate.
+        Whether more was wanted than the window allowed: only then the link, not we, set the rate.
     """
 
     asked: float

@@ -20,13 +20,13 @@ class RetryPolicy:
 
     Parameters
     ----------
-    attempts : int, default 6
+    attempts : int, default 5
         Tries of one read, the first included.
     first_s : float, default 0.1
         Longest wait before the second try.
     longest_s : float, default 10
         Longest wait before any try, unless the server asks for more.
-    deadline_s : float, default 60
+    deadline_s : float, default 30
         From the first try of a read until no other is begun.
 
     Raises
@@ -35,10 +35,10 @@ class RetryPolicy:
         If a number is impossible.
     """
 
-    attempts: int = 6
+    attempts: int = 5
     first_s: float = 0.1
     longest_s: float = 10.0
-    deadline_s: float = 60.0
+    deadline_s: float = 30.0
 
     def __post_init__(self) -> None:
         if self.attempts < 1 or not 0 <= self.first_s <= self.longest_s or not self.deadline_s >= 0:

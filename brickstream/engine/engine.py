@@ -137,7 +137,7 @@ class Engine:
             stack.push_async_callback(asyncio.to_thread, executor.shutdown, cancel_futures=True)
             client = await stack.enter_async_context(open_client(self.max_inflight, self.traffic, self.http))
             limits = Limits(self.max_ram_bytes, self.max_inflight)
-            fetcher = await stack.enter_async_context(Fetcher(limits, lambda: client.window))
+            fetcher = await stack.enter_async_context(Fetcher(limits, client.window))
             core = Core(fetcher)
             arrived = asyncio.Event()
             showing = Showing(core, lambda call: call(), self._sink, self.max_ram_bytes, self._request_ids, arrived.set)

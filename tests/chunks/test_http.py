@@ -3,14 +3,14 @@
 import asyncio
 import gzip
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
 from typing import Any
 
 import numpy as np
 import pytest
 from aiohttp import web
+from answers import BODY, Gate, Handler, reading, serving, with_status
 
 from brickstream.chunks import (
     ChunkState,
@@ -18,7 +18,6 @@ from brickstream.chunks import (
     Fetcher,
     HttpOptions,
     Limits,
-    Traffic,
     Want,
     make_reader,
     open_client,
@@ -30,43 +29,9 @@ from brickstream.errors import (
     BrickstreamError,
     NotFoundError,
     StoreError,
+    TransientError,
 )
 from brickstream.testing import settle
-
-BODY = bytes(range(100))
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-@asynccontextmanager
-async def serving(handler: Handler) -> AsyncIterator[str]:
-    """A server on 127.0.0.1 that answers everything with one handler; its URL."""
-    app = web.Application()
-    app.router.add_get("/{path:.*}", handler)
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        host, port = runner.addresses[0][:2]
-        yield f"http://{host}:{port}"
-    finally:
-        await runner.cleanup()
-
-
-@asynccontextmanager
-async def reading(
-    handler: Handler, path: str = "", connections: int = 8, options: HttpOptions | None = None
-) -> AsyncIterator[tuple[Reader, Traffic]]:
-    traffic = Traffic()
-    async with serving(handler) as url, open_client(connections, traffic, options) as client:
-        yield await asyncio.to_thread(make_reader, url + path, client), traffic
-
-
-def with_status(status: int) -> Handler:
-    async def handler(request: web.Request) -> web.Response:
-        return web.Response(status=status, body=b"a page about it")
-
-    return handler
 
 
 async def with_ranges(request: web.Request) -> web.Response:
@@ -251,7 +216,8 @@ async def failed_open(handler: Handler, pool: ThreadPoolExecutor) -> Brickstream
 
 
 @pytest.mark.parametrize(
-    ("status", "kind"), [(404, NotFoundError), (401, AccessDeniedError), (403, AccessDeniedError), (500, StoreError)]
+    ("status", "kind"),
+    [(404, NotFoundError), (401, AccessDeniedError), (403, AccessDeniedError), (500, TransientError)],
 )
 async def test_a_server_that_always_gives_one_answer(status: int, kind: type[BrickstreamError]) -> None:
     with ThreadPoolExecutor(1) as pool:
@@ -283,31 +249,6 @@ async def test_403_for_what_is_not_there_opens_all_the_same() -> None:
 
 
 # ---- cancelling and limits
-
-
-class Gate:
-    """Its handler holds every request until the gate is opened, and counts."""
-
-    def __init__(self) -> None:
-        self.open = asyncio.Event()
-        self.arrived = asyncio.Semaphore(0)
-        self.cancelled = asyncio.Event()
-        self.now = self.most = 0
-        self.connections: set[Any] = set()
-
-    async def answer(self, request: web.Request) -> web.StreamResponse:
-        self.connections.add(request.transport)
-        self.now += 1
-        self.most = max(self.most, self.now)
-        self.arrived.release()
-        try:
-            await self.open.wait()
-        except asyncio.CancelledError:
-            self.cancelled.set()
-            raise
-        finally:
-            self.now -= 1
-        return web.Response(body=BODY)
 
 
 async def test_cancelling_a_read_closes_its_request() -> None:

@@ -24,16 +24,15 @@ from brickstream.chunks.pace import (
 def stream(pace: Pace, *, delay: float, bandwidth: float, size: int, count: int, start: float = 0.0) -> float:
     """Read `count` values over a link with so many seconds to the first byte and bytes per second; when it ends."""
     now, free_at, left = start, start, count
-    running: list[tuple[float, float, float, bool]] = []
+    running: list[tuple[float, float, float]] = []
     while left or running:
         while left and len(running) < pace.window:
             began = now + delay
             free_at = max(free_at, began) + size / bandwidth
-            heapq.heappush(running, (free_at, now, began, len(running) + 1 >= pace.window))
+            heapq.heappush(running, (free_at, now, began))
             left -= 1
-        ended, asked, began, full = heapq.heappop(running)
-        now = ended
-        pace.answered(Answer(asked, began, ended, size, full))
+        now, asked, began = heapq.heappop(running)
+        pace.answered(Answer(asked, began, now, size, full=left > 0))
     return now
 
 

@@ -1,12 +1,8 @@
 """OME-NGFF metadata: what real writers wrote is read, what is wrong is refused with its place."""
 
-import copy
-import json
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from brickstream.errors import MetadataError
 from brickstream.multiscale import read_metadata
@@ -193,38 +189,3 @@ def test_the_outer_transform_has_as_many_numbers_as_the_inner_ones_where_no_axes
     del entry["axes"]
     with pytest.raises(MetadataError):
         read_metadata({"multiscales": [entry]})
-
-
-anything = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=5,
-)
-
-
-def places(document: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
-    """The path of every value of a JSON document."""
-    items = (
-        document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else ()
-    )
-    return [path, *(place for key, value in items for place in places(value, (*path, key)))]
-
-
-@given(st.data(), anything)
-@pytest.mark.oracle
-def test_any_value_in_any_place_is_read_or_refused(data: st.DataObject, value: object) -> None:
-    document = json.loads(json.dumps(attributes()))
-    for _ in range(data.draw(st.integers(1, 2))):
-        place = data.draw(st.sampled_from(places(document)[1:]))
-        target = document
-        for step in place[:-1]:
-            target = target[step]
-        if isinstance(target, dict) and data.draw(st.booleans()):
-            del target[place[-1]]
-        else:
-            target[place[-1]] = copy.deepcopy(value)
-    try:
-        found = read_metadata(document)
-    except MetadataError:
-        return
-    assert all(entry.axes and entry.datasets for entry in found)

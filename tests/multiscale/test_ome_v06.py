@@ -4,9 +4,7 @@ import copy
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from rfc5 import Json, by_dimension, matrix, sequence, step, system
+from rfc5 import Json, matrix, sequence, step, system
 
 from brickstream.errors import MetadataError
 from brickstream.multiscale import Affine, read_metadata
@@ -238,41 +236,3 @@ def test_an_image_that_is_wrong_is_refused_with_its_place(case: str) -> None:
     with pytest.raises(MetadataError) as caught:
         read_metadata(ome(value))
     assert caught.value.path == f"ome.multiscales[0]{path}"
-
-
-junk = st.recursive(
-    st.none() | st.booleans() | st.integers(-3, 9) | st.floats() | st.text("yx0", max_size=3),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["type", "name", "scale"]), inner),
-    max_leaves=6,
-)
-
-
-@given(st.data(), junk, st.booleans())
-def test_any_value_in_any_place_is_read_or_refused(data: st.DataObject, value: Json, strict: bool) -> None:
-    image = drop("name")
-    image["coordinateTransformations"].append(
-        step(
-            "physical",
-            "other",
-            **sequence(
-                {"type": "rotation", "rotation": [[0, -1], [1, 0]]},
-                by_dimension((ONE, [0], [0]), ({"type": "bijection", "forward": ONE, "inverse": ONE}, [1], [1])),
-            ),
-        )
-    )
-    inner: Json = image
-    while True:
-        keys = list(inner) if isinstance(inner, dict) else list(range(len(inner)))
-        key = data.draw(st.sampled_from(keys))
-        if isinstance(inner[key], dict | list) and inner[key] and data.draw(st.integers(0, 4)):
-            inner = inner[key]
-            continue
-        inner[key] = value
-        break
-    try:
-        (read,) = read_metadata(ome(image), strict=strict)
-    except MetadataError as error:
-        said = str(error)
-        assert said.count("\n") == 0
-        return
-    assert all(level.transform is not None or min(map(abs, level.scale or ())) > 0 for level in read.datasets)

@@ -264,10 +264,3 @@ def test_a_transformation_inside_itself_is_refused(kind: str) -> None:
     if kind == "byDimension":
         value["transformations"] = [{"transformation": value, "inputAxes": [0, 1], "outputAxes": [0, 1]}] * 2
     assert "deep" in refused(value, draft=True).rule
-
-
-def test_a_document_that_grows_while_it_is_read_is_refused() -> None:
-    value: Json = {"type": "identity"}
-    for _ in range(MAX_DEPTH - 2):
-        value = sequence(value, value)
-    assert "at most" in refused(value).rule

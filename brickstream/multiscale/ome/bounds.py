@@ -8,7 +8,7 @@ from typing import Any
 from brickstream.errors import MetadataError
 
 # Of one document. Label images with 100,000 described objects have half as many, 50 megabytes have more.
-MAX_VALUES = 2_000_000
+MAX_VALUES = 1_000_000
 # Objects and lists inside each other; what the specification knows has 10, and long transformations some more.
 MAX_NESTING = 128
 # So much text is one value.
@@ -48,15 +48,15 @@ def _size(value: object, keys: Sequence[str | int]) -> int:
         return len(value) // _TEXT
     if isinstance(value, list | tuple):
         return len(value)
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict | Mapping):
         raise MetadataError(_path(keys), value, "a value that JSON has")
     if not all(isinstance(key, str) for key in value):
         raise MetadataError(_path(keys), list(value), "texts for keys")
     return len(value) + sum(map(len, value)) // _TEXT
 
 
-def _entries(value: Mapping[str, Any] | Sequence[Any]) -> Iterator[tuple[str | int, Any]]:
-    return iter(value.items()) if isinstance(value, Mapping) else enumerate(value)
+def _entries(value: Mapping[str, Any] | list[Any] | tuple[Any, ...]) -> Iterator[tuple[str | int, Any]]:
+    return enumerate(value) if isinstance(value, list | tuple) else iter(value.items())
 
 
 def _path(keys: Sequence[str | int]) -> str:

@@ -7,7 +7,6 @@ from collections.abc import Container, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import count
 
 import numpy as np
 
@@ -20,7 +19,6 @@ from brickstream.multiscale.ome.parameters import FEW_DIGITS, MAX_TRANSFORM_AXES
 from brickstream.multiscale.ome.transforms import join, read_transformation
 from brickstream.multiscale.pyramid import Axis
 
-MAX_SYSTEMS = 100_000
 # A system, a transformation that leads on from it, and whether it is walked backwards.
 Step = tuple["Node", "Edge", bool]
 OUTSIDE = "a path below the document's own group"
@@ -226,10 +224,7 @@ def read_systems(value: object, path: str) -> dict[Node, tuple[Axis, ...]]:
     """
     systems: dict[Node, tuple[Axis, ...]] = {}
     path = f"{path}.coordinateSystems"
-    listed = take_list(value, path)
-    if len(listed) > MAX_SYSTEMS:
-        raise MetadataError(path, f"{len(listed)} systems", f"at most {MAX_SYSTEMS} coordinate systems")
-    for i, item in enumerate(listed):
+    for i, item in enumerate(take_list(value, path)):
         entry = take_object(item, f"{path}[{i}]")
         node = Node(take_text(entry.get("name"), f"{path}[{i}].name", "a coordinate system has a name"))
         if node in systems:
@@ -267,14 +262,13 @@ def read_edges(
     MetadataError
         If one is not valid, or leads from or to a system that the document refers to as its own and does not have.
     """
-    counted = count()
     edges = []
     for i, item in enumerate(take_list(value, path, least=least)):
         entry = take_object(item, f"{path}[{i}]")
         source = read_reference(entry.get("input"), f"{path}[{i}].input", systems, draft=draft)
         target = read_reference(entry.get("output"), f"{path}[{i}].output", systems, draft=draft)
         inputs, outputs = (_axis_names(systems.get(node)) for node in (source, target))
-        read = read_transformation(entry, f"{path}[{i}]", inputs, outputs, draft=draft, counted=counted)
+        read = read_transformation(entry, f"{path}[{i}]", inputs, outputs, draft=draft)
         edges.append(Edge(source, target, read))
     return tuple(edges)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -74,8 +74,6 @@ class Place:
         Names of the axes; None where they are not known.
     draft : bool
         Whether the spellings of the drafts count.
-    counted : iterator of int
-        Counts the transformations of a document.
     depth : int
         How many transformations this one is in.
     """
@@ -84,7 +82,6 @@ class Place:
     inputs: Names | None
     outputs: Names | None
     draft: bool
-    counted: Iterator[int]
     depth: int = 0
 
     def inside(self, path: str, inputs: Names | None, outputs: Names | None) -> Place:

@@ -7,21 +7,19 @@ read where the caller says that the document is a draft.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import count
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
 from brickstream.errors import MetadataError, TransformError
 from brickstream.multiscale.affine import Affine
 from brickstream.multiscale.ome import parameters
+from brickstream.multiscale.ome.demands import shortened
 from brickstream.multiscale.ome.fields import take_counts, take_list, take_object
 from brickstream.multiscale.ome.parameters import MAX_TRANSFORM_AXES, Entry, Names, Place, Transformation, dimensions
 
 # Real documents nest three deep; a document that contains itself nests without end.
 MAX_DEPTH = 32
-# Of one document: a mosaic has one for each tile.
-MAX_TRANSFORMATIONS = 100_000
 
 
 def read_transform(
@@ -60,7 +58,6 @@ def read_transformation(
     outputs: Names | None = None,
     *,
     draft: bool = False,
-    counted: Iterator[int] | None = None,
 ) -> Transformation:
     """Read a coordinate transformation, usable or not; its maps have the axes ``dim_0``, ``dim_1`` ….
 
@@ -74,22 +71,18 @@ def read_transformation(
         Names of the axes of the two spaces; None where they are not known.
     draft : bool, default False
         Read the spellings of the drafts of RFC-5 too.
-    counted : iterator of int, optional
-        Counts the transformations of a document, where there are several.
 
     Raises
     ------
     MetadataError
         If the object is no valid transformation, or does not lead from the one space to the other.
     """
-    return _read(value, Place(path, inputs, outputs, draft, count() if counted is None else counted))
+    return _read(value, Place(path, inputs, outputs, draft))
 
 
 def _read(value: object, place: Place) -> Transformation:
     if place.depth > MAX_DEPTH:
         raise MetadataError(place.path, type(value).__name__, f"transformations nest at most {MAX_DEPTH} deep")
-    if next(place.counted) >= MAX_TRANSFORMATIONS:
-        raise MetadataError(place.path, "more", f"at most {MAX_TRANSFORMATIONS} coordinate transformations")
     entry = take_object(value, place.path)
     kinds = _DRAFT_KINDS if place.draft else _KINDS
     kind = entry.get("type")

@@ -140,9 +140,8 @@ def _read_levels(value: object, path: str, systems: Mapping[Node, tuple[Axis, ..
         level = _read_level(take_object(item, f"{path}[{k}]"), f"{path}[{k}]", systems, strict=strict)
         intrinsic = levels[0].intrinsic if levels else level.intrinsic
         place = f"{path}[{k}].coordinateTransformations[0].output"
-        demand(
-            level.intrinsic == intrinsic, place, str(level.intrinsic), f"that of all levels, {shortened([intrinsic])}"
-        )
+        same = f"that of all levels, {shortened([intrinsic])}"
+        demand(level.intrinsic == intrinsic, place, str(level.intrinsic), same)
         listed = strict and any(level.path == other.path for other in levels)
         demand(not listed, f"{path}[{k}].path", level.path, "no array listed twice")
         levels.append(level)
