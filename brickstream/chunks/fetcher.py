@@ -127,6 +127,11 @@ class Fetcher:
         self._requeue()
         self._pump()
 
+    def retry_failed(self) -> None:
+        """Forget which chunks have failed: who wants one again causes another read."""
+        for entry in [e for e in self.table.entries.values() if e.state is ChunkState.FAILED and not e.unread]:
+            self.table.move(entry, ChunkState.ABSENT)
+
     def _requeue(self) -> None:
         merged = {entry.key: entry for entries in self._wanted.values() for entry in entries.values()}
         self.table.requeue(merged.values())

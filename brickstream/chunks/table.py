@@ -267,17 +267,20 @@ class ChunkTable:
         evict: list[Entry] = []
         victims: Iterator[Entry] | None = None
         only_first = self._first_level_waits()
+        # What is fetched ahead waits until everything visible is there.
+        last_tier = VISIBLE if any(e.unread and e.rank and e.rank[0] == VISIBLE for e in self._inflight) else PREFETCH
         for entry in reversed(self._queue):
             rank = entry.rank
-            if len(start) >= slots or rank is None or (only_first and rank[1] > 0):
+            if len(start) >= slots or rank is None or (only_first and rank[:2] > (VISIBLE, 0)) or rank[0] > last_tier:
                 break
             if entry.state is not ChunkState.QUEUED:
                 continue
+            last_tier = min(last_tier, rank[0])
             leaving: list[Entry] = []
             while free < entry.nbytes:
                 victims = victims if victims is not None else self._victims()
                 victim = next(victims, None)
-                if victim is None:
+                if victim is None or (rank[0] > VISIBLE and victim.rank is not None and victim.rank <= rank):
                     # Dropping some would not make enough room: they stay.
                     return Decision(tuple(start), cancel, tuple(evict), abort)
                 leaving.append(victim)
@@ -313,7 +316,7 @@ class ChunkTable:
         """Whether a chunk of the first level of some view is still without an answer."""
         first = self._queue[-1].rank if self._queue else None
         asked = (e.rank for e in self._inflight if e.state is ChunkState.REQUESTED and e.unread)
-        return any(rank is not None and rank[1] == 0 for rank in (first, *asked))
+        return any(rank is not None and rank[:2] == (VISIBLE, 0) for rank in (first, *asked))
 
     def _victims(self) -> Iterator[Entry]:
         """Loaded chunks that may be dropped: unwanted ones first, the longest unused first; then the least urgent.

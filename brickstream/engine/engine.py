@@ -282,6 +282,13 @@ class Engine:
         """Start to show a view through the sink, instead of the view shown before; see :meth:`poll`."""
         return self._run().showing.show(image, view)
 
+    def retry_failed(self) -> Plan | None:
+        """Read again what has failed, of the view that is shown and of any that is asked for later.
+
+        Chunks that have failed are not read again by themselves. Returns the plan of the view that is shown, or None.
+        """
+        return self._run().showing.retry_failed()
+
     def poll(self, budget_ms: float | None = None) -> list[Update]:
         """Hand what has arrived to the sink; call it once a frame. See :meth:`Showing.poll`."""
         running = self._run()

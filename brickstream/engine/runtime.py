@@ -149,6 +149,10 @@ class ThreadedEngine:
         """Start to show a view; render thread. See :meth:`Showing.show`."""
         return self._shown().show(image, view)
 
+    def retry_failed(self) -> Plan | None:
+        """Read again what has failed; render thread. See :meth:`Engine.retry_failed`."""
+        return self._shown().retry_failed()
+
     def poll(self, budget_ms: float | None = None) -> list[Update]:
         """Hand what has arrived to the sink, within a time budget; once a frame, render thread."""
         showing = self._shown()

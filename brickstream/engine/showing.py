@@ -117,6 +117,11 @@ class Showing:
         self._on_loop(lambda: self._start(request))
         return plan
 
+    def retry_failed(self) -> Plan | None:
+        """Read again what has failed of the view that is shown; None where none is shown."""
+        self._on_loop(self._core.fetcher.retry_failed)
+        return None if self.request is None else self.show(self.request.image, self.request.plan.view)
+
     @property
     def has_mail(self) -> bool:
         """Whether something waits to be polled."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from brickstream.errors import MetadataError
@@ -33,7 +33,8 @@ def _plate(value: object, path: str) -> Collection:
     rows, columns = (
         tuple(text_or(line.get("name")) for line in _objects(plate.get(key))) for key in ("rows", "columns")
     )
-    members = tuple(_well_in_plate(well) for well in _objects(plate.get("wells")) if is_inside(well.get("path")))
+    wells = (well for well in _objects(plate.get("wells")) if is_inside(well.get("path")))
+    members = tuple(_well_in_plate(well, rows, columns) for well in wells)
     acquisitions = tuple(
         (int(item["id"]), text_or(item.get("name"), str(item["id"])))
         for item in _objects(plate.get("acquisitions"))
@@ -42,9 +43,16 @@ def _plate(value: object, path: str) -> Collection:
     return Collection("plate", members, text_or(plate.get("name")), rows, columns, acquisitions)
 
 
-def _well_in_plate(well: Mapping[str, Any]) -> Member:
+def _well_in_plate(well: Mapping[str, Any], rows: Sequence[str], columns: Sequence[str]) -> Member:
+    """Read a well; before 0.4 only its path says where it is."""
     path = well["path"]
-    return Member(path, path.replace("/", ""), _index(well.get("rowIndex")), _index(well.get("columnIndex")))
+    row, _, column = path.partition("/")
+    row_index, column_index = _index(well.get("rowIndex")), _index(well.get("columnIndex"))
+    if row_index is None and row in rows:
+        row_index = rows.index(row)
+    if column_index is None and column in columns:
+        column_index = columns.index(column)
+    return Member(path, path.replace("/", ""), row_index, column_index)
 
 
 def _well(value: object, path: str) -> Collection:

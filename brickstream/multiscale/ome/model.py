@@ -31,6 +31,14 @@ class Dataset:
     translation: tuple[float, ...] | None
     transform: Affine | None = None
 
+    @classmethod
+    def mapped(cls, path: str, pixels: Affine, *, shifted: bool = True) -> Dataset:
+        """Give a level by the map from its pixels to the world, in the plainest form; translated only if `shifted`."""
+        scales = pixels.scales
+        if scales is None:
+            return cls(path, None, None, pixels)
+        return cls(path, tuple(scales.tolist()), tuple(pixels.offset.tolist()) if shifted else None)
+
     @property
     def pixel_size(self) -> tuple[float, ...] | None:
         """World units of a pixel along each dimension of the array; None where the metadata says nothing."""

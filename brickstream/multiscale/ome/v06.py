@@ -208,10 +208,7 @@ def _dataset(level: _Level, first: _Level, placing: Affine | None, names: Sequen
             pixels, shifted = placing @ pixels, True
         except TransformError as error:
             raise MetadataError(level.path, error.where, error.what) from error
-    scales = pixels.scales
-    if scales is None:
-        return Dataset(level.path, None, None, pixels.rename(names, names))
-    return Dataset(level.path, tuple(scales.tolist()), tuple(pixels.offset.tolist()) if shifted else None)
+    return Dataset.mapped(level.path, pixels.rename(names, names), shifted=shifted)
 
 
 def _demand_reference(value: object, path: str, field: str) -> None:
