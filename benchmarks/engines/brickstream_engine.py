@@ -17,14 +17,13 @@ async def _run(task: Task, watch: Watch) -> None:
     async with Engine(**options) as engine:
         image = await engine.open(task.url)
         view = _view(image, task.case)
-        chunks = engine.plan(image, view).chunk_count
-        if chunks != task.case.chunks:
-            raise RuntimeError(f"the plan has {chunks} chunks instead of {task.case.chunks}")
         with watch:
             async for update in engine.slice(image, view):
                 if update.failure is not None:
                     raise RuntimeError(f"a chunk failed: {update.failure.reason}")
                 watch.deliver(np.asarray(update.data))
+        if update.wanted != task.case.chunks:
+            raise RuntimeError(f"the plan has {update.wanted} chunks instead of {task.case.chunks}")
 
 
 def _view(image: object, case: Case) -> View:

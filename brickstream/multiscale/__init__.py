@@ -1,11 +1,15 @@
 """What the data is, and what of it is in view. Pure NumPy: no I/O, no async, no GPU."""
 
+from brickstream.multiscale import navigate
 from brickstream.multiscale.affine import Affine
 from brickstream.multiscale.array_likes import pyramid_of
 from brickstream.multiscale.camera import Camera
+from brickstream.multiscale.corners import corner_pixels, grow_to_chunks
 from brickstream.multiscale.diff import PlanDiff, diff_plans
-from brickstream.multiscale.levels import choose_level
+from brickstream.multiscale.dims import Dims, DimsAxis
+from brickstream.multiscale.levels import choose_level, level_errors
 from brickstream.multiscale.local import LocalView, localize, pixel_window
+from brickstream.multiscale.napari_rules import compute_multiscale_level, compute_multiscale_level_and_corners
 from brickstream.multiscale.ome import (
     Collection,
     Dataset,
@@ -18,9 +22,13 @@ from brickstream.multiscale.ome import (
     read_metadata,
 )
 from brickstream.multiscale.plan import Budget, LevelPlan, Plan, plan_view
+from brickstream.multiscale.projections import Projection, project
 from brickstream.multiscale.pyramid import Axis, Channel, Level, Pyramid
 from brickstream.multiscale.region import Region
+from brickstream.multiscale.slicing import SliceIndex, resample, slice_index
+from brickstream.multiscale.units import conversion
 from brickstream.multiscale.view import View
+from brickstream.multiscale.world import World
 
 __all__ = [
     "Affine",
@@ -30,6 +38,8 @@ __all__ = [
     "Channel",
     "Collection",
     "Dataset",
+    "Dims",
+    "DimsAxis",
     "Document",
     "Image",
     "ImageLabel",
@@ -39,16 +49,29 @@ __all__ = [
     "Member",
     "Plan",
     "PlanDiff",
+    "Projection",
     "Pyramid",
     "Region",
+    "SliceIndex",
     "View",
+    "World",
     "choose_level",
+    "compute_multiscale_level",
+    "compute_multiscale_level_and_corners",
+    "conversion",
+    "corner_pixels",
     "diff_plans",
+    "grow_to_chunks",
+    "level_errors",
     "localize",
+    "navigate",
     "pixel_window",
     "plan_view",
+    "project",
     "pyramid_of",
     "read_collection",
     "read_document",
     "read_metadata",
+    "resample",
+    "slice_index",
 ]

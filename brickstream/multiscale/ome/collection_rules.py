@@ -149,10 +149,10 @@ def _check_well(namespace: Namespace) -> None:
 
 def check_fields(well: Collection, plate: Collection) -> None:
     """Check that each field of a well names one of the acquisitions of its plate, where there are several."""
-    known = [number for number, _ in plate.acquisitions]
+    known = {number for number, _ in plate.acquisitions}
     for i, field in enumerate(well.members if known else ()):
         good = field.acquisition in known or (field.acquisition is None and len(known) == 1)
-        demand(good, f"well.images[{i}].acquisition", field.acquisition, f"one of {shortened(known)}")
+        demand(good, f"well.images[{i}].acquisition", field.acquisition, f"one of {shortened(sorted(known))}")
 
 
 def _name(item: Mapping[str, Any]) -> object:

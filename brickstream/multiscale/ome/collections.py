@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from brickstream.errors import MetadataError
@@ -34,7 +34,8 @@ def _plate(value: object, path: str) -> Collection:
         tuple(text_or(line.get("name")) for line in _objects(plate.get(key))) for key in ("rows", "columns")
     )
     wells = (well for well in _objects(plate.get("wells")) if is_inside(well.get("path")))
-    members = tuple(_well_in_plate(well, rows, columns) for well in wells)
+    places = [{name: i for i, name in enumerate(names)} for names in (rows, columns)]
+    members = tuple(_well_in_plate(well, *places) for well in wells)
     acquisitions = tuple(
         (int(item["id"]), text_or(item.get("name"), str(item["id"])))
         for item in _objects(plate.get("acquisitions"))
@@ -43,16 +44,13 @@ def _plate(value: object, path: str) -> Collection:
     return Collection("plate", members, text_or(plate.get("name")), rows, columns, acquisitions)
 
 
-def _well_in_plate(well: Mapping[str, Any], rows: Sequence[str], columns: Sequence[str]) -> Member:
-    """Read a well; before 0.4 only its path says where it is."""
+def _well_in_plate(well: Mapping[str, Any], rows: Mapping[str, int], columns: Mapping[str, int]) -> Member:
+    """Read a well; before 0.4 only its path says in which row and column it is."""
     path = well["path"]
-    row, _, column = path.partition("/")
-    row_index, column_index = _index(well.get("rowIndex")), _index(well.get("columnIndex"))
-    if row_index is None and row in rows:
-        row_index = rows.index(row)
-    if column_index is None and column in columns:
-        column_index = columns.index(column)
-    return Member(path, path.replace("/", ""), row_index, column_index)
+    row, column = _index(well.get("rowIndex")), _index(well.get("columnIndex"))
+    row = rows.get(path.partition("/")[0]) if row is None else row
+    column = columns.get(path.partition("/")[2]) if column is None else column
+    return Member(path, path.replace("/", ""), row, column)
 
 
 def _well(value: object, path: str) -> Collection:
