@@ -65,6 +65,7 @@ def assemble(image: Image, arrays: Sequence[ArrayShape], name: str = "", where: 
     MetadataError
         If the arrays do not fit the metadata or each other, or the levels differ by more than scale and translation.
     """
+    image = _with_fewer_axes(image, arrays)
     ndim = len(image.axes)
     if ndim > MAX_AXES:
         raise MetadataError("axes", ndim, f"an image has from 1 to {MAX_AXES} axes", where)
@@ -81,6 +82,15 @@ def assemble(image: Image, arrays: Sequence[ArrayShape], name: str = "", where: 
         return Pyramid(image.name or name, axes, levels, image.channels, placement)
     except MetadataError as error:
         raise MetadataError(error.path, error.value, error.rule, where) from error
+
+
+def _with_fewer_axes(image: Image, arrays: Sequence[ArrayShape]) -> Image:
+    """Drop the first of the five axes that versions before 0.3 do not name, where arrays have fewer dimensions."""
+    ndim = len(arrays[0].shape) if arrays else 0
+    said = any(d.scale or d.translation or d.transform for d in image.datasets)
+    if image.version in ("0.1", "0.2") and not said and 0 < ndim < len(image.axes):
+        return replace(image, axes=image.axes[-ndim:])
+    return image
 
 
 def _level(dataset: Dataset, array: ArrayShape) -> Level:

@@ -174,8 +174,7 @@ def _diagonal(along: FloatArray) -> bool:
 
 def _place(span: Region, along: FloatArray, focus: FloatArray) -> Region:
     if span.box is not None and _diagonal(along):
-        ends = span.box * np.diagonal(along)
-        return Region(np.stack([ends.min(axis=0), ends.max(axis=0)]) + focus, None)
+        return Region(span.box * np.abs(np.diagonal(along)) + focus, None)  # the span is as wide to both sides
     return Region(None, place_planes(span.to_planes(), along, focus))
 
 

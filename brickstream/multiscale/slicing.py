@@ -331,22 +331,21 @@ class _Lattice:
 
     def gather(self, block: Array, own: list[FloatArray], first: IntArray) -> Array:
         """Pixels of a block at places in own coordinates; outside it, those at its border."""
-        if not self.linear:
-            pixels = [self._pixels(place, i, self.level) - first[i] for i, place in enumerate(own)]
-            return np.asarray(block[tuple(np.clip(p, 0, n - 1) for p, n in zip(pixels, block.shape, strict=True))])
+        if self.linear:
+            return self._mixed(block, own, first)
+        pixels = [self._pixels(place, i, self.level) - first[i] for i, place in enumerate(own)]
+        return np.asarray(block[tuple(np.clip(p, 0, n - 1) for p, n in zip(pixels, block.shape, strict=True))])
+
+    def _mixed(self, block: Array, own: list[FloatArray], first: IntArray) -> Array:
         scale, shift = (a[self.level, self.axes] for a in (self.pyramid.scales, self.pyramid.translations))
-        places = [
-            np.clip((place - shift[i]) / scale[i] - first[i], -1.0, block.shape[i]) for i, place in enumerate(own)
-        ]
-        lower = [np.floor(place) for place in places]
+        places = [(place - shift[i]) / scale[i] - first[i] for i, place in enumerate(own)]
+        places = [np.clip(place, 0, n - 1) for place, n in zip(places, block.shape, strict=True)]
+        lower = [place.astype(np.int64) for place in places]
         picture = np.zeros((1, 1))
         for corner in product((0, 1), repeat=len(own)):
-            at = [
-                np.clip(low + up, 0, n - 1).astype(np.int64)
-                for low, up, n in zip(lower, corner, block.shape, strict=True)
-            ]
+            at = tuple(np.minimum(low + up, n - 1) for low, up, n in zip(lower, corner, block.shape, strict=True))
             parts = [1 - np.abs(p - low - up) for p, low, up in zip(places, lower, corner, strict=True)]
             weight = reduce(np.multiply, parts)
             # A neighbour without weight has no say, be it infinite or not a number.
-            picture = picture + weight * np.where(weight > 0, block[tuple(at)], 0)
+            picture = picture + weight * np.where(weight > 0, block[at], 0)
         return picture

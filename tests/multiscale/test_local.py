@@ -1,7 +1,6 @@
 """A view in an image's own coordinates, against clouds of points that plain NumPy carries there."""
 
 from fractions import Fraction
-from math import ceil, floor
 
 import numpy as np
 import pytest
@@ -78,12 +77,12 @@ def test_places_of_the_picture_are_where_plain_numpy_finds_them(scene: tuple[Pyr
     # Of a thickness that is a window: from the lowest place to the highest. Nothing else varies off the axes.
     found = np.stack([own.min(axis=0), own.max(axis=0)])[:, others]
     np.testing.assert_allclose(local.window[:, others], found, rtol=0, atol=noise)
-    if depths.shape[1] == view.ndisplay:
-        still = [name for name, _ in thick_axes(view)]
-        thin = [i for i in others if found[1, others.index(i)] - found[0, others.index(i)] <= noise]
-        assert len(thin) == len(others) - len(still)
-    else:
-        assert depths.shape[1] == picture.shape[1]
+    # A thickness is a window where it lies along axes of the image alone.
+    there = np.abs(placement_of(pyramid)[0]) > 1e-12
+    at = [pyramid.axis_index(name) for name, _ in thick_axes(view)]
+    aligned = (there.sum(axis=0) == 1).all() and (there.sum(axis=1) == 1).all()
+    alone = all(there[i].sum() == there[:, i].sum() == there[i, i] for i in at)
+    assert depths.shape[1] == view.ndisplay + (0 if aligned or alone else len(at))
 
 
 @pytest.mark.oracle
@@ -268,22 +267,24 @@ def test_positions_without_end_are_beside_the_level(far: float) -> None:
     assert pixel_at(np.array([-far, far]), np.array([5, 5])).tolist() == [-1, 5]
 
 
-@given(st.integers(0, 10**12), st.floats(1e-3, 1e3), st.integers(0, 50), st.integers(0, 50))
-def test_far_from_the_origin_edges_are_still_edges(far: int, scale: float, one: int, other: int) -> None:
-    """A window from the edge of one pixel to that of another, through float64 positions of any size."""
-    pyramid = Pyramid("far", ZYX[2:], (Level("0", (51,), np.dtype("u1"), (51,), (scale,), (far * scale + scale / 3,)),))
-    first, last = sorted((one, other))
-    low, high = (np.array([scale * (edge + far) + scale / 3]) for edge in (first - 0.5, last + 0.5))
-    noise = float(pixel_noise(pyramid, 0, np.abs(high))[0])
+@given(st.integers(0, 10**9), st.booleans(), st.floats(1e-3, 1e3), st.integers(0, 50), st.integers(0, 10**10))
+@pytest.mark.oracle
+def test_far_from_the_origin_edges_are_still_edges(far: int, back: bool, scale: float, one: int, size: int) -> None:
+    """A window from the edge of one pixel to that of another, through float64 positions of any size.
+
+    Pixel 0 is far from the origin, and the window as far, or back at the origin among pixels of large numbers.
+    """
+    first, last = one + far * back, one + far * back + size
+    start = scale * (far * (1 - 2 * back) + 1 / 3)
+    pyramid = Pyramid("far", ZYX[2:], (Level("0", (10**11,), np.dtype("u1"), (51,), (scale,), (start,)),))
+    low, high = (np.array([scale * (edge + far * (1 - 2 * back) + 1 / 3)]) for edge in (first - 0.5, last + 0.5))
+    noise = float(pixel_noise(pyramid, 0, np.maximum(np.abs(low), np.abs(high)))[0])
     assume(noise < 0.25)
-    found = level_window(pyramid, 0, low, high)
-    assert [int(end[0]) for end in found] == [first, last]
-    exact = [Fraction(float(end[0])) - Fraction(pyramid.levels[0].translation[0]) for end in (low, high)]
-    exact = [place / Fraction(scale) for place in exact]
-    assert [floor(exact[0] + Fraction(1, 2) + Fraction(noise)), ceil(exact[1] - Fraction(1, 2) - Fraction(noise))] == [
-        first,
-        last,
-    ]
+    assert [int(end[0]) for end in level_window(pyramid, 0, low, high)] == [first, last]
+    # Not by chance: exactly, both ends are nearer to their edges than the noise.
+    exact = [(Fraction(float(end[0])) - Fraction(start)) / Fraction(scale) for end in (low, high)]
+    assert abs(exact[0] - (first - Fraction(1, 2))) < noise
+    assert abs(exact[1] - (last + Fraction(1, 2))) < noise
 
 
 def test_noise_is_at_least_a_billionth_and_at_most_a_quarter_of_a_pixel() -> None:

@@ -224,6 +224,39 @@ def test_linear_resampling_is_exact_for_a_ramp_and_flat_beyond_the_last_centres(
     assert np.isnan(picture[~inside]).all()
 
 
+@pytest.mark.oracle
+@given(askew_scenes(), st.integers(0, 2**32 - 1))
+def test_linear_resampling_weighs_the_nearest_centres_along_every_axis(scene: tuple[Pyramid, View], seed: int) -> None:
+    """As many neighbours as the array has, each with the weight that its distance along the axes gives it."""
+    pyramid, view = scene
+    view = View.from_dict(view.to_dict() | {"margins": {}})
+    array = np.random.default_rng(seed).random(pyramid.shapes[0])
+    picture, inside = resample(array, pyramid, view, 0, "linear")
+    assert picture.dtype == np.float64
+    finest = ExactLevel(pyramid, 0)
+    free = varying(finest, pyramid, view)
+    for row, column in zip(*(places.tolist() for places in np.nonzero(inside)), strict=True):
+        weights = []
+        for axis, place in enumerate(finest.pixel(world_of(pyramid, view, row, column))):
+            n = pyramid.levels[0].shape[axis]
+            near = min(max(float(place), 0.0), n - 1) if axis in free else float(floor(place + HALF + SAME))
+            weights.append(np.maximum(0, 1 - np.abs(np.arange(n) - min(max(near, 0.0), n - 1))))
+        expected = array
+        for weight in weights:
+            expected = np.tensordot(weight, expected, axes=(0, 0))
+        assert picture[row, column] == pytest.approx(float(expected), abs=1e-7)
+
+
+@pytest.mark.parametrize("far", [0.0, 1e7, -1e7])
+def test_places_on_the_edges_of_pixels_are_all_taken_to_the_same_side(far: float) -> None:
+    """Canvas pixels half a pixel off: float noise must not show one pixel twice and another not at all."""
+    pyramid = Pyramid("row", ZYX[2:], (Level("0", (90,), np.dtype("i8"), (9,), (0.1,), (far,)),))
+    view = View.line(pyramid, "x", length=80, zoom=10.0, center=far + 4.0)
+    picture, inside = resample(np.arange(90), pyramid, view, 0)
+    assert inside.all()
+    assert picture.tolist() == [list(range(1, 81))]
+
+
 def test_a_neighbour_without_weight_has_no_say() -> None:
     pyramid = Pyramid("row", ZYX[2:], (Level("0", (3,), np.dtype("f4"), (3,), (1.0,), (0.0,)),))
     picture, _ = resample(np.array([1.0, 2.0, np.nan]), pyramid, View.line(pyramid, "x", length=3), 0, "linear")
@@ -281,6 +314,24 @@ def test_a_coarser_level_that_ends_early_or_late_shows_nothing_beside_itself_nor
     view = View.line(pyramid, "x", length=10, zoom=1.0, center=3.5)
     seen = [resample(np.ones(n, np.uint8), pyramid, view, level)[1][0].sum() for level, n in enumerate((7, 3, 2))]
     assert seen == [7, 6, 7]
+
+
+@pytest.mark.parametrize("projection", PROJECTIONS)
+def test_planes_that_lie_along_an_axis_are_taken_together_as_they_are_however_the_rest_is_turned(
+    projection: str,
+) -> None:
+    c, s = np.cos(np.radians(30.0)), np.sin(np.radians(30.0))
+    linear = np.array([[-1.0, 0.0, 0.0], [0.0, c, -s], [0.0, s, c]])
+    pyramid = halved(Affine(("z", "y", "x"), ("z", "y", "x"), linear, np.zeros(3)))
+    array = np.random.default_rng(2).integers(0, 255, (8, 4, 4), dtype=np.uint8)
+    view = View.plane(pyramid, canvas=(9, 9), point={"z": -3.0}, margins={"z": (0.6, 1.5)}, projection=projection)
+    picture, inside = resample(array, pyramid, view, 0)
+    # From z = -3.6 to -1.5: planes 2, 3 and 4, where plane i covers from -i - 0.5 to -i + 0.5.
+    planes = np.broadcast_to(getattr(array[2:5], projection)(axis=0), (8, 4, 4))
+    thin = View.plane(pyramid, canvas=(9, 9), point={"z": -3.0})
+    expected, there = resample(planes, pyramid, thin, 0)
+    np.testing.assert_array_equal(inside, there)
+    np.testing.assert_array_equal(picture, expected, strict=True)
 
 
 def test_margins_beyond_all_bounds_cost_no_more_than_the_image() -> None:

@@ -114,7 +114,8 @@ def test_the_planes_of_a_level_of_half_the_size_are_each_shown_twice(
 ) -> None:
     pyramid = halved(placement)
     dims = Dims.of(pyramid)
-    found: dict[str, list[int]] = {"dims": [], "view": [], "plan": []}
+    found: dict[str, list[int]] = {"dims": [], "view": [], "plan": [], "resampled": []}
+    array = np.broadcast_to(np.arange(4, dtype=np.uint8)[:, None, None], (4, 2, 2))
     for step in range(8):
         view = dims.with_step("z", step).view(pyramid, (4, 4))
         part = slice_index(pyramid, view, 1).index[0]
@@ -127,7 +128,8 @@ def test_the_planes_of_a_level_of_half_the_size_are_each_shown_twice(
         first, last = plan_view(pyramid, view, Budget(100, (8, 8))).target.corner_pixels[:, 0].tolist()
         assert first == last
         found["plan"].append(first)
-    assert found == {"dims": planes, "view": planes, "plan": planes}
+        found["resampled"] += np.unique(resample(array, pyramid, view, 1)[0]).tolist()
+    assert found == dict.fromkeys(found, planes)
 
 
 @pytest.mark.parametrize(
@@ -163,6 +165,17 @@ def test_a_negative_scale_has_a_thick_slice_too() -> None:
     view = View.line(pyramid, "y", point={"z": -4.0}, margins={"z": 2.0}, projection="sum")
     array = np.ones((10, 3), np.uint8)
     assert take(array, slice_index(pyramid, view, 0), "sum").tolist() == [3, 3, 3]
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_an_image_that_is_turned_by_right_angles_is_a_slice_too(turns: int) -> None:
+    c, s = np.cos(np.radians(90.0 * turns)), np.sin(np.radians(90.0 * turns))  # with the noise that such numbers have
+    linear = np.array([[1.0, 0.0, 0.0], [0.0, c, -s], [0.0, s, c]])
+    pyramid = halved(Affine(("z", "y", "x"), ("z", "y", "x"), linear, np.array([0.0, 10.0, 20.0])))
+    array = np.random.default_rng(1).integers(0, 255, (8, 4, 4), dtype=np.uint8)
+    view = View.plane(pyramid, point={"z": 5.0}, margins={"z": (0.0, 1.0)})
+    picture = take(array, slice_index(pyramid, view, 0), "max")
+    assert picture.tolist() == np.rot90(array[5:7].max(axis=0), turns).tolist()
 
 
 def test_nothing_in_view_is_said_so_and_has_no_pixels() -> None:
