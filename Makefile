@@ -21,7 +21,7 @@ xvfb_need = $(if $(SCREEN),,$(shell command -v xvfb-run >/dev/null \
 need = $(foreach name,$(1),$(call stop_if,$($(name)_need)))
 stop_if = $(if $(1),$(error $(1)))
 
-.PHONY: help demo test test-hosts lint wheel-smoke oracle soak bench clean
+.PHONY: help demo test test-hosts lint wheel-smoke oracle soak bench bench-fetch clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -72,6 +72,11 @@ bench: ## measure time to first pixels and to complete
 	$(call need,python gl)
 	$(SETUP) samples
 	@$(BIN)/brickstream bench run $(ARGS)
+
+bench-fetch: ## measure fetching beside other engines, in .venv-bench (ARGS="--latency 20 --runs 3")
+	$(call need,python)
+	@$(PYTHON) tools/setup_env.py --venv .venv-bench bench
+	@.venv-bench/bin/python benchmarks/fetch.py $(ARGS)
 
 clean: ## remove the environments and everything that was built
 	rm -rf .venv .venv-* build dist demo-out .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

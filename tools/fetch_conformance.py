@@ -93,6 +93,7 @@ def _unpack(package: Package, room: Path) -> None:
             archive.extractall(room / package.folder)
         return
     with tarfile.open(room / f"{package.folder}.tar.gz") as archive:
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)  # newer Pythons ask for one
         archive.extractall(room, members=[member for member in archive if _is_plain(member, package.folder)])
 
 

@@ -112,7 +112,7 @@ class Hedge:
                 break
             del self._waiting[race]
             self._pace.extra += 1
-            race.second = loop.create_task(_awaited(race.again()))
+            race.second = loop.create_task(_asked_again(race))
             race.second.add_done_callback(partial(_interrupt, race))
         self._watch()
 
@@ -121,8 +121,9 @@ class Hedge:
         self._watch()
 
 
-async def _awaited(coroutine: Awaitable[T]) -> T:
-    return await coroutine
+async def _asked_again(race: _Race) -> Any:
+    # Asks only when it runs: a task that is cancelled before leaves no request behind that nobody awaits.
+    return await race.again()
 
 
 def _interrupt(race: _Race, second: asyncio.Task[Any]) -> None:

@@ -54,6 +54,8 @@ class SliceIndex:
         For each axis of the picture, its axis among those that are left.
     flipped : tuple of int
         Axes of the picture along which pixels run against the world.
+    projection : {"mean", "max", "min", "sum"}
+        How the planes of a thick slice are taken together; without effect in a thin one.
     empty : bool
         True where nothing of the image is in view: the picture has no pixels.
     """
@@ -62,6 +64,7 @@ class SliceIndex:
     projected: tuple[int, ...]
     order: tuple[int, ...]
     flipped: tuple[int, ...]
+    projection: str = "mean"
     empty: bool = False
 
     @property
@@ -74,6 +77,29 @@ class SliceIndex:
         """Shape of the picture."""
         left = [n for axis, n in enumerate(self.read_shape) if axis not in self.projected]
         return tuple(left[axis] for axis in self.order)
+
+    def take(self, array: ArrayLike) -> Array:
+        """Make the picture of an array, with one ``array[...]``.
+
+        Parameters
+        ----------
+        array : array_like
+            Of the level: NumPy, zarr, dask, or whatever has ``__getitem__``.
+
+        Returns
+        -------
+        ndarray of shape :attr:`shape`
+            Of the array's dtype, and the array's own pixels bit for bit; of a thick slice of that which
+            :func:`projected_dtype` says.
+
+        Raises
+        ------
+        ViewError
+            If the array is not of the level's shape, or its pixels have no projection.
+        """
+        block = _read(array, self.index)
+        picture = project(block, self.projected, self.projection).transpose(self.order)
+        return np.flip(picture, self.flipped) if self.flipped else picture
 
 
 def slice_index(pyramid: Pyramid, view: View, level: int) -> SliceIndex:
@@ -109,35 +135,9 @@ def slice_index(pyramid: Pyramid, view: View, level: int) -> SliceIndex:
         tuple(i for i, axis in enumerate(kept) if axis not in local.axes),
         tuple(left.index(axis) for axis in local.axes),
         tuple(i for i, sign in enumerate(np.diagonal(local.along)) if sign < 0),
+        view.projection,
         box is None,
     )
-
-
-def take(array: ArrayLike, index: SliceIndex, projection: str = "mean") -> Array:
-    """Make the picture of an array, with one ``array[...]``.
-
-    Parameters
-    ----------
-    array : array_like
-        Of a level: NumPy, zarr, dask, or whatever has ``__getitem__``.
-    index : SliceIndex
-    projection : {"mean", "max", "min", "sum"}, default "mean"
-        How the planes of a thick slice are taken together; without effect in a thin one, whose pixels are those of the
-        array, bit for bit.
-
-    Returns
-    -------
-    ndarray of shape ``index.shape``
-        Of the array's dtype, or that of :func:`projected_dtype` for a thick slice.
-
-    Raises
-    ------
-    ViewError
-        If the array is not of the level's shape, or its pixels have no projection.
-    """
-    block = _read(array, index.index)
-    picture = project(block, index.projected, projection).transpose(index.order)
-    return np.flip(picture, index.flipped) if index.flipped else picture
 
 
 def _index(corners: IntArray, local: LocalView) -> tuple[int | slice, ...]:

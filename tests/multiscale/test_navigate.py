@@ -27,7 +27,7 @@ from brickstream.multiscale.navigate import (
     turn,
     zoom_at,
 )
-from brickstream.multiscale.slicing import resample, sample_points, slice_index, take
+from brickstream.multiscale.slicing import resample, sample_points, slice_index
 
 AXES = tuple(Axis(n, t) for n, t in [("t", "time"), ("z", "space"), ("y", "space"), ("x", "space")])
 IMAGE = Pyramid(
@@ -173,7 +173,7 @@ def test_a_plane_becomes_a_cut_with_the_same_picture(shown: tuple[str, str]) -> 
     assert cut.displayed == (free, *shown)
     for one, other in zip(resample(array, IMAGE, view, 0), resample(array, IMAGE, cut, 0), strict=True):
         assert (one == other).all()
-    assert (take(array, slice_index(IMAGE, view, 0)) == take(array, slice_index(IMAGE, cut, 0))).all()
+    assert (slice_index(IMAGE, view, 0).take(array) == slice_index(IMAGE, cut, 0).take(array)).all()
     tilted = tilt(cut, 30.0, 10.0)
     assert np.ptp(sample_points(tilted)[..., 0]) > 1.0
 

@@ -17,7 +17,7 @@ from brickstream.errors import ViewError
 from brickstream.multiscale import Affine, Level, Pyramid, View
 from brickstream.multiscale.corners import corner_pixels
 from brickstream.multiscale.projections import projected_dtype
-from brickstream.multiscale.slicing import resample, sample_points, slice_index, take
+from brickstream.multiscale.slicing import resample, sample_points, slice_index
 from brickstream.multiscale.view import PROJECTIONS
 
 Array = NDArray[Any]
@@ -135,7 +135,7 @@ def test_resampling_an_aligned_view_finds_the_pixels_of_its_slice(scene: tuple[P
     for level, array in enumerate(arrays_of(pyramid)):
         index = slice_index(pyramid, view, level)
         picture, inside = resample(array, pyramid, view, level)
-        sliced = take(array, index, view.projection)
+        sliced = index.take(array)
         assert picture.dtype == sliced.dtype
         if index.empty:
             assert not inside.any()

@@ -16,7 +16,7 @@ from brickstream.multiscale import Affine, Budget, Camera, Level, Pyramid, View,
 from brickstream.multiscale.corners import corner_pixels
 from brickstream.multiscale.dims import Dims
 from brickstream.multiscale.projections import project, projected_dtype
-from brickstream.multiscale.slicing import SliceIndex, resample, slice_index, take
+from brickstream.multiscale.slicing import SliceIndex, resample, slice_index
 from brickstream.multiscale.view import PROJECTIONS
 
 Array = NDArray[Any]
@@ -61,7 +61,7 @@ def test_a_slice_is_what_numpy_indexing_of_the_full_world_resampling_says(scene:
     pyramid, view = scene
     for level, array in enumerate(arrays_of(pyramid)):
         index = slice_index(pyramid, view, level)
-        picture = take(array, index, view.projection)
+        picture = index.take(array)
         assert picture.shape == index.shape
         assert picture.dtype == (projected_dtype(array.dtype, view.projection) if view.thick else array.dtype)
         expected = expected_picture(pyramid, view, level, array)
@@ -164,7 +164,7 @@ def test_a_negative_scale_has_a_thick_slice_too() -> None:
     pyramid = Pyramid("negative", ZYX[:2], parts, placement=linear)
     view = View.line(pyramid, "y", point={"z": -4.0}, margins={"z": 2.0}, projection="sum")
     array = np.ones((10, 3), np.uint8)
-    assert take(array, slice_index(pyramid, view, 0), "sum").tolist() == [3, 3, 3]
+    assert slice_index(pyramid, view, 0).take(array).tolist() == [3, 3, 3]
 
 
 @pytest.mark.parametrize("turns", [1, 2, 3])
@@ -173,17 +173,17 @@ def test_an_image_that_is_turned_by_right_angles_is_a_slice_too(turns: int) -> N
     linear = np.array([[1.0, 0.0, 0.0], [0.0, c, -s], [0.0, s, c]])
     pyramid = halved(Affine(("z", "y", "x"), ("z", "y", "x"), linear, np.array([0.0, 10.0, 20.0])))
     array = np.random.default_rng(1).integers(0, 255, (8, 4, 4), dtype=np.uint8)
-    view = View.plane(pyramid, point={"z": 5.0}, margins={"z": (0.0, 1.0)})
-    picture = take(array, slice_index(pyramid, view, 0), "max")
+    view = View.plane(pyramid, point={"z": 5.0}, margins={"z": (0.0, 1.0)}, projection="max")
+    picture = slice_index(pyramid, view, 0).take(array)
     assert picture.tolist() == np.rot90(array[5:7].max(axis=0), turns).tolist()
 
 
 def test_nothing_in_view_is_said_so_and_has_no_pixels() -> None:
     pyramid = halved()
-    view = View.plane(pyramid, center=(1e3, 0.0), zoom=1.0, canvas=(4, 4), margins={"z": 1.0})
+    view = View.plane(pyramid, center=(1e3, 0.0), zoom=1.0, canvas=(4, 4), margins={"z": 1.0}, projection="max")
     index = slice_index(pyramid, view, 0)
     assert index.empty
-    picture = take(np.zeros((8, 4, 4), ">u2"), index, "max")
+    picture = index.take(np.zeros((8, 4, 4), ">u2"))
     assert (picture.shape, picture.dtype) == ((0, 0), np.dtype(">u2"))
 
 
@@ -197,7 +197,7 @@ def test_a_volume_is_the_box_around_what_is_in_view(data: st.DataObject) -> None
     view = View.volume(pyramid, shown, canvas=(5, 4), camera=Camera(data.draw(st.integers(-180, 180)), 20.0), zoom=zoom)
     for level, array in enumerate(arrays_of(pyramid)):
         index = slice_index(pyramid, view, level)
-        picture = take(array, index)
+        picture = index.take(array)
         # The world's direction along each axis of the picture, by the pixels themselves.
         naive = ExactLevel(pyramid, level)
         corner = np.argwhere(array == picture[0, 0, 0]).tolist()
@@ -227,10 +227,10 @@ def test_pixels_of_every_type_come_through_bit_for_bit(code: str) -> None:
     pyramid = halved(flipped(7.0))
     view = View.plane(pyramid, ("x", "z"), canvas=(8, 4), zoom=1.0)
     expected = array[::-1, 2].T
-    picture = take(array, slice_index(pyramid, view, 0))
+    picture = slice_index(pyramid, view, 0).take(array)
     shown, inside = resample(array, pyramid, view, 0)
     thick = View.plane(pyramid, ("x", "z"), canvas=(8, 4), zoom=1.0, margins={"y": 100.0}, projection="max")
-    largest = take(array, slice_index(pyramid, thick, 0), "max")
+    largest = slice_index(pyramid, thick, 0).take(array)
     assert picture.dtype == shown.dtype == largest.dtype == dtype
     assert inside.all()
     assert picture.tobytes() == shown.tobytes() == expected.tobytes()
@@ -241,8 +241,8 @@ def test_pixels_of_every_type_come_through_bit_for_bit(code: str) -> None:
 def test_label_ids_above_what_floats_hold_keep_their_last_bit(label: int) -> None:
     array = np.full((8, 4, 4), label, np.uint64)
     pyramid = halved()
-    view = View.plane(pyramid, margins={"z": 10.0})
-    assert set(take(array, slice_index(pyramid, view, 0), "max").ravel().tolist()) == {label}
+    view = View.plane(pyramid, margins={"z": 10.0}, projection="max")
+    assert set(slice_index(pyramid, view, 0).take(array).ravel().tolist()) == {label}
     picture, inside = resample(array, pyramid, View.oblique(pyramid, [(1, 1, 0), (0, 0, 1)]), 0)
     assert set(picture[inside].tolist()) == {label}
     assert project(array, (0, 1, 2), "min").item() == label
@@ -254,10 +254,10 @@ def test_label_ids_above_what_floats_hold_keep_their_last_bit(label: int) -> Non
         (lambda p, v: slice_index(p, v, 2), "no level 2"),
         (lambda p, v: resample(np.zeros((8, 4, 4)), p, v, -1), "no level -1"),
         (lambda p, v: resample(np.zeros((8, 4, 4)), p, v, 0, "cubic"), "no order 'cubic'"),
-        (lambda p, v: take(np.zeros((8, 3, 4)), slice_index(p, v, 0)), "another shape than its level"),
+        (lambda p, v: slice_index(p, v, 0).take(np.zeros((8, 3, 4))), "another shape than its level"),
         (lambda p, v: resample(np.zeros((8, 3, 4)), p, v, 0), "another shape"),
         (lambda p, v: slice_index(p, View.oblique(p, [(1, 1, 0), (0, 0, 1)]), 0), "resample shows it"),
-        (lambda p, v: take(np.zeros((8, 4, 4), "c8"), slice_index(p, View.plane(p, margins={"z": 1}), 0)), "projected"),
+        (lambda p, v: slice_index(p, View.plane(p, margins={"z": 1}), 0).take(np.zeros((8, 4, 4), "c8")), "projected"),
     ],
 )
 def test_what_cannot_be_sliced_is_refused(call: Any, words: str) -> None:
