@@ -1,7 +1,7 @@
 """Fetch the packages whose tests and schemas the conformance tests read, once. Needs only the standard library and pip.
 
-They are unpacked into the virtual environment and never installed: `VENV/conformance/NAME-VERSION`. The files are pinned
-by their hashes, since parts of them are run.
+They are unpacked into the virtual environment and never installed: `VENV/conformance/NAME-VERSION`. The files are
+pinned by their hashes, since parts of them are run.
 """
 
 import argparse

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from random import Random
 from time import time
+from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import aiohttp
@@ -101,6 +102,9 @@ class HttpClient:
         self.options = options
         self.dice = Random()
         self.waiting = 0
+        # What readers of other kinds of store keep open between reads, by what it is for; closed with the client.
+        self.kept: dict[Hashable, Any] = {}
+        self.closing = AsyncExitStack()
         self._most = most
         self._hosts: dict[URL, _Host] = {}
 
@@ -172,20 +176,7 @@ class HttpReader:
         """
         where = f"{self.url}/{key}"
         check_key(key, where)
-        request = _Request(self._client, self._url(key), where, span, tag)
-        loop, policy, failed = asyncio.get_running_loop(), self._client.options.retry, 0
-        begun = loop.time()
-        while True:
-            try:
-                return await request.answered(started, policy.deadline_s - (loop.time() - begun))
-            except (TransientError, TimedOutError) as error:
-                failed += 1
-                asked = error.retry_after_s if isinstance(error, TransientError) else None
-                wait = policy.wait(failed, loop.time() - begun, asked, self._client.dice)
-                if wait is None or not request.promising(failed):
-                    raise _tried(error, failed) from error
-            self._client.traffic.retries += 1
-            await asyncio.sleep(wait)
+        return await _HttpRequest(self._client, self._url(key), where, span, tag).settled(started)
 
     async def names(self, folder: str = "") -> tuple[str, ...]:
         """Read the page that many servers make of a folder; see :meth:`Lister.names`."""
@@ -203,16 +194,48 @@ def _tried(error: StoreError, failed: int) -> StoreError:
     return type(error)(error.what, error.where, f"tried {failed} times{f'; {error.hint}' if error.hint else ''}")
 
 
-class _Request:
-    """One question to one server, which may be put several times."""
+class Request:
+    """One question to one server, which is put again where it failed, and twice where the answer is late.
 
-    def __init__(self, client: HttpClient, url: URL, where: str, span: ByteRange | None, tag: str | None) -> None:
+    Parameters
+    ----------
+    client : HttpClient
+    url : yarl.URL
+        Its origin says which server.
+    where : str
+        For people.
+    """
+
+    def __init__(self, client: HttpClient, url: URL, where: str) -> None:
         self._client = client
         self._url = url
         self._where = where
-        self._span = span
-        self._tag = tag
         self._host = client.host(url)
+
+    async def _send(self, started: Callable[[], None]) -> tuple[Reply, float]:
+        """Put the question once; also say when the answer began."""
+        raise NotImplementedError
+
+    async def settled(self, started: Callable[[], None]) -> Reply:
+        """Ask until there is an answer, or no sense in asking.
+
+        Raises
+        ------
+        BrickstreamError
+        """
+        loop, policy, failed = asyncio.get_running_loop(), self._client.options.retry, 0
+        begun = loop.time()
+        while True:
+            try:
+                return await self.answered(started, policy.deadline_s - (loop.time() - begun))
+            except (TransientError, TimedOutError) as error:
+                failed += 1
+                asked = error.retry_after_s if isinstance(error, TransientError) else None
+                wait = policy.wait(failed, loop.time() - begun, asked, self._client.dice)
+                if wait is None or not self.promising(failed):
+                    raise _tried(error, failed) from error
+            self._client.traffic.retries += 1
+            await asyncio.sleep(wait)
 
     def promising(self, failed: int) -> bool:
         """Whether another try makes sense: a server that has never been of use is more likely a wrong address."""
@@ -256,6 +279,15 @@ class _Request:
             host.pace.answered(Answer(asked, began, loop.time(), len(reply.body), full))
             host.hedge.learned()
         return reply
+
+
+class _HttpRequest(Request):
+    """A GET of one URL."""
+
+    def __init__(self, client: HttpClient, url: URL, where: str, span: ByteRange | None, tag: str | None) -> None:
+        super().__init__(client, url, where)
+        self._span = span
+        self._tag = tag
 
     async def _send(self, started: Callable[[], None]) -> tuple[Reply, float]:
         """Send the request, and again wherever the server redirects to; also say when the answer began."""
@@ -412,7 +444,9 @@ async def open_client(
     # Second requests for late reads need connections beside those of the reads.
     extra = max(2, most // 8) if options.hedge else 0
     async with _session(most + extra, options) as session:
-        yield HttpClient(session, traffic, most, options)
+        client = HttpClient(session, traffic, most, options)
+        async with client.closing:
+            yield client
 
 
 def _session(most: int, options: HttpOptions) -> aiohttp.ClientSession:

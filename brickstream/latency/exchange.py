@@ -102,17 +102,17 @@ class Exchange:
             Returns the answer; runs in a thread, inside the waiting time.
         """
         try:
-            answer = await asyncio.to_thread(decide)
+            answer, head = await asyncio.to_thread(_prepared, decide)
             self._fault = answer.fault
             await asyncio.sleep(respond_at - asyncio.get_running_loop().time())
-            return await self._send(answer)
+            return await self._send(answer, head)
         except (asyncio.CancelledError, ConnectionError):
             self._report("cancelled")
             raise
         finally:
             self._report("fault")
 
-    async def _send(self, answer: Answer) -> web.StreamResponse:
+    async def _send(self, answer: Answer, head: bytes) -> web.StreamResponse:
         response = web.StreamResponse(status=answer.status, headers={**_HEADERS, **answer.headers})
         if answer.status not in (204, 304):
             response.content_length = answer.length
@@ -121,7 +121,7 @@ class Exchange:
         self._status = answer.status
         await response.prepare(self._request)
         if answer.content is not None:
-            await self._send_body(response, answer.content, *answer.span)
+            await self._send_body(response, answer.content, answer.span, head)
         if self._broken_after is not None:
             return await self._break(response)
         self._report("served" if self._fault is None else "fault")
@@ -134,11 +134,17 @@ class Exchange:
         fault = self._fault
         return fault.after if fault is not None and fault.kind in ("reset", "hang") else None
 
-    async def _send_body(self, response: web.StreamResponse, content: Content, start: int, stop: int) -> None:
+    async def _send_body(
+        self, response: web.StreamResponse, content: Content, span: tuple[int, int], head: bytes
+    ) -> None:
+        start, stop = span
         if self._broken_after is not None:
             stop = min(stop, start + self._broken_after)
         for low in range(start, stop, _BLOCK):
-            block = await asyncio.to_thread(content.read, low, min(low + _BLOCK, stop))
+            if low == start:
+                block = head[: stop - start]
+            else:
+                block = await asyncio.to_thread(content.read, low, min(low + _BLOCK, stop))
             for at in range(0, len(block), self._link.slice):
                 piece = self._corrupted(block[at : at + self._link.slice])
                 await self._link.carry(len(piece))
@@ -165,6 +171,15 @@ class Exchange:
         if not self._reported:
             self._reported = True
             self._finished(self._status, self._sent, outcome, self._fault.kind if self._fault is not None else None)
+
+
+def _prepared(decide: Callable[[], Answer]) -> tuple[Answer, bytes]:
+    """Decide, and read the first block of the body: the disk must not make the latency longer. Blocks."""
+    answer = decide()
+    if answer.content is None:
+        return answer, b""
+    start, stop = answer.span
+    return answer, answer.content.read(start, min(start + _BLOCK, stop))
 
 
 def _reset(request: web.Request) -> None:

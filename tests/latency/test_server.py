@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from brickstream.errors import BrickstreamError, ClosedError, NotFoundError, StoreError
-from brickstream.latency import Fault, Network, RequestRecord, Server, ThreadedServer
+from brickstream.latency import Fault, Network, RequestRecord, Server, ThreadedServer, content
 from brickstream.latency.faults import Faults
 from brickstream.latency.synthetic import synthetic_content
 
@@ -450,13 +450,19 @@ def test_a_thread_tells_why_it_did_not_start(root: Path) -> None:
 async def test_a_file_that_shrinks_while_it_is_served_is_a_fault(
     root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def shrunk(path: Path, start: int, stop: int) -> bytes:
-        raise StoreError("the file became shorter while it was served", path.name)
+    await asyncio.to_thread((root / "big").write_bytes, DATA * 30)
+    read = content._read_file
 
-    monkeypatch.setattr("brickstream.latency.content._read_file", shrunk)
+    def shrunk(path: Path, start: int, stop: int) -> bytes:
+        if start > 0:
+            raise StoreError("the file became shorter while it was served", path.name)
+        return read(path, start, stop)
+
     async with Server(root) as server, client() as session:
+        assert (await fetch(session, f"{server.url}/big"))[:2] == (200, DATA * 30)
+        monkeypatch.setattr(content, "_read_file", shrunk)
         with pytest.raises((aiohttp.ClientError, ConnectionError)):
-            await fetch(session, f"{server.url}/folder/data")
+            await fetch(session, f"{server.url}/big")
         await server.idle()
-        assert server.log[0].outcome == "fault"
+        assert [row.outcome for row in server.log] == ["served", "fault"]
     assert "became shorter" in caplog.text

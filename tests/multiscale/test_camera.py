@@ -37,6 +37,8 @@ def test_a_camera_is_a_rotation(camera: Camera) -> None:
         (Camera(0.0, 0.0), (0, 1, 0), (0, 0, 1)),
         (Camera(90.0, 0.0), (-1, 0, 0), (0, 0, 1)),
         (Camera(0.0, 90.0), (0, 0, -1), (0, 1, 0)),
+        (Camera(0.0, 0.0, 90.0), (0, 1, 0), (1, 0, 0)),
+        (Camera(90.0, 0.0, 90.0), (0, 0, 1), (1, 0, 0)),  # the roll is about y of the scene, and comes last
     ],
 )
 def test_a_turntable_looks_along_y_and_turns_to_the_left_and_down(

@@ -102,6 +102,26 @@ def test_two_transformations_between_the_same_systems_have_to_agree() -> None:
         scene([system("a"), system("b")], step("a", "b", **double), step("b", "a", **double)).between("a", "b")
 
 
+def test_ways_to_other_numbers_of_axes_do_not_agree() -> None:
+    far = {"path": "image", "name": "physical"}
+    flat, deep = {"type": "scale", "scale": [1, 1]}, {"type": "affine", "affine": [[1, 0, 0], [0, 1, 0], [0, 0, 0]]}
+    with pytest.raises(MetadataError, match="ways that agree"):
+        scene([system("a")], step("a", far, **flat), step("a", far, **deep)).between("a", Node("physical", "image"))
+    nothing: Json = {"type": "identity"}
+    graph = scene(
+        [], step(far, {"path": "b", "name": "p"}, **nothing), step({"path": "b", "name": "p"}, far, **nothing)
+    )
+    assert graph.maps(Node("physical", "image")) == {Node("physical", "image"): None, Node("p", "b"): None}
+
+
+def test_early_drafts_refer_to_arrays_and_images_by_their_paths_alone() -> None:
+    value = {"coordinateSystems": [system("world")], "coordinateTransformations": [step({"path": "image"}, "world")]}
+    graph = read_scene(value, "ome.scene", "0.6.dev2")
+    assert graph.between(Node("", "image"), "world") == Affine.identity("yx").rename(("dim_0", "dim_1"))
+    with pytest.raises(MetadataError, match="the name of a coordinate system"):
+        read_scene(value, "ome.scene")
+
+
 def test_systems_of_other_groups_are_told_apart() -> None:
     def tile(i: int) -> Json:
         return {"path": f"tile_{i}", "name": "physical"}
@@ -183,6 +203,17 @@ WRONG_SCENES: dict[str, tuple[Json, str]] = {
             "coordinateTransformations": [step({"name": "b", "path": "../other"}, "a")],
         },
         "ome.scene.coordinateTransformations[0].input.path",
+    ),
+    "too many axes": (
+        {"coordinateSystems": [system("a", "abcdefghijklmnopq")], "coordinateTransformations": [step("a", "a")]},
+        "ome.scene.coordinateSystems[0].axes",
+    ),
+    "an axis half discrete": (
+        {
+            "coordinateSystems": [{"name": "a", "axes": [{"name": "x", "discrete": "half"}]}],
+            "coordinateTransformations": [step("a", "a")],
+        },
+        "ome.scene.coordinateSystems[0].axes[0].discrete",
     ),
     "other axes": (
         {

@@ -59,6 +59,24 @@ def test_texts_and_objects_name_the_same_systems() -> None:
     assert read_metadata(ome(plain)) == read_metadata(ome(objects))
 
 
+def test_a_level_that_overflows_on_its_way_is_refused_with_its_place() -> None:
+    value = entry(
+        scaled("0", [1, 1]),
+        scaled("1", [1e300, 1e300]),
+        systems=[system("physical"), system("other")],
+        outer=[step({"name": "physical"}, {"name": "other"}, type="scale", scale=[1e300, 1e300])],
+    )
+    assert read_image(value, "m", "0.6").systems == ("physical", "other")
+    with pytest.raises(MetadataError, match="finite") as caught:
+        read_image(value, "m", "0.6", system="other")
+    assert caught.value.path == "m.datasets[1]"
+
+
+def test_coordinate_systems_are_of_0_6_where_nothing_says_so() -> None:
+    (image,) = read_metadata({"multiscales": [entry(scaled("0", [1, 2]))]})
+    assert (image.version, image.datasets[0].scale) == ("0.6", (1, 2))
+
+
 def test_an_identity_has_scales_of_one() -> None:
     (image,) = read_metadata(ome(entry(dataset("0"))))
     assert image.datasets[0].scale == (1, 1)

@@ -98,7 +98,40 @@ def test_far_from_the_origin_and_at_any_size_the_same_is_seen(data: st.DataObjec
     assume(all(ends is None or ends[0] < ends[1] for ends in expected))
     assert (here is None) == (found is None)
     if here is not None and found is not None:
+        assert (found[0] >= box[0] * size + origin).all()
+        assert (found[1] <= box[1] * size + origin).all()
         np.testing.assert_allclose((found - origin) / size, here, rtol=0, atol=1e-6)
+
+
+@given(st.floats(0, 360), st.floats(-1e9, 1e9), st.floats(-1e9, 1e9), st.floats(0.5, 8))
+def test_what_only_touches_a_box_is_not_lost_to_rounding(degrees: float, x: float, y: float, size: float) -> None:
+    """A line through the corner that lies farthest along its normal, wherever in the world."""
+    normal = np.array([np.cos(np.radians(degrees)), np.sin(np.radians(degrees))])
+    box = np.array([[x, y], [x + size, y + size]])
+    corner = np.where(normal > 0, box[1], box[0])
+    for sign in (1, -1):
+        found = Region(None, np.array([[*(sign * normal), -sign * normal @ corner]])).seen(box)
+        assert found is not None
+        expected = np.stack([corner, corner]) if sign > 0 else box
+        assert np.abs(found - expected).max() <= 1e-5 * size + 1e-6 or np.abs(normal).min() < 1e-3
+    beside = corner + 1e-3 * normal
+    assert Region(None, np.array([[*normal, -normal @ beside]])).seen(box) is None
+
+
+@pytest.mark.parametrize("slope", [0.1, 1e-3, 1e-6])
+def test_where_two_planes_meet_at_a_small_angle_they_meet(slope: float) -> None:
+    wedge = np.array([[0.0, 1.0, 0.0], [slope, -1.0, -5 * slope]])
+    found = Region(None, wedge).seen(np.array([[0.0, -5.0], [10.0, 5.0]]))
+    np.testing.assert_allclose(found, [[5.0, 0.0], [10.0, 5 * slope]], rtol=0, atol=1e-8)
+
+
+def test_half_spaces_without_a_direction_hold_everything_or_nothing() -> None:
+    box = np.array([[0.0, 0.0], [2.0, 3.0]])
+    assert Region(None, np.array([[0.0, 0.0, -1.0]])).seen(box) is None
+    for planes in ([[0.0, 0.0, 1.0]], [[0.0, 0.0, 0.0]]):
+        np.testing.assert_array_equal(Region(None, np.array(planes)).seen(box), box)
+    along_x = np.array([[0.0, 1e-300, 1.0], [1.0, 0.0, -1.0]])
+    np.testing.assert_allclose(Region(None, along_x).seen(box), [[1, 0], [2, 3]], atol=1e-9)
 
 
 @given(st.data())

@@ -146,6 +146,20 @@ def test_the_spellings_of_drafts_are_read_in_drafts(spelling: str) -> None:
     refused(value, "ji", "yx")
 
 
+def test_a_draft_is_not_read_at_any_price() -> None:
+    def wrong(value: Json, words: str) -> None:
+        assert words in refused(value, "ji", "yx", draft=True).rule
+
+    wrong({"type": "affine", "affine": [1, 2, 3, 4, 5]}, "rows of 3 numbers")
+    wrong({"type": "mapAxis", "mapAxis": {"y": "i", "x": "k"}}, "one of the axes j, i")
+    wrong(by_dimension((ONE, ["j"], ["y"]), (ONE, ["k"], ["x"])), "axes out of j, i")
+    wrong({"type": "inverseOf", "transformation": {"type": "affine", "affine": [[1, 1, 0]] * 2}}, "can be inverted")
+    wrong({"type": "inverseOf", "transformation": {"type": "coordinates", "path": "p"}}, "a linear transformation")
+    wrong({"type": "scale", "path": "p"}, "numbers in the document")
+    with pytest.raises(MetadataError, match="axes by place"):
+        read_transformation({"type": "mapAxis", "mapAxis": {"y": "i"}}, "t", draft=True)
+
+
 ONE = {"type": "scale", "scale": [2]}
 WRONG: dict[str, tuple[Json, str, str]] = {
     "no object": ([1], "t", "an object"),
@@ -159,6 +173,8 @@ WRONG: dict[str, tuple[Json, str, str]] = {
     "a scale no float can hold": ({"type": "scale", "scale": [10**400, 1]}, "t.scale", "finite"),
     "a scale of truth": ({"type": "scale", "scale": [True, 1]}, "t.scale", "finite"),
     "a scale too many": ({"type": "scale", "scale": [1, 1, 1]}, "t.scale", "each of the 2 axes"),
+    "a scale of nothing": ({"type": "scale", "scale": []}, "t.scale", "each of the 2 axes"),
+    "an affine of many rows": ({"type": "affine", "affine": [[1, 0, 0]] * 17}, "t.affine", "at most 16 rows"),
     "a scale in an array": ({"type": "scale", "path": "p"}, "t.path", "stand in scale"),
     "a text for a translation": ({"type": "translation", "translation": "12"}, "t.translation", "a list"),
     "an affine of wrong shape": ({"type": "affine", "affine": [[1, 0], [0, 1]]}, "t.affine", "2 rows of 3"),
@@ -233,6 +249,12 @@ def test_what_is_wrong_is_refused_with_its_place(case: str) -> None:
 def test_a_transformation_between_other_numbers_of_axes_is_refused() -> None:
     assert "as many axes" in refused({"type": "identity"}, "yx", "zyx").rule
     assert refused({"type": "mapAxis", "mapAxis": [1, 0]}, "zyx", "yx").path == "t.mapAxis"
+
+
+def test_where_no_axes_are_known_there_are_still_some() -> None:
+    for numbers in ([], [1] * 17):
+        with pytest.raises(MetadataError, match="from 1 to 16 numbers"):
+            read_transformation({"type": "scale", "scale": numbers}, "t")
 
 
 def test_valid_is_not_the_same_as_usable() -> None:

@@ -37,8 +37,9 @@ _EARLY_DRAFT = re.compile(r"0\.[0-5]\b.*|0\.6[.-]?dev[0-2]?")
 
 @dataclass(frozen=True)
 class _Level:
-    """One entry of `datasets`: the map from its pixels to the intrinsic system."""
+    """One entry of `datasets`: where it stands, its array, the map from its pixels to the intrinsic system."""
 
+    where: str
     path: str
     intrinsic: Node
     pixels: Affine
@@ -169,7 +170,7 @@ def _read_level(
     names = tuple(axis.name for axis in systems[intrinsic])
     pixels = read_transform(step, here, dimensions(len(names)), names, draft=not strict)
     demand(pixels.invertible, here, step.get("type"), "a transformation that can be inverted")
-    return _Level(name, intrinsic, pixels, step["type"] not in ("scale", "identity"))
+    return _Level(path, name, intrinsic, pixels, step["type"] not in ("scale", "identity"))
 
 
 def _worlds(graph: CoordinateGraph, intrinsic: Node) -> list[Node]:
@@ -207,7 +208,7 @@ def _dataset(level: _Level, first: _Level, placing: Affine | None, names: Sequen
         try:
             pixels, shifted = placing @ pixels, True
         except TransformError as error:
-            raise MetadataError(level.path, error.where, error.what) from error
+            raise MetadataError(level.where, error.where, error.what) from error
     return Dataset.mapped(level.path, pixels.rename(names, names), shifted=shifted)
 
 

@@ -67,7 +67,7 @@ def find_namespace(attributes: Mapping[str, Any], *, strict: bool) -> Namespace:
     needed = "version" in values or any(key in values for key in KEYS if key != "labels")
     if strict and needed and not known:
         raise MetadataError("ome.version", said, 'a version from "0.5" on, as text')
-    return Namespace(values, "ome.", str(said) if known else "0.5")
+    return Namespace(values, "ome.", said if isinstance(said, str) else "0.5")
 
 
 def generation(version: str) -> int:
