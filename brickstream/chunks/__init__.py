@@ -1,5 +1,6 @@
 """Where voxels come from: URL to store to source to decoded chunk, and the scheduler that fetches them."""
 
+from brickstream.chunks.array_source import ArraySource
 from brickstream.chunks.collections import CollectionEntry, ImageCollection
 from brickstream.chunks.fetcher import Fetcher, Want
 from brickstream.chunks.http import HttpClient, HttpOptions, open_client
@@ -8,7 +9,7 @@ from brickstream.chunks.opening import ChunkedImage, image_of, open_collection, 
 from brickstream.chunks.places import below, make_reader
 from brickstream.chunks.reader import Reader, Traffic
 from brickstream.chunks.retry import RetryPolicy
-from brickstream.chunks.source import ArraySource, ChunkSource
+from brickstream.chunks.source import ChunkSource
 from brickstream.chunks.table import ChunkKey, ChunkState, ChunkTable, Entry, Limits
 
 __all__ = [

@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from brickstream.chunks.codecs import ChunkDecoder, UnusualCodecError, decoder_v2, decoder_v3
+from brickstream.chunks.codecs import UnusualCodecError, decoder_v2, decoder_v3, shard_codecs, shard_index
+from brickstream.chunks.decoding import Decoder
 from brickstream.chunks.reader import Reader
-from brickstream.chunks.source import ChunkSource, Index, ShardedSource, ZarrSource
+from brickstream.chunks.sharded import ShardedSource
+from brickstream.chunks.source import ChunkSource, Index, ZarrSource
 from brickstream.errors import CodecError, MetadataError
 
 Document = Mapping[str, Any]
@@ -159,7 +161,7 @@ def _check(shape: tuple[int, ...], chunks: tuple[int, ...], dtype: np.dtype[Any]
 
 
 def make_source(info: ArrayInfo, reader: Reader, executor: Executor) -> ChunkSource:
-    """Make the source of an array: the fast one where the codecs allow it, zarr-python's otherwise.
+    """Make the source of an array. May block: a rare codec loads zarr-python, or a package of its own.
 
     Raises
     ------
@@ -169,49 +171,39 @@ def make_source(info: ArrayInfo, reader: Reader, executor: Executor) -> ChunkSou
         If the fill value or the chunk keys are impossible.
     """
     where = f"{reader.url}/{info.path}".rstrip("/")
+    fill, key = _fill_value(info, where), _key_maker(info, where)
+    shard = _sharding(info.document, where) if info.shards else None
     try:
-        return _fast_source(info, reader, executor, where)
-    except UnusualCodecError:
-        from brickstream.chunks.fallback import open_fallback
-
-        return open_fallback(info.document, info.path, info.chunks, info.dtype, reader)
+        decoder = _decoder(info, shard, fill, where)
+        if shard is None or info.shards is None:
+            return ZarrSource(reader, info.shape, info.chunks, info.dtype, fill, key, decoder, executor)
+        index = shard_index(shard, info.shards, info.chunks)
+    except UnusualCodecError as error:
+        raise CodecError(f"unknown codec {error} of a shard's index", where) from error
     except CodecError as error:
         raise CodecError(error.what, where, error.hint) from error
+    return ShardedSource(reader, info.shape, info.chunks, info.dtype, fill, info.shards, key, decoder, index, executor)
 
 
-def _fast_source(info: ArrayInfo, reader: Reader, executor: Executor, where: str) -> ChunkSource:
-    document, fill = info.document, _fill_value(info, where)
-    key = _key_maker(info, where)
+def _decoder(info: ArrayInfo, shard: Document | None, fill: Any, where: str) -> Decoder:
+    """Make what decodes the chunks of an array, by zarr-python where a codec is not known here."""
+    document = info.document
     if info.zarr_format == 2:
         compressor = [document["compressor"]] if document.get("compressor") else []
         filters = _codecs(document.get("filters"), "filters", where, "id")
         steps = [*filters, *_codecs(compressor, "compressor", where, "id")]
-        decoder = decoder_v2(steps, np.dtype(document["dtype"]), info.chunks, document.get("order") == "F")
-        return ZarrSource(reader, info.shape, info.chunks, info.dtype, fill, key, decoder, executor)
-    shard = _sharding(document, where)
-    if shard is None or info.shards is None:
-        decoder = decoder_v3(_codecs(document.get("codecs"), "codecs", where), info.dtype, info.chunks)
-        return ZarrSource(reader, info.shape, info.chunks, info.dtype, fill, key, decoder, executor)
-    decoder = decoder_v3(_codecs(shard.get("codecs"), "codecs[0].codecs", where), info.dtype, info.chunks)
-    index_codecs = _codecs(shard.get("index_codecs"), "codecs[0].index_codecs", where)
-    index, nbytes = _index_decoder(index_codecs, info.shards, info.chunks)
-    at_end = shard.get("index_location", "end") == "end"
-    return ShardedSource(
-        reader, info.shape, info.chunks, info.dtype, fill, info.shards, key, decoder, index, nbytes, at_end, executor
-    )
+        return decoder_v2(steps, np.dtype(document["dtype"]), info.chunks, document.get("order") == "F")
+    if shard is None:
+        codecs = _codecs(document.get("codecs"), "codecs", where)
+    else:
+        _codecs(shard.get("index_codecs"), "codecs[0].index_codecs", where)
+        codecs = _codecs(shard.get("codecs"), "codecs[0].codecs", where) or shard_codecs(shard)
+    try:
+        return decoder_v3(codecs, info.dtype, info.chunks, fill)
+    except UnusualCodecError:
+        from brickstream.chunks.fallback import zarr_decoder
 
-
-def _index_decoder(
-    codecs: Sequence[Document], shards: tuple[int, ...], chunks: tuple[int, ...]
-) -> tuple[ChunkDecoder, int]:
-    """Decoder and encoded size of a shard's index."""
-    grid = tuple(s // c for s, c in zip(shards, chunks, strict=True))
-    extra = 0
-    for codec in codecs:
-        if codec.get("name") not in ("bytes", "crc32c"):
-            raise UnusualCodecError("a compressed shard index")
-        extra += 4 if codec.get("name") == "crc32c" else 0
-    return decoder_v3(codecs, np.dtype(np.uint64), (*grid, 2)), prod(grid) * 16 + extra
+        return zarr_decoder(document, codecs, info.chunks, info.dtype)
 
 
 def _key_maker(info: ArrayInfo, where: str) -> Callable[[Index], str]:

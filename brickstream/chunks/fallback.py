@@ -1,135 +1,104 @@
-"""Chunks through zarr-python: every codec chain it knows, at its price."""
+"""Codecs that only zarr-python knows, because somebody has taught it: slower, complete.
+
+zarr-python decodes each chunk as an array of its own out of a store in memory. What it does with the bytes is its own
+affair: a codec that is not known here can also not be kept from unpacking more than was declared.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextvars import ContextVar
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from zarr.abc.store import ByteRequest, OffsetByteRequest, RangeByteRequest, Store, SuffixByteRequest
-from zarr.core.array import AsyncArray
-from zarr.core.buffer import Buffer, BufferPrototype
-from zarr.storage import StorePath
 
-from brickstream.chunks.reader import ByteRange, Reader, Span, Suffix, nothing_started
-from brickstream.chunks.source import Index
-from brickstream.errors import BrickstreamError, CodecError
+from brickstream.errors import CodecError
 
-# Keys that were not there during one read of a chunk: zarr-python itself fills in the fill value without a word.
-_absent: ContextVar[list[str]] = ContextVar("absent", default=[])  # noqa: B039 - a read always sets its own
-
-
-class _ReaderStore(Store):
-    """A reader, as zarr-python wants to see it. Read-only; nothing can be listed over HTTP."""
-
-    supports_writes = False
-    supports_deletes = False
-    supports_listing = False
-
-    def __init__(self, reader: Reader) -> None:
-        super().__init__(read_only=True)
-        self._reader = reader
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _ReaderStore) and other._reader is self._reader
-
-    def __hash__(self) -> int:
-        return id(self._reader)
-
-    async def get(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None) -> Buffer | None:
-        span: ByteRange | None = None
-        if isinstance(byte_range, RangeByteRequest):
-            span = Span(byte_range.start, byte_range.end - byte_range.start)
-        elif isinstance(byte_range, SuffixByteRequest):
-            span = Suffix(byte_range.suffix)
-        raw = await self._reader.read(key, span)
-        if raw is None:
-            _absent.get().append(key)
-            return None
-        if isinstance(byte_range, OffsetByteRequest):
-            raw = raw[byte_range.offset :]
-        return prototype.buffer.from_bytes(raw)
-
-    async def get_partial_values(
-        self, prototype: BufferPrototype, key_ranges: Iterable[tuple[str, ByteRequest | None]]
-    ) -> list[Buffer | None]:
-        return [await self.get(key, prototype, span) for key, span in key_ranges]
-
-    async def exists(self, key: str) -> bool:
-        return await self._reader.read(key) is not None
-
-    async def set(self, key: str, value: Buffer) -> None:
-        self._check_writable()
-
-    async def delete(self, key: str) -> None:
-        self._check_writable()
-
-    def list(self) -> AsyncIterator[str]:
-        return self.list_prefix("")
-
-    async def list_prefix(self, prefix: str) -> AsyncIterator[str]:
-        return
-        yield prefix
-
-    async def list_dir(self, prefix: str) -> AsyncIterator[str]:
-        return
-        yield prefix
+if TYPE_CHECKING:
+    from zarr.core.metadata import ArrayV3Metadata
 
 
 @dataclass(frozen=True, eq=False)
-class FallbackSource:
-    """Chunks of an array that zarr-python reads for us."""
+class ZarrDecoder:
+    """Decodes chunks by zarr-python; runs in decode threads.
 
-    array: AsyncArray[Any]
-    path: str
-    shape: tuple[int, ...]
-    chunks: tuple[int, ...]
+    Attributes
+    ----------
+    metadata : zarr.core.metadata.ArrayV3Metadata
+        Of an array that has just one chunk.
+    dtype : numpy.dtype
+        Native byte order.
+    """
+
+    metadata: ArrayV3Metadata
     dtype: np.dtype[Any]
-    fill_value: Any
 
-    def key(self, index: Index) -> str:
-        """Key of a chunk in the store."""
-        return f"{self.path}/{'/'.join(map(str, index))}"
+    @property
+    def max_encoded(self) -> int | None:
+        """Nobody knows."""
+        return None
 
-    async def read(self, index: Index, started: Callable[[], None] = nothing_started) -> NDArray[Any] | None:
-        """Read one chunk; one that is missing inside a shard that is there comes as pixels of the fill value."""
-        box = tuple(slice(i * c, min((i + 1) * c, n)) for i, c, n in zip(index, self.chunks, self.shape, strict=True))
-        absent: list[str] = []
-        _absent.set(absent)
+    def decode(self, raw: Any) -> NDArray[Any]:
+        """Decode one chunk; see :meth:`brickstream.chunks.decoding.Decoder.decode`."""
+        import zarr
+        from zarr.core.buffer import default_buffer_prototype
+        from zarr.storage import MemoryStore, StorePath
+
+        key = self.metadata.encode_chunk_key((0,) * len(self.metadata.shape))
+        store = MemoryStore({key: default_buffer_prototype().buffer.from_bytes(bytes(raw))})
         try:
-            value = await self.array.getitem(box)
-        except BrickstreamError:
-            raise
+            array = zarr.Array(zarr.AsyncArray(self.metadata, StorePath(store)))[...]
         except Exception as error:
             # Whatever a codec raises on bytes that are no good.
-            raise CodecError(f"the chunk cannot be decoded ({type(error).__name__}: {error})") from error
-        return None if absent else np.asarray(value).astype(self.dtype, copy=False)
+            text = " ".join(str(error).split())[:120]
+            raise CodecError(f"the chunk cannot be decoded ({type(error).__name__}: {text})") from error
+        value = np.ascontiguousarray(array, dtype=self.dtype)
+        value.flags.writeable = False
+        return value
 
 
-def open_fallback(
-    document: Mapping[str, Any], path: str, chunks: tuple[int, ...], dtype: np.dtype[Any], reader: Reader
-) -> FallbackSource:
-    """Make a source from an array's metadata document.
+def zarr_decoder(
+    document: Mapping[str, Any], codecs: object, chunks: tuple[int, ...], dtype: np.dtype[Any]
+) -> ZarrDecoder:
+    """Make a decoder of chunks from an array's metadata document. Loads zarr-python: not for an event loop.
+
+    Parameters
+    ----------
+    document : mapping
+        A ``zarr.json``.
+    codecs : list
+        Those of the chunk, which in a shard are not those of the array.
+    chunks : tuple of int
+    dtype : numpy.dtype
 
     Raises
     ------
     CodecError
         If zarr-python does not know a codec either.
     """
-    where = f"{reader.url}/{path}".rstrip("/")
+    from zarr.core.metadata import ArrayV3Metadata
+
+    one_chunk: dict[str, Any] = {
+        "zarr_format": 3,
+        "node_type": "array",
+        "shape": list(chunks),
+        "data_type": document.get("data_type"),
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": list(chunks)}},
+        "chunk_key_encoding": {"name": "default"},
+        "fill_value": document.get("fill_value"),
+        "codecs": codecs,
+    }
     try:
-        array: AsyncArray[Any] = AsyncArray.from_dict(StorePath(_ReaderStore(reader), path), dict(document))
+        metadata = ArrayV3Metadata.from_dict(one_chunk)
     except Exception as error:
         # zarr-python raises many types here, none of its own.
-        raise CodecError(_unknown_codec(document, error), where, "zarr-python cannot read it either") from error
-    return FallbackSource(array, path, array.shape, chunks, dtype, array.metadata.fill_value)
+        raise CodecError(_unknown_codec(codecs, error), "", "zarr-python cannot read it either") from error
+    return ZarrDecoder(metadata, dtype)
 
 
-def _unknown_codec(document: Mapping[str, Any], error: Exception) -> str:
-    codecs = document.get("codecs") or ()
-    names = [str(codec.get("name")) if isinstance(codec, Mapping) else str(codec) for codec in codecs]
+def _unknown_codec(codecs: object, error: Exception) -> str:
+    listed = codecs if isinstance(codecs, list) else []
+    names = [str(codec.get("name")) if isinstance(codec, Mapping) else str(codec) for codec in listed]
     chain = f" among {', '.join(names)}" if names else ""
     return f"unknown codec{chain} ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''})"

@@ -30,8 +30,8 @@ TRIES_OF_STRANGERS = 3
 MAX_BODY = 1 << 32
 _URL_SAFE = "%/:?@!$&'()*+,;=~"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
-_SHEDDING = frozenset({429, 503})
+TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
+SHEDDING = frozenset({429, 503})
 
 
 @dataclass(frozen=True)
@@ -105,12 +105,12 @@ class HttpClient:
         # What readers of other kinds of store keep open between reads, by what it is for; closed with the client.
         self.kept: dict[Hashable, Any] = {}
         self.closing = AsyncExitStack()
-        self._most = most
+        self.most = most
         self._hosts: dict[URL, _Host] = {}
 
     def host(self, url: URL) -> _Host:
         """Find or make what is known of the server of a URL."""
-        return self._hosts.setdefault(url.origin(), _Host(self._most))
+        return self._hosts.setdefault(url.origin(), _Host(self.most))
 
     def window(self, waiting: int) -> int:
         """Say how many reads to have under way: what the fastest of the servers can do with.
@@ -122,7 +122,7 @@ class HttpClient:
         """
         self.waiting = waiting
         windows = [host.pace.window for host in self._hosts.values()]
-        return max(windows) if windows else min(FIRST_WINDOW, self._most)
+        return max(windows) if windows else min(FIRST_WINDOW, self.most)
 
 
 @dataclass(frozen=True)
@@ -397,10 +397,10 @@ def _raise_for_status(response: aiohttp.ClientResponse, where: str) -> None:
         if status == 403:
             hint += "; where it only says that a key is absent, set missing_statuses=(404, 403)"
         raise AccessDeniedError(f"access denied (HTTP {status})", where, hint)
-    if status in _TRANSIENT:
+    if status in TRANSIENT:
         asked = _retry_after(response.headers.get("Retry-After", ""))
         hint = "the server could not answer; try again later"
-        raise TransientError(f"HTTP {status}", where, hint, retry_after_s=asked, shedding=status in _SHEDDING)
+        raise TransientError(f"HTTP {status}", where, hint, retry_after_s=asked, shedding=status in SHEDDING)
     if status not in (200, 206):
         raise StoreError(f"HTTP {status}", where, "the server does not answer such a request")
 

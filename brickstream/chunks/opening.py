@@ -6,12 +6,14 @@ there", as object stores without the right to list answer so; where everything i
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from brickstream.chunks.array_source import ArraySource
 from brickstream.chunks.arrays import ArrayInfo, array_info, make_source
 from brickstream.chunks.collections import (
     CollectionEntry,
@@ -24,7 +26,7 @@ from brickstream.chunks.collections import (
 from brickstream.chunks.documents import JsonObject, Node, folders_in, look, read_json, together
 from brickstream.chunks.places import Below, clean_path
 from brickstream.chunks.reader import Reader
-from brickstream.chunks.source import ArraySource, ChunkSource
+from brickstream.chunks.source import ChunkSource
 from brickstream.errors import MetadataError, NotFoundError, StoreError, some_of
 from brickstream.multiscale import Image, Pyramid, pyramid_of
 from brickstream.multiscale.array_likes import plain_image
@@ -95,18 +97,18 @@ async def _open_place(reader: Reader, executor: Executor) -> ChunkedImage | Imag
     root = await look(reader)
     if root.is_array:
         info = array_info(root.array, "", root.url)
-        return _finish(root, executor, f"zarr {root.zarr_format} array", [info], _plain([info], root.attributes))
+        return await _finish(root, executor, f"zarr {root.zarr_format} array", [info], _plain([info], root.attributes))
     if root.ome.images:
         image = root.ome.images[0]
         infos = await _arrays(root, [clean_path(dataset.path) for dataset in image.datasets])
-        return _finish(root, executor, f"ome-zarr {image.version}", infos, image)
+        return await _finish(root, executor, f"ome-zarr {image.version}", infos, image)
     collection = await list_images(root)
     if collection is not None:
         return collection
     infos = await _arrays_in(root)
     if not _make_pyramid(infos):
         return array_group(root, [info.path for info in infos])
-    return _finish(root, executor, f"zarr {root.zarr_format} group", infos, _plain(infos, {}))
+    return await _finish(root, executor, f"zarr {root.zarr_format} group", infos, _plain(infos, {}))
 
 
 async def open_collection(reader: Reader) -> ImageCollection:
@@ -154,7 +156,7 @@ def is_array_like(value: object) -> bool:
     return is_array or isinstance(value, list | tuple)
 
 
-def image_of(arrays: Any, *, name: str = "", **description: Any) -> ChunkedImage:
+def image_of(arrays: Any, *, name: str = "", client: Any = None, **description: Any) -> ChunkedImage:
     """Make an image of one array-like, or of a list of them from fine to coarse. No pixel is read.
 
     Parameters
@@ -162,6 +164,8 @@ def image_of(arrays: Any, *, name: str = "", **description: Any) -> ChunkedImage
     arrays : array-like, or sequence of array-like
         NumPy, dask, zarr, tensorstore, h5py: anything with `shape`, `dtype` and ``__getitem__``.
     name : str, optional
+    client : distributed.Client, optional
+        Of a cluster that computes the chunks of dask arrays; see :class:`brickstream.chunks.ArraySource`.
     **description
         `axes`, `scales`, `translations`, `affine`, `units` and `chunks` of
         :func:`brickstream.multiscale.pyramid_of`.
@@ -173,7 +177,8 @@ def image_of(arrays: Any, *, name: str = "", **description: Any) -> ChunkedImage
     """
     pyramid = pyramid_of(arrays, name=name, **description)
     listed = arrays if isinstance(arrays, list | tuple) else [arrays]
-    sources = tuple(ArraySource(array, level.chunks) for array, level in zip(listed, pyramid.levels, strict=True))
+    pairs = zip(listed, pyramid.levels, strict=True)
+    sources = tuple(ArraySource(array, level.chunks, client=client) for array, level in pairs)
     return ChunkedImage(name or "array", "array" if len(listed) == 1 else "arrays", None, pyramid, sources)
 
 
@@ -252,8 +257,9 @@ def _array_shape(info: ArrayInfo) -> ArrayShape:
     return ArrayShape(info.path, info.shape, info.dtype, info.chunks, info.shards)
 
 
-def _finish(root: Node, executor: Executor, form: str, infos: Sequence[ArrayInfo], image: Image) -> ChunkedImage:
+async def _finish(root: Node, executor: Executor, form: str, infos: Sequence[ArrayInfo], image: Image) -> ChunkedImage:
     name = root.url.rstrip("/").rpartition("/")[2]
     pyramid = assemble(image, [_array_shape(info) for info in infos], name, root.url)
-    sources = tuple(make_source(info, root.reader, executor) for info in infos)
+    # A rare codec loads a package, which takes its time.
+    sources = await asyncio.to_thread(lambda: tuple(make_source(info, root.reader, executor) for info in infos))
     return ChunkedImage(root.url, form.strip(), infos[0].zarr_format, pyramid, sources, root.reader)

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
 from urllib.request import url2pathname
 
+from brickstream.chunks.filesystems import read_url
 from brickstream.chunks.http import HttpClient, HttpReader
 from brickstream.chunks.reader import ByteRange, Lister, LocalReader, Reader, nothing_started
-from brickstream.chunks.stores import StoreReader, fsspec_store
+from brickstream.chunks.zarr_stores import read_store
+from brickstream.chunks.zips import ZipReader, split_zip
 from brickstream.errors import NotFoundError, StoreError, redact
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ def make_reader(where: object, client: HttpClient) -> Reader:
     ----------
     where : str, pathlib.Path, zarr.abc.store.Store, zarr.storage.StorePath, zarr.Group or zarr.Array
         An ``http(s)://`` or ``file://`` URL, any other URL that fsspec knows, a local path, or an object of zarr's. The
-        URL or path of a metadata document stands for its folder.
+        URL or path of a metadata document stands for its folder; one that goes through a ``.zip`` leads into it.
     client : HttpClient
         For HTTP; its traffic counts the requests and bytes of every kind of place.
 
@@ -42,25 +44,40 @@ def make_reader(where: object, client: HttpClient) -> Reader:
         If the kind of URL is not known here.
     """
     if isinstance(where, Path):
-        return LocalReader(_folder(where), client.traffic)
+        return _local(where, client)
     if not isinstance(where, str):
         inside = _in_store(where)
-        reader = StoreReader(inside.store, client.traffic)
-        return Below(reader, inside.path) if inside.path else reader
+        return _below(read_store(inside.store, client), inside.path)
     if not where.strip():
         raise StoreError("the URL is empty", "", "give an http(s) URL or a folder")
     if "://" not in where:
-        return LocalReader(_folder(Path(where)), client.traffic)
+        return _local(Path(where), client)
     parts = _split(where)
     scheme = parts.scheme.lower()
     if scheme == "file":
-        return LocalReader(_folder(Path(url2pathname(parts.path))), client.traffic)
+        return _local(Path(url2pathname(parts.path)), client)
     parts = parts._replace(path=_without_document(parts.path))
-    if scheme in ("http", "https"):
-        if not parts.hostname:
-            raise StoreError("the URL has no host", redact(where), "it looks like http://host/path")
-        return HttpReader(urlunsplit(parts), client)
-    return StoreReader(fsspec_store(urlunsplit(parts)), client.traffic, urlunsplit(parts))
+    if scheme in ("http", "https") and not parts.hostname:
+        raise StoreError("the URL has no host", redact(where), "it looks like http://host/path")
+    read = HttpReader if scheme in ("http", "https") else read_url
+    zipped = split_zip(parts.path)
+    if zipped is None:
+        return read(urlunsplit(parts), client)
+    file, inside_zip = zipped
+    reader = read(urlunsplit(parts._replace(path=file)), client)
+    return _below(ZipReader(reader, "", reader.url), unquote(inside_zip) if scheme in _QUOTED else inside_zip)
+
+
+def _local(path: Path, client: HttpClient) -> Reader:
+    zipped = split_zip(_folder_of(path).as_posix())
+    if zipped is not None and _is_file(Path(zipped[0])):
+        file = Path(zipped[0])
+        return _below(ZipReader(LocalReader(file.parent, client.traffic), file.name, str(file)), zipped[1])
+    return LocalReader(_folder(path), client.traffic)
+
+
+def _below(reader: Reader, path: str) -> Reader:
+    return Below(reader, path) if path else reader
 
 
 def below(where: Any, path: str) -> Any:
@@ -174,12 +191,23 @@ def _folder_of(path: Path) -> Path:
     return path.parent if path.name in DOCUMENTS else path
 
 
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError as error:
+        raise _unseen(path, error) from error
+
+
+def _unseen(path: Path, error: OSError) -> StoreError:
+    return StoreError(f"cannot be looked at ({error.strerror})", str(path), "check the path")
+
+
 def _folder(path: Path) -> Path:
     path = _folder_of(path)
     try:
         is_there, is_folder = path.exists(), path.is_dir()
     except OSError as error:
-        raise StoreError(f"cannot be looked at ({error.strerror})", str(path), "check the path") from error
+        raise _unseen(path, error) from error
     if not is_there:
         raise NotFoundError("no such folder", str(path), "check the spelling; a URL starts with http:// or https://")
     if not is_folder:

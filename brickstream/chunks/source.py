@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import prod
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from brickstream.chunks.codecs import ChunkDecoder
-from brickstream.chunks.reader import Reader, Span, Suffix, nothing_started
-from brickstream.errors import CodecError, StoreError
-from brickstream.multiscale.array_likes import pixel_type
+from brickstream.chunks.decoding import Decoder
+from brickstream.chunks.reader import Reader, nothing_started
+from brickstream.errors import CodecError
 
 Index = tuple[int, ...]
-
-# A shard index of 32^3 chunks has 512 KiB; a view touches a handful of shards.
-MAX_SHARD_INDEXES = 256
 
 
 class ChunkSource(Protocol):
@@ -88,44 +83,8 @@ class ArrayLike(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class ArraySource:
-    """Chunks cut out of an array-like, in threads: a dask array computes just the chunk that is wanted.
-
-    Attributes
-    ----------
-    array : ArrayLike
-    chunks : tuple of int
-        Pixels of a chunk along each axis; any shape.
-    fill_value : scalar
-    """
-
-    array: ArrayLike
-    chunks: tuple[int, ...]
-    fill_value: Any = 0
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Pixels along each axis."""
-        return tuple(self.array.shape)
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Type of a pixel, native byte order."""
-        return pixel_type(self.array.dtype)
-
-    def key(self, index: Index) -> str:
-        """Name a chunk by its grid index."""
-        return "/".join(map(str, index))
-
-    async def read(self, index: Index, started: Callable[[], None] = nothing_started) -> NDArray[Any] | None:
-        """Copy one chunk out of the array."""
-        box = tuple(slice(i * c, (i + 1) * c) for i, c in zip(index, self.chunks, strict=True))
-        return await asyncio.to_thread(lambda: np.array(self.array[box], dtype=self.dtype))
-
-
-@dataclass(frozen=True, eq=False)
 class ZarrSource:
-    """Chunks of a Zarr array that the fast decoder knows.
+    """Chunks of a Zarr array that has no shards.
 
     Attributes
     ----------
@@ -136,7 +95,7 @@ class ZarrSource:
     fill_value : scalar
     chunk_key : callable
         Grid index to key.
-    decoder : ChunkDecoder
+    decoder : Decoder
     executor : concurrent.futures.Executor
         Threads that decode.
     """
@@ -147,7 +106,7 @@ class ZarrSource:
     dtype: np.dtype[Any]
     fill_value: Any
     chunk_key: Callable[[Index], str]
-    decoder: ChunkDecoder
+    decoder: Decoder
     executor: Executor
 
     def key(self, index: Index) -> str:
@@ -160,95 +119,6 @@ class ZarrSource:
         if raw is None:
             return None
         return await asyncio.get_running_loop().run_in_executor(self.executor, self.decoder.decode, raw)
-
-
-@dataclass(frozen=True, eq=False)
-class ShardedSource:
-    """Chunks of a sharded Zarr v3 array: the index of a shard is read once, then only the bytes of its chunks.
-
-    Attributes
-    ----------
-    reader, shape, chunks, dtype, fill_value, decoder, executor
-        As for :class:`ZarrSource`; `chunks` are the inner ones.
-    shards : tuple of int
-        Pixels of a shard along each axis, a multiple of `chunks`.
-    shard_key : callable
-        Shard index to key.
-    index_decoder : ChunkDecoder
-        For the index: uint64 of shape (chunks per shard along each axis, 2).
-    index_nbytes : int
-        Encoded size of the index.
-    index_at_end : bool
-    """
-
-    reader: Reader
-    shape: tuple[int, ...]
-    chunks: tuple[int, ...]
-    dtype: np.dtype[Any]
-    fill_value: Any
-    shards: tuple[int, ...]
-    shard_key: Callable[[Index], str]
-    decoder: ChunkDecoder
-    index_decoder: ChunkDecoder
-    index_nbytes: int
-    index_at_end: bool
-    executor: Executor
-    _indexes: OrderedDict[Index, NDArray[np.uint64] | CodecError | None] = field(default_factory=OrderedDict)
-    _locks: dict[Index, asyncio.Lock] = field(default_factory=dict)
-
-    def _place(self, index: Index) -> tuple[Index, Index]:
-        """Shard of a chunk, and the chunk's place inside it."""
-        per_shard = [s // c for s, c in zip(self.shards, self.chunks, strict=True)]
-        shard = tuple(i // n for i, n in zip(index, per_shard, strict=True))
-        return shard, tuple(i % n for i, n in zip(index, per_shard, strict=True))
-
-    def key(self, index: Index) -> str:
-        """Key of the shard, with the chunk's place inside it."""
-        shard, inner = self._place(index)
-        return f"{self.shard_key(shard)}#{','.join(map(str, inner))}"
-
-    async def read(self, index: Index, started: Callable[[], None] = nothing_started) -> NDArray[Any] | None:
-        """Read one inner chunk by its byte range."""
-        shard, inner = self._place(index)
-        table = await self._index(shard)
-        if table is None:
-            return None
-        offset, length = (int(value) for value in table[inner])
-        if offset == length == 2**64 - 1:
-            return None
-        raw = await self.reader.read(self.shard_key(shard), Span(offset, length), started) if length else b""
-        if raw is None:
-            raise StoreError("the shard vanished between two reads", f"{self.reader.url}/{self.shard_key(shard)}")
-        return await asyncio.get_running_loop().run_in_executor(self.executor, self.decoder.decode, raw)
-
-    async def _index(self, shard: Index) -> NDArray[np.uint64] | None:
-        """Read a shard's index once, however many chunks wait for it.
-
-        The first that comes reads it in its own task while the others wait; if it is cancelled, the next one reads. An
-        index that is there and damaged is remembered too: every chunk of the shard fails, with one request.
-        """
-        if shard not in self._indexes:
-            async with self._locks.setdefault(shard, asyncio.Lock()):
-                if shard not in self._indexes:
-                    self._indexes[shard] = await self._read_index(shard)
-            self._locks.pop(shard, None)
-        self._indexes.move_to_end(shard)
-        table = self._indexes[shard]
-        while len(self._indexes) > MAX_SHARD_INDEXES:
-            self._indexes.popitem(last=False)
-        if isinstance(table, CodecError):
-            raise table
-        return table
-
-    async def _read_index(self, shard: Index) -> NDArray[np.uint64] | CodecError | None:
-        span = Suffix(self.index_nbytes) if self.index_at_end else Span(0, self.index_nbytes)
-        raw = await self.reader.read(self.shard_key(shard), span)
-        if raw is None:
-            return None
-        try:
-            return self.index_decoder.decode(raw)
-        except CodecError as error:
-            return CodecError(f"the shard's index is damaged: {error.what}", self.shard_key(shard))
 
 
 def clip_chunk(chunk: NDArray[Any], index: Index, source: ChunkSource, where: str) -> NDArray[Any]:

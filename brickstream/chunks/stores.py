@@ -1,94 +1,212 @@
-"""Bytes by key out of any Zarr store: memory, zip, object stores through fsspec, one of your own."""
+"""Bytes by key out of stores of any kind: what they have in common, and what their many errors mean."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
+from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from typing import Protocol
 
-from brickstream.chunks.reader import MAX_NAMES, AtMost, ByteRange, Suffix, Traffic, nothing_started, too_long
-from brickstream.errors import BrickstreamError, StoreError, redact
+from yarl import URL
 
-if TYPE_CHECKING:
-    from zarr.abc.store import RangeByteRequest, Store, SuffixByteRequest
+from brickstream.chunks.http import SHEDDING, TRANSIENT, HttpClient, Reply, Request
+from brickstream.chunks.reader import MAX_NAMES, AtMost, ByteRange, Span, check_key, nothing_started, too_long
+from brickstream.errors import (
+    AccessDeniedError,
+    BrickstreamError,
+    StoreError,
+    TimedOutError,
+    TransientError,
+    redact,
+)
+
+_URLS = re.compile(r"\w[\w+.-]*://[^\s'\"<>]+")
+_NOT_THERE = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
+
+
+class Backend(Protocol):
+    """One kind of store, as a :class:`StoreReader` sees it: it may raise anything."""
+
+    async def get(self, path: str, span: ByteRange | None, began: Callable[[], None]) -> bytes | None:
+        """Read a value, or at least the part that is wanted; None where it is not there.
+
+        Calls `began` when the answer begins, where it can tell.
+        """
+
+    async def folders(self, path: str) -> Iterable[str]:
+        """Names of the folders in a folder."""
 
 
 class StoreReader:
-    """Keys of any ``zarr.abc.store.Store``: memory, zip, object stores, one of your own."""
+    """Keys below a place in a store.
 
-    def __init__(self, store: Store, traffic: Traffic, url: str = "") -> None:
-        self._store = store
-        self._traffic = traffic
-        self.url = redact(url or str(store))
+    Parameters
+    ----------
+    backend : Backend
+    client : HttpClient
+        Its traffic counts the reads. Of a store that is far away it knows the pace, and asks again as it does for HTTP.
+    url : str
+        Where the place is, for people; no secrets.
+    root : str, default ""
+        Path of the place in the store.
+    server : str, default ""
+        Names the server of a store that is far away.
+    """
+
+    def __init__(self, backend: Backend, client: HttpClient, url: str, root: str = "", server: str = "") -> None:
+        self._backend = backend
+        self._client = client
+        self._root = root
+        # A name that the bookkeeping of servers takes; no request goes there.
+        self._server = URL.build(scheme="store", host=re.sub(r"[^a-z0-9.-]", "-", server.lower())) if server else None
+        self.url = url
+
+    def _path(self, key: str) -> str:
+        return f"{self._root}/{key}" if self._root and key else self._root or key
 
     async def read(
         self, key: str, span: ByteRange | None = None, started: Callable[[], None] = nothing_started
     ) -> bytes | None:
-        """Read from the store; see :meth:`brickstream.chunks.Reader.read`."""
-        from zarr.core.buffer import default_buffer_prototype
-        from zarr.storage import StorePath
+        """Read from the store; see :meth:`brickstream.chunks.reader.Reader.read`. Cancelling ends the request."""
+        where = f"{self.url}/{key}"
+        check_key(key, where)
+        if self._server is None:
+            self._client.traffic.requests += 1
+            body = await self._get(key, span, where, _Once(started))
+        else:
+            ask = partial(self._get, key, span, where)
+            body = (await _StoreRequest(self._client, self._server, where, ask).settled(started)).body
+        if body is not None:
+            self._client.traffic.bytes_read += len(body)
+            _check_length(body, span, where)
+        return body
 
-        self._traffic.requests += 1
+    async def _get(self, key: str, span: ByteRange | None, where: str, begin: _Once) -> bytes | None:
         try:
-            # Opens a store that its owner has not opened yet (a zip file, say); closing it stays with the owner.
-            await StorePath.open(self._store, "", mode=None)
-            value = await self._store.get(key, default_buffer_prototype(), _request(span))
-        except FileNotFoundError:
-            return None
-        except BrickstreamError:
-            raise
+            body = await self._backend.get(self._path(key), span, begin)
         except Exception as error:
             # A store of somebody else's may raise anything; the chunk has failed, and the reason is told.
-            raise StoreError(f"the store failed ({type(error).__name__}: {error})", f"{self.url}/{key}") from error
-        started()
-        if value is None:
-            return None
-        body = value.to_bytes()
-        self._traffic.bytes_read += len(body)
-        if isinstance(span, AtMost) and len(body) > span.length:
-            raise too_long(span.length, f"{self.url}/{key}")
+            told = explain(error, where, self._client.options.missing_statuses)
+            if told is None:
+                return None
+            raise told from error
+        if body is not None:
+            begin()
         return body
 
     async def names(self, folder: str = "") -> tuple[str, ...]:
         """Ask the store what there is; see :meth:`brickstream.chunks.reader.Lister.names`."""
-        if not self._store.supports_listing:
-            return ()
         try:
-            found = [name async for name in self._store.list_dir(folder)]
+            found = await self._backend.folders(self._path(folder))
         except Exception:  # noqa: BLE001 - a store of somebody else's may raise anything; this is only a help
             return ()
         return tuple(islice((name for name in found if not name.startswith(".") and name != "zarr.json"), MAX_NAMES))
 
 
-def _request(span: ByteRange | None) -> RangeByteRequest | SuffixByteRequest | None:
-    """Put a range as zarr-python does; one byte more than allowed shows that there are too many."""
-    from zarr.abc.store import RangeByteRequest, SuffixByteRequest
+class _Once:
+    """Says that an answer begins, however often it is told so, and knows when that was."""
 
-    if span is None:
-        return None
-    if isinstance(span, Suffix):
-        return SuffixByteRequest(span.length)
-    if isinstance(span, AtMost):
-        return RangeByteRequest(0, span.length + 1)
-    return RangeByteRequest(span.start, span.start + span.length)
+    def __init__(self, started: Callable[[], None]) -> None:
+        self._started = started
+        self.at: float | None = None
+
+    def __call__(self) -> None:
+        if self.at is None:
+            self.at = asyncio.get_running_loop().time()
+            self._started()
 
 
-def fsspec_store(url: str) -> Store:
-    """Make the store of a URL of a kind that fsspec knows.
+class _StoreRequest(Request):
+    """A read of a store that is far away."""
 
-    Raises
-    ------
-    StoreError
-        If it does not, or a package for it is not installed.
+    def __init__(
+        self, client: HttpClient, server: URL, where: str, ask: Callable[[_Once], Awaitable[bytes | None]]
+    ) -> None:
+        super().__init__(client, server, where)
+        self._ask_store = ask
+
+    async def _send(self, started: Callable[[], None]) -> tuple[Reply, float]:
+        begin = _Once(started)
+        body = await self._ask_store(begin)
+        return Reply(body), asyncio.get_running_loop().time() if begin.at is None else begin.at
+
+
+def explain(error: Exception, where: str, missing: Collection[int]) -> BrickstreamError | None:
+    """Say what the error of a store means; None where it only says that nothing is there.
+
+    Parameters
+    ----------
+    error : Exception
+        Of a file system, a cloud's own library, anybody's store.
+    where : str
+    missing : collection of int
+        HTTP statuses that mean "not there".
     """
-    import fsspec
-    from zarr.storage import FsspecStore
+    if isinstance(error, BrickstreamError):
+        return error
+    status, code = _answer(error)
+    refused = isinstance(error, PermissionError) or status in (401, 403)
+    if isinstance(error, _NOT_THERE) or (status in missing and not refused):
+        return None
+    # Wrong keys are refused like absent ones, but with another word: they are never "not there".
+    if refused and status != 401 and 403 in missing and code in ("", "AccessDenied", "Forbidden"):
+        return None
+    text = _in_short(error)
+    if refused:
+        hint = "it may need other credentials; where it only says that a key is absent, set missing_statuses=(404, 403)"
+        return AccessDeniedError(f"access denied ({text})", where, hint)
+    if isinstance(error, TimeoutError):
+        return TimedOutError("no answer in time", where, "the server is slow or gone; try again")
+    if status in TRANSIENT or (status is None and _lost(error)):
+        hint = "the server could not answer; try again later"
+        return TransientError(f"no answer ({text})", where, hint, shedding=status in SHEDDING)
+    return StoreError(f"the store failed ({text})", where)
 
-    scheme = urlsplit(url).scheme.lower()
-    if scheme not in fsspec.available_protocols():
-        raise StoreError(f"unknown kind of URL {scheme}://", redact(url), "http(s):// and local paths always work")
-    try:
-        return FsspecStore.from_url(url, read_only=True)
-    except ImportError as error:
-        raise StoreError(f"{scheme}:// needs a package that is not installed", redact(url), str(error)) from error
+
+def scrub(text: str) -> str:
+    """Redact every URL in a text of somebody else's, and keep one line of it."""
+    line = next(iter(text.strip().splitlines()), "")
+    line = _URLS.sub(lambda found: redact(found[0]), line)
+    return line if len(line) <= 300 else f"{line[:297]}..."
+
+
+def _in_short(error: Exception) -> str:
+    text = scrub(str(error))
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    for _ in range(8):
+        if error is None:
+            return
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _answer(error: Exception) -> tuple[int | None, str]:
+    """Find the HTTP status behind an error, and the code of S3, if there are any."""
+    for cause in _causes(error):
+        response = getattr(cause, "response", None)
+        if isinstance(response, dict):  # botocore
+            status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+            return status, str(response.get("Error", {}).get("Code", ""))
+        for name in ("status", "status_code", "code"):  # aiohttp, Azure, Google
+            value = getattr(cause, name, None)
+            if isinstance(value, int) and 400 <= value < 600:
+                return value, ""
+    return None, ""
+
+
+def _lost(error: Exception) -> bool:
+    """Whether a connection could not be made or was lost; only libraries that are loaded can have raised that."""
+    kinds = {"ClientConnectionError", "ClientPayloadError", "HTTPClientError", "ConnectionError", "IncompleteReadError"}
+    return any(kind.__name__ in kinds for cause in _causes(error) for kind in type(cause).__mro__)
+
+
+def _check_length(body: bytes, span: ByteRange | None, where: str) -> None:
+    if isinstance(span, AtMost) and len(body) > span.length:
+        raise too_long(span.length, where)
+    if isinstance(span, Span) and len(body) != span.length:
+        raise StoreError(f"the answer has {len(body)} bytes instead of {span.length}", where)

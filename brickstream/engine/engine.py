@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from itertools import count
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from brickstream.chunks import (
     ChunkedImage,
@@ -33,6 +33,7 @@ from brickstream.multiscale import Plan, View, plan_view
 if TYPE_CHECKING:
     from brickstream.engine.runtime import ThreadedEngine
 
+T = TypeVar("T")
 DEFAULT_RAM_BYTES = 2 << 30
 DEFAULT_INFLIGHT = 128
 
@@ -142,6 +143,7 @@ class Engine:
             arrived = asyncio.Event()
             showing = Showing(core, lambda call: call(), self._sink, self.max_ram_bytes, self._request_ids, arrived.set)
             self._running = _Running(executor, client, core, showing, arrived)
+            stack.push_async_callback(_end, self._running.opening)
             self._stack = stack.pop_all()
         return self
 
@@ -184,7 +186,7 @@ class Engine:
         MetadataError, CodecError
             If what is there cannot be read.
         """
-        return await self._opener().image(where, path)
+        return await self._until_closed(self._opener().image(where, path))
 
     async def open_collection(self, where: object, path: str = "") -> ImageCollection:
         """List the images that a place leads to: the wells of a plate, the fields of a well, labels, series.
@@ -211,7 +213,7 @@ class Engine:
         ...     fields = await engine.open_collection(url, well)
         ...     return await engine.open(url, f"{well}/{fields.entries[0].path}")
         """
-        return await self._opener().collection(where, path)
+        return await self._until_closed(self._opener().collection(where, path))
 
     def _opener(self) -> Opener:
         running = self._run()
@@ -220,7 +222,21 @@ class Engine:
     async def labels(self, image: ChunkedImage) -> tuple[str, ...]:
         """Names of the label images beside an image: one more round trip."""
         self._run()
-        return await read_labels(image)
+        return await self._until_closed(read_labels(image))
+
+    async def _until_closed(self, work: Coroutine[Any, Any, T]) -> T:
+        """Await what needs connections and threads of the engine: it ends before they do."""
+        running, task = self._run(), asyncio.create_task(work)
+        running.opening.add(task)
+        try:
+            return await task
+        except asyncio.CancelledError:
+            me = asyncio.current_task()
+            if self._running is running or (me is not None and me.cancelling()):
+                raise
+            raise ClosedError("the engine was closed while something was opened") from None
+        finally:
+            running.opening.discard(task)
 
     def plan(self, image: ChunkedImage, view: View) -> Plan:
         """Plan a view as :meth:`slice` would, without fetching anything."""
@@ -350,6 +366,15 @@ class _Running:
     showing: Showing
     arrived: asyncio.Event
     slices: set[asyncio.Queue[Update | None]] = field(default_factory=set)
+    opening: set[asyncio.Task[Any]] = field(default_factory=set)
+
+
+async def _end(tasks: set[asyncio.Task[Any]]) -> None:
+    """Cancel tasks and wait for their end."""
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)
 
 
 __all__ = ["Engine", "Outcome", "Stats"]

@@ -211,7 +211,7 @@ async def test_a_damaged_shard_index_is_read_once_and_fails_every_chunk(
     source = (await open_image(counting, pool)).sources[0]
     before = counting.rounds
     answers = await asyncio.gather(*(source.read((0, x)) for x in range(2)), return_exceptions=True)
-    answers.append(*await asyncio.gather(source.read((0, 0)), return_exceptions=True))
+    answers.append(*await asyncio.gather(source.read((1, 0)), return_exceptions=True))
     assert [str(answer) for answer in answers] == [str(answers[0])] * 3
     assert "index is damaged" in str(answers[0])
     assert counting.rounds == before + 1

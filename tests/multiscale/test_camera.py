@@ -169,9 +169,10 @@ def test_the_frustum_holds_what_lies_on_the_rays_of_the_canvas(
 
 @pytest.mark.parametrize("fov", [0.0, 40.0])
 def test_the_depth_range_is_that_of_vispy(fov: float) -> None:
-    camera = Camera(0.0, 0.0, fov=fov, distance=100.0 if fov else None)
-    planes = frustum(camera, np.zeros(3), 10.0, 10.0)
-    near, far = (-DEPTH, DEPTH) if not fov else (100 / (10 * DEPTH) ** 0.5 - 100, 100 * (10 * DEPTH) ** 0.5 - 100)
-    for depth, inside in [(near * 1.001, False), (near * 0.999, True), (far * 0.999, True), (far * 1.001, False)]:
-        # Depths are counted from the centre, so that of the near plane is below zero.
-        assert bool((planes[4:, :3] @ [0, depth, 0] + planes[4:, 3] >= 0).all()) == inside
+    eye = -100.0 if fov else 0.0
+    planes = frustum(Camera(0.0, 0.0, fov=fov, distance=100.0 if fov else None), np.zeros(3), 10.0, 10.0)
+    near, far = (100 / (10 * DEPTH) ** 0.5, 100 * (10 * DEPTH) ** 0.5) if fov else (-DEPTH, DEPTH)
+    outside, inside = (near - abs(near) / 1000, far * 1.001), (near + abs(near) / 1000, far * 0.999)
+    for depths, seen in [(outside, False), (inside, True)]:
+        for depth in depths:
+            assert bool((planes[4:, :3] @ [0, eye + depth, 0] + planes[4:, 3] >= 0).all()) == seen

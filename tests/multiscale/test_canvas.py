@@ -71,6 +71,12 @@ def test_what_lies_beside_a_cut_is_seen_along_its_normal(
         np.testing.assert_allclose(canvas_at(view, place), [x, y], rtol=0, atol=1e-6)
 
 
+def test_a_line_is_half_a_pixel_down() -> None:
+    view = View.line(halved(), "x", length=8, zoom=2.0, center=1.0)
+    assert world_at(view, 7.0, 99.0).tolist() == [2.5]
+    assert canvas_at(view, [[2.5], [1.0]]).tolist() == [[7.0, 0.5], [4.0, 0.5]]
+
+
 # ---- cameras
 
 

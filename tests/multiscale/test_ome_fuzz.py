@@ -1,6 +1,7 @@
 """Documents that are broken in any way: they are read, or refused with place, value and rule; nothing else happens."""
 
 import copy
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from brickstream.errors import MetadataError
 from brickstream.multiscale import Image, read_collection, read_metadata
 from brickstream.multiscale.assemble import ArrayShape, assemble
+from brickstream.multiscale.ome.v06 import read_scene
 
 VERSIONS = dict.fromkeys(("image", "plate", "well"), ("0.1", "0.2", "0.3", "0.4", "0.5", "0.6"))
 VERSIONS |= dict.fromkeys(("label", "bf2raw", "ome"), ("0.4", "0.5", "0.6")) | {"scene": ("0.6",)}
@@ -155,6 +157,32 @@ def test_any_json_is_read_or_refused(document: Document) -> None:
 def test_a_valid_document_is_read(document: Document) -> None:
     assert not isinstance(read(document, strict=True), MetadataError)
     judge(document)
+
+
+@given(broken(), st.sampled_from(["0.6", "0.6.dev1"]))
+@pytest.mark.oracle
+def test_any_system_is_reached_or_not(document: Document, version: str) -> None:
+    """Of images and of scenes, with faults and without."""
+    values = document.get("ome", document)
+    values = values if isinstance(values, dict) else {}
+    found = read(document, strict=False)
+    for name in found[0][0].systems if not isinstance(found, MetadataError) and found[0] else ():
+        try:
+            judge_image(read_metadata(document, strict=False, system=name)[0])
+        except MetadataError as error:
+            judge_error(error)
+    try:
+        graph = read_scene(values.get("scene"), "scene", version)
+    except MetadataError:
+        return
+    nodes = list(graph.systems)[:3] + [node for edge in graph.edges[:3] for node in (edge.source, edge.target)]
+    for source, target in product(nodes, nodes):
+        try:
+            between = graph.between(source, target)
+        except MetadataError as error:
+            judge_error(error)
+        else:
+            assert np.isfinite(between(np.zeros(len(between.inputs)))).all()
 
 
 @given(st.data())
