@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -63,30 +63,32 @@ def read_file_system(fs: Any, root: str, client: HttpClient) -> StoreReader:
     """Make the reader for a folder of a file system that somebody else has opened."""
     place = ("fsspec", id(fs))
     if place not in client.kept:
-        client.kept.setdefault(place, _FileSystem(_own(fs), client))
+        client.kept.setdefault(place, _FileSystem(_own(fs, client), client))
     return StoreReader(client.kept[place], client, scrub(f"{_protocol(fs)}://{root}"), root, _server(fs, root))
 
 
 class _FileSystem:
-    """A file system of fsspec, used on one event loop and closed with its client."""
+    """A file system of fsspec, closed with its client.
+
+    Those that are asynchronous run on fsspec's own event loop, in a thread of its own: many read files when they are used
+    first, and some take milliseconds for every answer. Cancelling a read here cancels it there.
+    """
 
     def __init__(self, fs: Any, client: HttpClient) -> None:
         self.fs = fs
         self._client = client
-        self._lock = asyncio.Lock()
-        self._is_open = False
+        self._is_used = False
 
     async def get(self, path: str, span: ByteRange | None, began: Callable[[], None]) -> bytes | None:
         start, end = _ends(span)
         if not self.fs.async_impl:
             return bytes(await asyncio.to_thread(self.fs.cat_file, path, start, end))
-        await self._open()
         if isinstance(span, Suffix) and _protocol(self.fs) == "abfs":
             # adlfs takes "from the end on" for a place before the beginning.
-            size = (await self.fs._info(path))["size"]
+            size = (await self._there(self.fs._info(path)))["size"]
             start, end = max(0, size - span.length), size
         try:
-            return bytes(await self.fs._cat_file(path, start=start, end=end))
+            return bytes(await self._there(self.fs._cat_file(path, start=start, end=end)))
         except OSError as error:
             # There is no part of a value without bytes.
             if isinstance(span, AtMost) and "not satisfiable" in str(error):
@@ -94,55 +96,59 @@ class _FileSystem:
             raise
 
     async def folders(self, path: str) -> Iterable[str]:
-        if not self.fs.async_impl:
-            found = await asyncio.to_thread(self.fs.ls, path, detail=True)
+        if self.fs.async_impl:
+            found = await self._there(self.fs._ls(path, detail=True))
         else:
-            await self._open()
-            found = await self.fs._ls(path, detail=True)
+            found = await asyncio.to_thread(self.fs.ls, path, detail=True)
         return [each["name"].rstrip("/").rpartition("/")[2] for each in found if each["type"] == "directory"]
 
-    async def _open(self) -> None:
-        """Open the session once: file systems that are asked twice at the same time open, and leave, two."""
-        if self._is_open:
-            return
-        async with self._lock:
-            if self._is_open:
-                return
-            begin = getattr(self.fs, "set_session", None) or getattr(self.fs, "_set_session", None)
-            session = await begin() if begin is not None else getattr(self.fs, "service_client", None)
-            self._client.closing.push_async_callback(_close, session)
-            self._is_open = True
+    async def _there(self, work: Coroutine[Any, Any, Any]) -> Any:
+        if not self._is_used:
+            self._is_used = True
+            self._client.closing.push_async_callback(self._there, _close(self.fs))
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self.fs.loop))
 
 
-async def _close(session: Any) -> None:
+async def _close(fs: Any) -> None:
+    """Close the connections of a file system; each has its own word for what holds them."""
+    begin = getattr(fs, "set_session", None) or getattr(fs, "_set_session", None)
+    session = await begin() if begin is not None else getattr(fs, "service_client", None)
     closed = session.close() if hasattr(session, "close") else None
     if inspect.isawaitable(closed):
         await closed
 
 
 def _open(url: str, scheme: str, client: HttpClient) -> Any:
-    """Make a file system of our own: those that fsspec keeps may belong to an event loop that is gone."""
+    """Make a file system of our own: those that fsspec keeps are not ours to close."""
+    from fsspec.config import conf
     from fsspec.core import url_to_fs
 
-    options = _s3_options(client) if scheme in ("s3", "s3a") else {}
-    fs, _ = url_to_fs(url, asynchronous=True, skip_instance_cache=True, use_listings_cache=False, **options)
-    if scheme in ("s3", "s3a"):
-        fs.retries = 1  # we try again ourselves
+    options = _s3_options(conf.get("s3", {}), client) if scheme in ("s3", "s3a") else {}
+    fs, _ = url_to_fs(url, skip_instance_cache=True, use_listings_cache=False, **options)
+    return _once_only(fs)
+
+
+def _own(fs: Any, client: HttpClient) -> Any:
+    """Make a file system like another one, whose connections may belong to any event loop."""
+    if not fs.async_impl or type(fs).__name__ == "AsyncFileSystemWrapper":
+        return getattr(fs, "sync_fs", fs)
+    options = {**fs.storage_options, "asynchronous": False, "skip_instance_cache": True}
+    options.pop("loop", None)
+    if _protocol(fs) == "s3":
+        options.update(_s3_options({"anon": fs.anon, **options}, client))
+    return _once_only(type(fs)(*fs.storage_args, **options))
+
+
+def _once_only(fs: Any) -> Any:
+    """Let a file system try once: we try again ourselves."""
+    if _protocol(fs) == "s3":
+        fs.retries = 1
     return fs
 
 
-def _own(fs: Any) -> Any:
-    """Make a file system like another one, which may belong to another event loop."""
-    if not fs.async_impl or type(fs).__name__ == "AsyncFileSystemWrapper":
-        return getattr(fs, "sync_fs", fs)
-    options = {**fs.storage_options, "asynchronous": True, "skip_instance_cache": True}
-    return type(fs)(*fs.storage_args, **options)
-
-
-def _s3_options(client: HttpClient) -> dict[str, Any]:
-    from fsspec.config import conf
-
-    known, http = conf.get("s3", {}), client.options
+def _s3_options(known: Mapping[str, Any], client: HttpClient) -> dict[str, Any]:
+    """Say what s3fs should know besides what it is told."""
+    http = client.options
     config = {
         # Second requests for late reads need connections beside those of the reads.
         "max_pool_connections": client.most * 9 // 8 + 2,

@@ -407,8 +407,6 @@ class Dims:
             If the image lacks a displayed axis, a camera is given for other than a volume, or a number is not usable.
         """
         pyramid = image if isinstance(image, Pyramid) else image.pyramid
-        if camera is not None and self.ndisplay != 3:
-            raise ViewError("a camera displays three axes", ", ".join(self.displayed))
         width, height = plain.canvas_of(canvas)
         canvas = (width, 1) if self.ndisplay == 1 else (width, height)
         size = framing.size_of(pyramid, self.displayed)

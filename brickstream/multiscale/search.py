@@ -193,7 +193,7 @@ class Search:
         return self._made(top, bricks[:, count:], start[:, count:], stop[:, count:], until)
 
     def _first(self, level: int) -> tuple[_Layer, bool]:
-        """The bricks of a level in view; and whether they are too many to be listed: then those nearest to the focus."""
+        """The bricks of a level in view; and whether they are too many to be listed: then the nearest ones."""
         low, high, too_many = self.grids.low[:, level, None], self.grids.high[:, level, None], False
         while cells(low, high) > self._listed:
             low, high = _halves(low, high)

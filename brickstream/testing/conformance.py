@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from brickstream.chunks.source import ChunkSource, Index, clip_chunk
 from brickstream.engine import Engine, Sink
+from brickstream.errors import BrickstreamError
 from brickstream.multiscale import View, plan_view
 from brickstream.testing.images import memory_image
 from brickstream.testing.sources import grid_indices, settle
@@ -30,6 +31,8 @@ class ChunkSourceConformance:
     ----------
     missing : collection of chunk indices
         Chunks that the source must say are not there; empty where it has all.
+    failing : collection of chunk indices
+        Chunks that are there and cannot be read; empty where all can.
 
     Examples
     --------
@@ -43,6 +46,7 @@ class ChunkSourceConformance:
     """
 
     missing: Collection[Index] = ()
+    failing: Collection[Index] = ()
 
     @asynccontextmanager
     async def open_source(self) -> AsyncIterator[ChunkSource]:
@@ -72,12 +76,45 @@ class ChunkSourceConformance:
         """Every chunk, those at the far edges too, is bit for bit what is expected, whole or clipped to the level."""
 
         async def check(source: ChunkSource) -> None:
-            for index in grid_indices(source.shape, source.chunks):
+            for index in self._readable(source):
+                self._compare(source, index, await source.read(index))
+
+        self._run(check)
+
+    def test_chunks_have_the_promised_shape_and_type(self) -> None:
+        """A chunk has the shape of all chunks, or that clipped to the level, and the level's type in native order."""
+
+        async def check(source: ChunkSource) -> None:
+            for index in self._readable(source):
                 chunk = await source.read(index)
-                assert (chunk is None) == (index in set(self.missing)), f"chunk {index}"
                 if chunk is not None:
-                    pixels = clip_chunk(chunk, index, source, source.key(index))
-                    np.testing.assert_array_equal(pixels, self._pixels(source, index))
+                    assert chunk.shape in (tuple(source.chunks), self._pixels(source, index).shape), f"chunk {index}"
+                    assert chunk.dtype == source.dtype
+                    assert chunk.dtype.isnative
+
+        self._run(check)
+
+    def test_a_chunk_stays_as_it_was_given(self) -> None:
+        """No later read changes a chunk that was given out: a source must not use its memory again."""
+
+        async def check(source: ChunkSource) -> None:
+            chunks = {index: await source.read(index) for index in self._readable(source)}
+            for index, chunk in chunks.items():
+                self._compare(source, index, chunk)
+
+        self._run(check)
+
+    def test_failing_chunks_fail_every_time(self) -> None:
+        """A chunk that is there and cannot be read raises an error of brickstream's; it is not data, nor missing."""
+
+        async def check(source: ChunkSource) -> None:
+            for index in [*self.failing, *self.failing]:
+                try:
+                    chunk = await source.read(index)
+                except BrickstreamError as error:
+                    assert str(error), "an error says what is wrong"
+                else:
+                    raise AssertionError(f"chunk {index} came as {'missing' if chunk is None else 'data'}")
 
         self._run(check)
 
@@ -107,7 +144,7 @@ class ChunkSourceConformance:
 
         async def check(source: ChunkSource) -> None:
             calls: list[Index] = []
-            for index in grid_indices(source.shape, source.chunks):
+            for index in self._readable(source):
                 await source.read(index, lambda index=index: calls.append(index))  # type: ignore[misc]
                 count = len(calls)
                 await settle()
@@ -120,14 +157,7 @@ class ChunkSourceConformance:
         """Reads do not disturb each other."""
 
         async def check(source: ChunkSource) -> None:
-            indices = grid_indices(source.shape, source.chunks)
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(source.read(index)) for index in indices]
-            for index, task in zip(indices, tasks, strict=True):
-                chunk: NDArray[Any] | None = task.result()
-                if chunk is not None:
-                    pixels = clip_chunk(chunk, index, source, source.key(index))
-                    np.testing.assert_array_equal(pixels, self._pixels(source, index))
+            await self._read_all_at_once(source)
 
         self._run(check)
 
@@ -135,19 +165,46 @@ class ChunkSourceConformance:
         """A cancelled read ends as cancelled, and neither it nor its end disturbs the next read of the chunk."""
 
         async def check(source: ChunkSource) -> None:
-            index = next(i for i in grid_indices(source.shape, source.chunks) if i not in set(self.missing))
-            for turns in (0, 1, 2):
+            index = next(i for i in self._readable(source) if i not in set(self.missing))
+            for turns in range(8):
                 task = asyncio.ensure_future(source.read(index))
                 await settle(turns)
                 task.cancel()
                 await asyncio.wait([task])
                 assert task.cancelled() or task.exception() is None
-            chunk = await source.read(index)
-            assert chunk is not None
-            pixels = clip_chunk(chunk, index, source, source.key(index))
-            np.testing.assert_array_equal(pixels, self._pixels(source, index))
+            self._compare(source, index, await source.read(index))
 
         self._run(check)
+
+    def test_many_reads_can_be_cancelled_at_once(self) -> None:
+        """After reads of every chunk were cancelled in the middle, every chunk can be read."""
+
+        async def check(source: ChunkSource) -> None:
+            tasks = [asyncio.ensure_future(source.read(index)) for index in self._readable(source)]
+            await settle(3)
+            for task in tasks[::2]:
+                task.cancel()
+            await asyncio.wait(tasks)
+            assert all(task.cancelled() or task.exception() is None for task in tasks)
+            await self._read_all_at_once(source)
+
+        self._run(check)
+
+    async def _read_all_at_once(self, source: ChunkSource) -> None:
+        indices = self._readable(source)
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(source.read(index)) for index in indices]
+        for index, task in zip(indices, tasks, strict=True):
+            self._compare(source, index, task.result())
+
+    def _readable(self, source: ChunkSource) -> list[Index]:
+        return [index for index in grid_indices(source.shape, source.chunks) if index not in set(self.failing)]
+
+    def _compare(self, source: ChunkSource, index: Index, chunk: NDArray[Any] | None) -> None:
+        assert (chunk is None) == (index in set(self.missing)), f"chunk {index}"
+        if chunk is not None:
+            pixels = clip_chunk(chunk, index, source, source.key(index))
+            np.testing.assert_array_equal(pixels, self._pixels(source, index))
 
     def _pixels(self, source: ChunkSource, index: Index) -> NDArray[Any]:
         box = tuple(slice(i * c, (i + 1) * c) for i, c in zip(index, source.chunks, strict=True))

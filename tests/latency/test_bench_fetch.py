@@ -61,7 +61,7 @@ def test_the_table_has_a_line_for_each_engine_and_for_what_it_lacks(
     absent = {**rows[1], "engine": "other", "completed": 0, "absent": "No module named 'other'"}
     _, title, head, bare, ours, other = fetch.table([*rows, absent], ["--latency-ms", "0"]).split("\n")
     assert title == "plane, 9 chunks, --latency-ms 0"
-    assert head.split() == ["runs", "first", "complete", "ratio", "CPU/chunk", "ratio", "peak"]
+    assert head.split() == ["runs", "first", "complete", "ratio", "best", "CPU/chunk", "ratio", "peak"]
     assert bare.startswith("bare-16")
     assert bare.split().count("1.00") == 2
     assert ours.split()[:2] == ["ours", "1/1"]

@@ -158,6 +158,13 @@ def test_half_way_between_two_steps_is_the_upper_one(point: float, step: int) ->
     assert axis("z", point=point).current_step == step
 
 
+def test_half_a_step_is_found_through_float_noise_and_past_the_last_step_is_the_last() -> None:
+    assert 0.35 / 0.1 < 3.5
+    assert axis("z", stop=1.0, step=0.1, point=0.35).current_step == 4
+    odd = axis("z", stop=2.5, point=2.5)
+    assert (odd.nsteps, odd.current_step) == (3, 2)
+
+
 @pytest.mark.parametrize(
     ("start", "stop", "step", "count"),
     [(0, 9, 1, 10), (0, 0.3, 0.1, 4), (0, 2.5, 1, 3), (5, 5, 1, 1), (-1, 1, 3, 1), (1e6, 1e6 + 0.007, 1e-3, 8)],
@@ -259,6 +266,7 @@ def test_another_world_is_shown_at_the_same_place() -> None:
     assert there.point["y"] == pytest.approx(0.01)
     assert there.margins["x"] == (pytest.approx(0.002), pytest.approx(0.002))
     assert there.order == ("c", "x", "y")
+    assert DIMS.with_ndisplay(3).moved_to(Dims.of(flat).without("c")).displayed == ("y", "x")
     back = there.moved_to(DIMS)
     assert back.point["y"] == pytest.approx(10.0)
     assert back.point["z"] == DIMS.point["z"]

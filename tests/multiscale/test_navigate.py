@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from brickstream.errors import ViewError
 from brickstream.multiscale import Axis, Camera, Level, Pyramid, View
-from brickstream.multiscale.canvas import canvas_at, world_at
+from brickstream.multiscale.canvas import canvas_at, ray_at, world_at
 from brickstream.multiscale.navigate import (
     cut_through,
     keep_place,
@@ -99,6 +99,12 @@ def test_zooming_in_for_ever_stops_where_pixels_could_not_be_told_apart(view: Vi
     assert zoom_at(view, 0.5, 7.0, 9.0).zoom == view.zoom
 
 
+def test_a_view_that_is_deeper_than_zooming_goes_is_not_thrown_back() -> None:
+    deep = replace(PLANE, center=(1e12, 0.0), zoom=200.0)
+    assert zoom_at(deep, 2.0, 0.0, 0.0) == deep
+    assert zoom_at(deep, 0.5, 30.0, 20.0) == replace(deep, zoom=100.0)
+
+
 @pytest.mark.parametrize("factor", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_factor_that_is_none_is_refused(factor: float) -> None:
     with pytest.raises(ViewError, match="factor"):
@@ -128,6 +134,11 @@ def test_tilting_there_and_back_changes_nothing(pixels: float) -> None:
     same(tilt(tilt(CUT, 0.0, pixels), 0.0, -pixels), CUT)
 
 
+@given(pixels, pixels)
+def test_tilting_both_ways_is_one_after_the_other(dx: float, dy: float) -> None:
+    same(tilt(CUT, dx, dy), tilt(tilt(CUT, dx, 0.0), 0.0, dy))
+
+
 def test_tilting_turns_about_one_direction_and_keeps_the_other() -> None:
     quarter = 180.0  # pixels, at half a degree for each
     down, right = CUT.frame()
@@ -142,7 +153,7 @@ def test_a_thousand_small_turns_leave_the_directions_at_a_right_angle() -> None:
     for i in range(1000):
         view = tilt(view, 1.7, -0.3) if i % 2 else turn(view, 0.77)
     frame = view.frame()
-    np.testing.assert_allclose(frame @ frame.T, np.eye(2), atol=1e-14)
+    np.testing.assert_allclose(frame @ frame.T, np.eye(2), rtol=0, atol=1e-15)
 
 
 @given(st.floats(-100, 100))
@@ -155,6 +166,13 @@ def test_sliding_goes_along_the_normal_and_back(distance: float) -> None:
     seen = np.array(slide(VOLUME, distance).center) - np.array(VOLUME.center)
     assert np.linalg.norm(seen) == pytest.approx(abs(distance))
     same(slide(slide(VOLUME, distance), -distance), VOLUME)
+
+
+def test_sliding_a_volume_goes_along_the_line_of_sight() -> None:
+    ahead = replace(VOLUME, camera=Camera(20.0, 40.0, 10.0))
+    there = slide(ahead, 7.0)
+    np.testing.assert_allclose(canvas_at(ahead, there.center), [30, 20])
+    assert np.dot(np.array(there.center) - ahead.center, ray_at(ahead, 30, 20)[1]) == pytest.approx(7.0)
 
 
 def test_the_normal_of_a_cut_along_the_axes_is_the_axis_that_is_left() -> None:
@@ -270,6 +288,10 @@ def test_another_canvas_shows_all_that_was_in_view(view: View, width: int, heigh
     away = away[:, : 1 if view.ndisplay == 1 else 2]
     assert away.max() == pytest.approx(1.0)
     np.testing.assert_allclose(canvas_at(there, view.center), new / 2)
+
+
+def test_of_a_line_only_the_width_counts() -> None:
+    assert refit(LINE, 2 * LINE.canvas[0], 1) == replace(LINE, canvas=(2 * LINE.canvas[0], 1), zoom=2 * LINE.zoom)
 
 
 @given(views, st.integers(2, 5))

@@ -13,7 +13,7 @@ from placed import askew_maps, image
 from viewed import askew_scenes, camera_scenes
 
 from brickstream.errors import BrickstreamError, ViewError
-from brickstream.multiscale import Axis, Budget, Camera, Level, Pyramid, View, localize, plan_view
+from brickstream.multiscale import Affine, Axis, Budget, Camera, Level, Pyramid, View, localize, plan_view
 from brickstream.multiscale.corners import corner_pixels
 from brickstream.multiscale.dims import Dims
 from brickstream.multiscale.slicing import resample
@@ -49,12 +49,21 @@ def test_a_plane_can_show_any_two_axes_in_any_order() -> None:
     assert view.region().box.tolist() == [[-43.0, -5.0], [57.0, 45.0]]
 
 
-def test_a_volume_without_wishes_fits_the_canvas() -> None:
-    view = View.volume(IMAGE, canvas=(200, 100), camera=Camera(0.0, 0.0))
+@pytest.mark.parametrize(("canvas", "pixels"), [((400, 100), 100 / 40), ((200, 400), 200 / 80)])
+def test_a_volume_without_wishes_fits_the_canvas(canvas: tuple[int, int], pixels: float) -> None:
+    view = View.volume(IMAGE, canvas=canvas, camera=Camera(0.0, 0.0))
     assert view.displayed == ("z", "y", "x")
     assert view.center == (20.0, 20.0, 40.0)
     # From the front: 80 wide and 40 high, with a little air.
-    assert view.zoom == pytest.approx(100 / 40 / 1.04)
+    assert view.zoom == pytest.approx(pixels / 1.04)
+
+
+def test_axes_of_space_are_displayed_wherever_they_stand_and_others_where_there_are_too_few() -> None:
+    types = {"c": "channel", "t": "time"}
+    for names, shown in [("yxc", "yx"), ("ytx", "yx"), ("tcx", "cx"), ("tc", "tc")]:
+        axes, n = tuple(Axis(name, types.get(name, "space")) for name in names), len(names)
+        level = Level("0", (4,) * n, np.dtype("u1"), (4,) * n, (1.0,) * n, (0.0,) * n)
+        assert View.plane(Pyramid(names, axes, (level,))).displayed == tuple(shown)
 
 
 @pytest.mark.parametrize(
@@ -323,6 +332,25 @@ def value_at(document: Any, place: tuple[Any, ...]) -> Any:
     for key in place:
         document = document[key]
     return document
+
+
+def row(scale: float, shift: float) -> Level:
+    return Level("0", (9, 9), np.dtype("u1"), (9, 9), (1.0, scale), (0.0, shift))
+
+
+def test_images_that_float64_cannot_resolve_are_refused() -> None:
+    far = Pyramid("far", FLAT.axes, (row(1.0, 1e20),))
+    c = np.sqrt(0.5)
+    turned = Affine(("y", "x"), ("y", "x"), np.array([[c, -c], [c, c]]), np.zeros(2))
+    fine = Pyramid("fine", FLAT.axes, (row(1e-20, 0.0),), placement=turned)
+    huge = Pyramid("huge", FLAT.axes, (row(1e80, 0.0),))
+    for make in (View.plane, Dims.of):
+        with pytest.raises(ViewError, match=r"reaches farther than 1e.75"):
+            make(huge)
+    with pytest.raises(ViewError, match=r"too small for its distance from the origin: .*x from 1e.20 to 1e.20"):
+        View.plane(far)
+    with pytest.raises(ViewError, match=r"pixels too small for the size of the image: 1.4.*e-20"):
+        Dims.of(fine)
 
 
 def test_a_flat_image_has_no_volume() -> None:
