@@ -78,9 +78,9 @@ def _in_memory(array: Any) -> bool:
 
 def _scheduler() -> str | None:
     """Compute in the thread at hand, unless people have said otherwise: one chunk is too little for several."""
-    from dask.base import get_scheduler
+    from dask import base
 
-    return "synchronous" if get_scheduler() is None else None
+    return "synchronous" if base.get_scheduler() is None else None  # type: ignore[no-untyped-call]
 
 
 async def _on_cluster(client: Any, make: Callable[[], Any], key: str) -> Any:

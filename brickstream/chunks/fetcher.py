@@ -49,6 +49,7 @@ class Fetcher:
     def __init__(self, limits: Limits, window: Callable[[int], int] | None = None) -> None:
         self.table = ChunkTable(limits)
         self._window = window
+        self._due = False
         self._tasks: dict[Entry, asyncio.Task[None]] = {}
         self._listeners: dict[Hashable, OnSettled] = {}
         self._wanted: dict[Hashable, dict[ChunkKey, Entry]] = {}
@@ -137,7 +138,13 @@ class Fetcher:
         self.table.requeue(merged.values())
 
     def _pump(self) -> None:
-        """Act on the decision of this moment; whatever changes later pumps again."""
+        """Decide when everything of this turn of the loop has happened: many changes are one decision."""
+        if not self._due:
+            self._due = True
+            asyncio.get_running_loop().call_soon(self._act)
+
+    def _act(self) -> None:
+        self._due = False
         if self._group is None:
             return
         window = None if self._window is None else self._window(len(self.table.queue))

@@ -47,7 +47,6 @@ def read_url(url: str, client: HttpClient) -> StoreReader:
     except Exception as error:
         # Each file system has errors of its own for what it lacks: an account, a host.
         raise StoreError(f"{scheme}:// cannot be used ({scrub(str(error))})", shown) from error
-    return StoreReader(backend, client, shown, root, _server(backend.fs, root))
 
 
 def _read_url(url: str, scheme: str, client: HttpClient) -> StoreReader:
@@ -70,8 +69,8 @@ def read_file_system(fs: Any, root: str, client: HttpClient) -> StoreReader:
 class _FileSystem:
     """A file system of fsspec, closed with its client.
 
-    Those that are asynchronous run on fsspec's own event loop, in a thread of its own: many read files when they are used
-    first, and some take milliseconds for every answer. Cancelling a read here cancels it there.
+    Those that are asynchronous run on fsspec's own event loop, in a thread of its own: many read files when they are
+    used first, and some take milliseconds for every answer. Cancelling a read here cancels it there.
     """
 
     def __init__(self, fs: Any, client: HttpClient) -> None:
@@ -112,7 +111,7 @@ class _FileSystem:
 async def _close(fs: Any) -> None:
     """Close the connections of a file system; each has its own word for what holds them."""
     begin = getattr(fs, "set_session", None) or getattr(fs, "_set_session", None)
-    session = await begin() if begin is not None else getattr(fs, "service_client", None)
+    session: Any = await begin() if begin is not None else getattr(fs, "service_client", None)
     closed = session.close() if hasattr(session, "close") else None
     if inspect.isawaitable(closed):
         await closed
@@ -186,4 +185,3 @@ def _ends(span: ByteRange | None) -> tuple[int | None, int | None]:
     if isinstance(span, AtMost):
         return 0, span.length + 1
     return span.start, span.start + span.length
-

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import netrc
+import os
 import ssl
+import warnings
 from collections.abc import AsyncIterator, Callable, Hashable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from random import Random
 from time import time
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from yarl import URL
@@ -73,6 +79,14 @@ class HttpOptions:
         return {**self.headers, **token}
 
 
+@dataclass(frozen=True)
+class Way:
+    """How a server is reached: through which proxy, as whom."""
+
+    proxy: str | None = field(default=None, repr=False)
+    login: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
 class _Host:
     """What is known of one server."""
 
@@ -81,6 +95,8 @@ class _Host:
         self.hedge = Hedge(self.pace)
         self.circuit = Circuit()
         self.good = False
+        self.way: Way | None = None
+        self.last_failure: StoreError | None = None
 
 
 class HttpClient:
@@ -100,6 +116,7 @@ class HttpClient:
         self.session = session
         self.traffic = traffic
         self.options = options
+        self.secrets = options.credentials()
         self.dice = Random()
         self.waiting = 0
         # What readers of other kinds of store keep open between reads, by what it is for; closed with the client.
@@ -110,7 +127,19 @@ class HttpClient:
 
     def host(self, url: URL) -> _Host:
         """Find or make what is known of the server of a URL."""
-        return self._hosts.setdefault(url.origin(), _Host(self.most))
+        origin = url.origin()
+        host = self._hosts.get(origin)
+        if host is None:
+            host = self._hosts[origin] = _Host(self.most)
+        return host
+
+    async def way(self, url: URL) -> Way:
+        """Find out how a server is reached. The environment is asked once for each: that reads files."""
+        host = self.host(url)
+        if host.way is None:
+            way = await asyncio.to_thread(way_of, url) if self.options.trust_env else Way()
+            host.way = Way(self.options.proxy or way.proxy, {} if "Authorization" in self.secrets else way.login)
+        return host.way
 
     def window(self, waiting: int) -> int:
         """Say how many reads to have under way: what the fastest of the servers can do with.
@@ -194,6 +223,25 @@ def _tried(error: StoreError, failed: int) -> StoreError:
     return type(error)(error.what, error.where, f"tried {failed} times{f'; {error.hint}' if error.hint else ''}")
 
 
+def _elsewhere(error: StoreError, where: str) -> StoreError:
+    """Say that another read failed in the same way: the server was not asked."""
+    return type(error)(error.what, where, error.hint)
+
+
+def way_of(url: URL) -> Way:
+    """Look up in the environment how a server is reached: proxy variables, ``.netrc``. Blocks."""
+    host = url.host or ""
+    proxy = None if proxy_bypass(host) else getproxies().get(url.scheme)
+    path = Path(os.environ.get("NETRC") or Path.home() / ".netrc")
+    try:
+        found = netrc.netrc(path).authenticators(host) if path.is_file() else None
+    except (OSError, netrc.NetrcParseError) as error:
+        warnings.warn(f"{path} cannot be read ({type(error).__name__}): no passwords from there", stacklevel=2)
+        found = None
+    word = base64.b64encode(f"{found[0]}:{found[2]}".encode()).decode() if found else ""
+    return Way(proxy, {"Authorization": f"Basic {word}"} if word else {})
+
+
 class Request:
     """One question to one server, which is put again where it failed, and twice where the answer is late.
 
@@ -246,7 +294,9 @@ class Request:
         host, loop = self._host, asyncio.get_running_loop()
         until = loop.time() + max(seconds, 0.0)
         while (rest := host.circuit.admit(loop.time())) > 0:
-            if loop.time() + rest > until or not host.good:
+            if not host.good and host.last_failure is not None:
+                raise _elsewhere(host.last_failure, self._where)
+            if loop.time() + rest > until:
                 raise StoreError("the server has failed many times in a row", self._where, "try again later")
             await asyncio.sleep(rest)
         if self._client.options.hedge:
@@ -262,6 +312,7 @@ class Request:
             reply, began = await self._send(started)
         except (TransientError, TimedOutError) as error:
             host.circuit.failed(loop.time())
+            host.last_failure = error
             if isinstance(error, TransientError) and error.shedding:
                 host.pace.shed(loop.time())
             raise
@@ -291,12 +342,15 @@ class _HttpRequest(Request):
 
     async def _send(self, started: Callable[[], None]) -> tuple[Reply, float]:
         """Send the request, and again wherever the server redirects to; also say when the answer began."""
-        options, where = self._client.options, self._where
-        url, headers, secrets = self._url, self._headers(), options.credentials()
-        proxy = options.proxy or None
+        client, where = self._client, self._where
+        url, headers, secrets = self._url, self._headers(), client.secrets
         try:
             for _ in range(MAX_REDIRECTS + 1):
-                sent = self._client.session.get(url, headers=headers | secrets, proxy=proxy, allow_redirects=False)
+                way = await client.way(url)
+                login = way.login if url.user is None else {}
+                sent = client.session.get(
+                    url, headers={**headers, **secrets, **login}, proxy=way.proxy, allow_redirects=False
+                )
                 async with sent as response:
                     if response.status not in _REDIRECTS:
                         began = asyncio.get_running_loop().time()
@@ -454,6 +508,4 @@ def _session(most: int, options: HttpOptions) -> aiohttp.ClientSession:
     timeout = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=options.connect_s, sock_read=options.read_s)
     # The bytes of a store must come as they are stored: nothing here unpacks what a server has packed for the way.
     headers = {"Accept-Encoding": "identity"}
-    return aiohttp.ClientSession(
-        connector=connector, timeout=timeout, headers=headers, auto_decompress=False, trust_env=options.trust_env
-    )
+    return aiohttp.ClientSession(connector=connector, timeout=timeout, headers=headers, auto_decompress=False)

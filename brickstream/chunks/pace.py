@@ -22,8 +22,9 @@ RATE_MEMORY_S, DELAY_MEMORY_S = 5.0, 20.0
 BURST = 4
 # Answers that are remembered to say what is usual, and how many there must be.
 USUAL, ENOUGH = 200, 16
-# An answer is late after so many times the p95, and the median, of what is usual.
-LATE_P95, LATE_MEDIAN = 1.5, 2.0
+# An answer is late after so many times the p95 of what is usual, or so many of the shortest delays (a busy machine
+# measures its own slowness besides), but never before so many medians.
+LATE_P95, LATE_DELAYS, LATE_MEDIAN = 1.5, 3.0, 2.0
 LATE_LEAST_S = 0.01
 # At most this share of the requests may be asked for twice, and a few at the start.
 EXTRA_SHARE, EXTRA_FIRST = 0.05, 2
@@ -152,8 +153,10 @@ class Pace:
             return None
         if self.extra + 1 > EXTRA_SHARE * self.requests + EXTRA_FIRST:
             return None
-        late = max(LATE_P95 * self.usual.quantile(0.95), LATE_MEDIAN * self.usual.quantile(0.5))
-        return late + LATE_LEAST_S
+        late = LATE_P95 * self.usual.quantile(0.95)
+        if self.delay:
+            late = min(late, LATE_DELAYS * self.delay)
+        return max(late, LATE_MEDIAN * self.usual.quantile(0.5)) + LATE_LEAST_S
 
 
 def _keep_most(values: deque[tuple[float, float]], now: float, value: float, memory: float) -> None:

@@ -109,7 +109,7 @@ def _open(bucket: str, settings: Mapping[str, Any], client: HttpClient) -> Any:
     from obstore.store import S3Store
 
     options, endpoint = client.options, settings.get("endpoint", "")
-    http: dict[str, Any] = {
+    http: Any = {
         "allow_http": endpoint.startswith("http://"),
         "connect_timeout": timedelta(seconds=options.connect_s),
         "read_timeout": timedelta(seconds=options.read_s),
@@ -194,7 +194,7 @@ def _told(text: str) -> Exception:
     return OSError(line)
 
 
-def _range(span: ByteRange | None) -> dict[str, Any] | None:
+def _range(span: ByteRange | None) -> Any:
     if span is None:
         return None
     if isinstance(span, Suffix):

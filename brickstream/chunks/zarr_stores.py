@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from brickstream.chunks.filesystems import read_file_system
 from brickstream.chunks.http import HttpClient
@@ -21,16 +21,17 @@ def read_store(store: Store, client: HttpClient) -> Reader:
     """Choose the reader for a store of zarr's: its own `get` only where there is no shorter way."""
     from zarr.storage import FsspecStore, LocalStore, ObjectStore, ZipStore
 
-    # Their subclasses may do anything else.
     kind = type(store)
-    if kind is LocalStore:
+    if kind not in (LocalStore, ZipStore, FsspecStore, ObjectStore):
+        pass  # subclasses of these may do anything else
+    elif isinstance(store, LocalStore):
         return LocalReader(store.root, client.traffic)
-    if kind is ZipStore and store.read_only:
+    elif isinstance(store, ZipStore) and store.read_only:
         # Its own reads block the event loop.
         return ZipReader(LocalReader(store.path.parent, client.traffic), store.path.name, str(store.path))
-    if kind is FsspecStore:
+    elif isinstance(store, FsspecStore):
         return read_file_system(store.fs, store.path, client)
-    if kind is ObjectStore:
+    elif isinstance(store, ObjectStore):
         return read_obstore(store.store, client)
     return StoreReader(_ZarrStore(store), client, f"<{kind.__name__}>")
 

@@ -130,9 +130,7 @@ class ZipReader:
         header = await self._bytes(entry.offset, min(_HEADER.size, entry.room), where)
         return await self._bytes(entry.offset + _after_header(header, where) + start, length, where, started)
 
-    async def _bytes(
-        self, start: int, length: int, where: str, started: Callable[[], None] = nothing_started
-    ) -> bytes:
+    async def _bytes(self, start: int, length: int, where: str, started: Callable[[], None] = nothing_started) -> bytes:
         raw = await self._reader.read(self._key, Span(start, length), started) if length else b""
         if raw is None:
             raise StoreError("the zip file vanished between two reads", where)

@@ -66,6 +66,7 @@ async def test_a_chunk_that_two_want_is_read_once_and_takes_its_best_rank() -> N
     async with Fetcher(Limits(1 << 20, 1)) as fetcher:
         one, two = Client("one", fetcher), Client("two", fetcher)
         one.want([want(source, (0, 0), 0, 1.0), want(source, (1, 1), 0, 3.0), want(source, (2, 2), 0, 2.0)])
+        await settle()
         two.want([want(source, (1, 1), 0, 0.5)])
         for index in ((0, 0), (1, 1), (2, 2)):
             assert await source.requested(1) == [index]

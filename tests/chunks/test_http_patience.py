@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -99,13 +100,58 @@ async def test_an_unreadable_retry_after_is_none() -> None:
 async def test_a_dead_server_is_not_hammered() -> None:
     """After a hundred reads that failed together the next one learns that the server rests, and asks nothing."""
     policy = HttpOptions(retry=RetryPolicy(first_s=0.0, longest_s=0.0, deadline_s=0.0), hedge=False)
-    async with reading(with_status(500), connections=4, options=policy) as (reader, traffic):
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        return web.Response(status=404 if request.path == "/absent" else 500)
+
+    async with reading(handler, connections=4, options=policy) as (reader, traffic):
+        assert await reader.read("absent") is None
         got = await asyncio.gather(*(reader.read(str(i)) for i in range(100)), return_exceptions=True)
         assert all(isinstance(error, StoreError) for error in got)
         asked = traffic.requests
         with pytest.raises(StoreError, match="has failed many times in a row"):
             await reader.read("one more")
     assert traffic.requests == asked
+
+
+async def test_of_a_server_that_never_was_of_use_the_cause_is_told() -> None:
+    policy = HttpOptions(retry=RetryPolicy(first_s=0.0, longest_s=0.0, deadline_s=0.0), hedge=False)
+    async with reading(with_status(500), connections=4, options=policy) as (reader, traffic):
+        await asyncio.gather(*(reader.read(str(i)) for i in range(100)), return_exceptions=True)
+        asked = traffic.requests
+        with pytest.raises(TransientError, match=r"HTTP 500: .*/one more"):
+            await reader.read("one more")
+    assert traffic.requests == asked
+
+
+async def test_what_the_environment_says_of_servers_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        return web.Response(text=f"{request.headers.get('Authorization', '')} {request.raw_path}")
+
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password hunter2\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    async with reading(handler) as (reader, _):
+        assert await reader.read("key") == b"Basic bWU6aHVudGVyMg== /key"
+    async with reading(handler, options=HttpOptions(token="t", retry=AT_ONCE.retry)) as (reader, _):
+        assert await reader.read("key") == b"Bearer t /key"
+    async with reading(handler, options=HttpOptions(trust_env=False)) as (reader, _):
+        assert await reader.read("key") == b" /key"
+    (tmp_path / "netrc").write_text("machine nonsense nonsense")
+    async with reading(handler) as (reader, _):
+        with pytest.warns(UserWarning, match="no passwords from there"):
+            assert await reader.read("key") == b" /key"
+
+
+async def test_a_proxy_is_asked_in_place_of_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        return web.Response(text=str(request.url))
+
+    async with serving(handler) as proxy, open_client(1, options=HttpOptions(proxy=proxy)) as client:
+        assert await HttpReader("http://far.example/image", client).read("key") == b"http://far.example/image/key"
+    async with serving(handler) as proxy, open_client(1) as client:
+        monkeypatch.setenv("http_proxy", proxy)
+        monkeypatch.delenv("no_proxy", raising=False)
+        assert await HttpReader("http://far.example/image", client).read("key") == b"http://far.example/image/key"
 
 
 async def test_a_403_may_mean_that_nothing_is_there() -> None:

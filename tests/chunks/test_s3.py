@@ -11,15 +11,22 @@ import fsspec.config
 import numpy as np
 import pytest
 import zarr
-from s3_server import S3Server, running_s3
 from kept import PIXELS, ome_zarr, zip_of
+from s3_server import S3Server, running_s3
 
 from brickstream import View
 from brickstream.chunks import ChunkedImage, ChunkSource, HttpOptions, RetryPolicy, make_reader, open_client, open_image
 from brickstream.chunks.reader import AtMost, Span, Suffix, Traffic
 from brickstream.chunks.s3 import bucket_region
 from brickstream.engine import Engine, Update
-from brickstream.errors import AccessDeniedError, BrickstreamError, NotFoundError, StoreError, TooLongError, TransientError
+from brickstream.errors import (
+    AccessDeniedError,
+    BrickstreamError,
+    NotFoundError,
+    StoreError,
+    TooLongError,
+    TransientError,
+)
 from brickstream.testing import ChunkSourceConformance
 
 SECRET = "hunter2hunter2"
