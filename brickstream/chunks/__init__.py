@@ -1,9 +1,9 @@
 """Where voxels come from: URL to store to source to decoded chunk, and the scheduler that fetches them."""
 
 from brickstream.chunks.array_source import ArraySource
+from brickstream.chunks.client import HttpClient, HttpOptions, open_client
 from brickstream.chunks.collections import CollectionEntry, ImageCollection
 from brickstream.chunks.fetcher import Fetcher, Want
-from brickstream.chunks.http import HttpClient, HttpOptions, open_client
 from brickstream.chunks.opener import Opener
 from brickstream.chunks.opening import ChunkedImage, image_of, open_collection, open_image, read_labels
 from brickstream.chunks.places import below, make_reader

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from brickstream.chunks.joint import Joint
 from brickstream.chunks.reader import ByteRange, Reader, Span, nothing_started
+from brickstream.chunks.tagged import Answer, Decorator, Tagged, ask
 
 # On a link of 20 Mbit/s the bytes of such a gap take 7 ms: less than another request costs.
 MAX_GAP = 16 << 10
@@ -58,6 +59,7 @@ class _Wish:
 
     key: str
     span: Span
+    tag: str | None
     request: asyncio.Future[_Request]
 
 
@@ -94,7 +96,7 @@ class CoalescingReader:
         self._max_gap = max_gap
         self._max_bytes = max_bytes
         self._wishes: list[_Wish] = []
-        self._requests: Joint[bytes | None] = Joint()
+        self._requests: Joint[Tagged] = Joint()
 
     @property
     def url(self) -> str:
@@ -107,34 +109,46 @@ class CoalescingReader:
         """Read a value or a part of it; see :meth:`brickstream.chunks.reader.Reader.read`."""
         if not isinstance(span, Span) or not span.length:
             return await self._reader.read(key, span, started)
+        return (await self.read_tagged(key, span, None, started)).body
+
+    async def read_tagged(
+        self, key: str, span: ByteRange | None, tag: str | None, started: Callable[[], None] = nothing_started
+    ) -> Tagged:
+        """Read by tag; see :meth:`brickstream.chunks.tagged.TaggedReader.read_tagged`."""
+        if not isinstance(span, Span) or not span.length:
+            return await ask(self._reader, key, span, tag, started)
         loop = asyncio.get_running_loop()
         if not self._wishes:
             loop.call_soon(self._decide)
-        wish = _Wish(key, span, loop.create_future())
+        wish = _Wish(key, span, tag, loop.create_future())
         self._wishes.append(wish)
         request = await wish.request
         if request.alone:
-            return await self._reader.read(key, span, started)
+            return await ask(self._reader, key, span, tag, started)
         return await self._shared(wish, request, started)
 
-    async def _shared(self, wish: _Wish, request: _Request, started: Callable[[], None]) -> bytes | None:
+    async def _shared(self, wish: _Wish, request: _Request, started: Callable[[], None]) -> Tagged:
         request.waiting[wish] = started
         try:
-            body = await self._requests.do(request, lambda: self._reader.read(wish.key, request.span, request.begun))
+            answer = await self._requests.do(
+                request, lambda: ask(self._reader, wish.key, request.span, wish.tag, request.begun)
+            )
         finally:
             del request.waiting[wish]
+        if answer.body is None:
+            return answer
         start = wish.span.start - request.span.start
-        return None if body is None else body[start : start + wish.span.length]
+        return Answer(answer.body[start : start + wish.span.length], answer.tag)
 
     def _decide(self) -> None:
         """Tell everybody who has come in this turn which request is theirs; the first of them to wake begins it."""
         wishes, self._wishes = self._wishes, []
-        by_key: dict[str, list[int]] = {}
+        alike: dict[tuple[str, str | None], list[int]] = {}
         for place, wish in enumerate(wishes):
             if not wish.request.done():
-                by_key.setdefault(wish.key, []).append(place)
+                alike.setdefault((wish.key, wish.tag), []).append(place)
         groups: list[list[int]] = []
-        for places in by_key.values():
+        for places in alike.values():
             spans = [wishes[place].span for place in places]
             groups += [[places[i] for i in group] for group in merge(spans, self._max_gap, self._max_bytes)]
         for group in sorted(groups, key=min):
@@ -144,3 +158,8 @@ class CoalescingReader:
             request = _Request(Span(start, end - start), alone=len(members) == 1)
             for wish in members:
                 wish.request.set_result(request)
+
+
+def coalescing(reader: Reader) -> Reader:
+    """Make a reader coalesce. What decorates it stays on top: a cache keeps parts as they are asked for, not merged."""
+    return reader.over(coalescing) if isinstance(reader, Decorator) else CoalescingReader(reader)

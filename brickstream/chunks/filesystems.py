@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from brickstream.chunks.http import HttpClient
+from brickstream.chunks.client import HttpClient
 from brickstream.chunks.reader import AtMost, ByteRange, Suffix
 from brickstream.chunks.s3 import has_credentials, read_s3
 from brickstream.chunks.stores import StoreReader, scrub

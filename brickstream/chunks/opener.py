@@ -8,9 +8,9 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from brickstream.chunks.client import HttpClient
 from brickstream.chunks.collections import ImageCollection
 from brickstream.chunks.documents import HELP_S, NO_ANSWER, as_object, ome_in, read_json, together
-from brickstream.chunks.http import HttpClient
 from brickstream.chunks.opening import (
     ChunkedImage,
     image_of,

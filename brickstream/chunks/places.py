@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
 from urllib.request import url2pathname
 
+from brickstream.chunks.client import HttpClient
 from brickstream.chunks.filesystems import read_url
-from brickstream.chunks.http import HttpClient, HttpReader
+from brickstream.chunks.http import HttpReader
 from brickstream.chunks.reader import ByteRange, Lister, LocalReader, Reader, nothing_started
 from brickstream.chunks.zarr_stores import read_store
 from brickstream.chunks.zips import ZipReader, split_zip

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from brickstream.chunks.http import HttpClient
+from brickstream.chunks.client import HttpClient
 from brickstream.chunks.reader import AtMost, ByteRange, Suffix
 from brickstream.chunks.stores import StoreReader
 from brickstream.errors import redact

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from brickstream.chunks.coalesce import CoalescingReader
+from brickstream.chunks.coalesce import coalescing
 from brickstream.chunks.decoding import Decoder, ShardIndex
 from brickstream.chunks.joint import Joint
 from brickstream.chunks.reader import Reader, Span, Suffix, nothing_started
@@ -146,11 +146,11 @@ class ShardedSource:
     decoder: Decoder
     index: ShardIndex
     executor: Executor
-    _data: CoalescingReader = field(init=False, repr=False)
+    _data: Reader = field(init=False, repr=False)
     _indexes: ShardIndexes = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_data", CoalescingReader(self.reader))
+        object.__setattr__(self, "_data", coalescing(self.reader))
         object.__setattr__(self, "_indexes", ShardIndexes(self.reader, self.index))
 
     def _place(self, index: Index) -> tuple[Index, Index]:

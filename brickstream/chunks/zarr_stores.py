@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from brickstream.chunks.client import HttpClient
 from brickstream.chunks.filesystems import read_file_system
-from brickstream.chunks.http import HttpClient
 from brickstream.chunks.reader import AtMost, ByteRange, LocalReader, Reader, Suffix
 from brickstream.chunks.s3 import read_obstore
 from brickstream.chunks.stores import StoreReader

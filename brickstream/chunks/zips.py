@@ -190,6 +190,9 @@ def find_directory(tail: bytes, where: str) -> tuple[int, int, int]:
         If this is the end of no zip file.
     """
     end = tail.rfind(_END)
+    # A comment after it may hold anything.
+    while end >= 0 and end + 22 + int.from_bytes(tail[end + 20 : end + 22], "little") != len(tail):
+        end = tail.rfind(_END, 0, end)
     if end < 0:
         raise StoreError("not a zip file, or cut off", where, "a zip file ends with its directory")
     size, start = unpack_from("<II", tail, end + 12)

@@ -1,0 +1,300 @@
+"""The way to servers: how they are asked, what is known of each, and a question that is put until it is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import netrc
+import os
+import warnings
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+from yarl import URL
+
+from brickstream.chunks.hedge import Hedge
+from brickstream.chunks.pace import FIRST_WINDOW, Answer, Pace
+from brickstream.chunks.reader import Traffic
+from brickstream.chunks.retry import Circuit, RetryPolicy
+from brickstream.errors import BrickstreamError, StoreError, TimedOutError, TransientError
+
+# So often is a server asked that has never given an answer of use.
+TRIES_OF_STRANGERS = 3
+TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
+SHEDDING = frozenset({429, 503})
+
+
+@dataclass(frozen=True)
+class HttpOptions:
+    """How servers are asked.
+
+    Parameters
+    ----------
+    headers : mapping of str to str
+        Sent with every request, but not to other hosts that a server redirects to.
+    token : str, default ""
+        Sent as ``Authorization: Bearer ...``, likewise.
+    proxy : str, default ""
+        URL of a proxy. Without one, those of the environment are used where `trust_env` is set.
+    trust_env : bool, default True
+        Whether ``.netrc``, ``HTTP_PROXY`` and their like count.
+    connect_s, read_s : float
+        Seconds to wait for a connection, and for the next bytes of an answer.
+    missing_statuses : tuple of int
+        HTTP statuses that say "there is no such key". A bucket that must not be listed answers 403.
+    retry : RetryPolicy
+    hedge : bool, default True
+        Whether late reads are asked for twice.
+    """
+
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    token: str = field(default="", repr=False)
+    proxy: str = field(default="", repr=False)
+    trust_env: bool = True
+    connect_s: float = 20.0
+    read_s: float = 30.0
+    missing_statuses: tuple[int, ...] = (404, 410)
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    hedge: bool = True
+
+    def credentials(self) -> dict[str, str]:
+        """Headers that other hosts must not see."""
+        token = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        return {**self.headers, **token}
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a server is reached: through which proxy, as whom."""
+
+    proxy: str | None = field(default=None, repr=False)
+    login: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+class Host:
+    """What is known of one server."""
+
+    def __init__(self, most: int) -> None:
+        self.pace = Pace(most)
+        self.hedge = Hedge(self.pace)
+        self.circuit = Circuit()
+        self.good = False
+        self.way: Way | None = None
+        self.last_failure: StoreError | None = None
+
+
+class HttpClient:
+    """The way to all servers: one session, and what is known of each server. Made inside the event loop.
+
+    Parameters
+    ----------
+    session : aiohttp.ClientSession
+        Its owner closes it; see :func:`open_client`.
+    traffic : Traffic
+    most : int
+        Reads of one server at the same time.
+    options : HttpOptions
+    """
+
+    def __init__(self, session: aiohttp.ClientSession, traffic: Traffic, most: int, options: HttpOptions) -> None:
+        self.session = session
+        self.traffic = traffic
+        self.options = options
+        self.secrets = options.credentials()
+        self.dice = Random()
+        self.waiting = 0
+        # What readers of other kinds of store keep open between reads, by what it is for; closed with the client.
+        self.kept: dict[Hashable, Any] = {}
+        self.closing = AsyncExitStack()
+        self.most = most
+        self._hosts: dict[URL, Host] = {}
+
+    def host(self, url: URL) -> Host:
+        """Find or make what is known of the server of a URL."""
+        origin = url.origin()
+        host = self._hosts.get(origin)
+        if host is None:
+            host = self._hosts[origin] = Host(self.most)
+        return host
+
+    async def way(self, url: URL) -> Way:
+        """Find out how a server is reached. The environment is asked once for each: that reads files."""
+        host = self.host(url)
+        if host.way is None:
+            way = await asyncio.to_thread(way_of, url) if self.options.trust_env else Way()
+            host.way = Way(self.options.proxy or way.proxy, {} if "Authorization" in self.secrets else way.login)
+        return host.way
+
+    def window(self, waiting: int) -> int:
+        """Say how many reads to have under way: what the fastest of the servers can do with.
+
+        Parameters
+        ----------
+        waiting : int
+            Reads that are wanted besides.
+        """
+        self.waiting = waiting
+        windows = [host.pace.window for host in self._hosts.values()]
+        return max(windows) if windows else min(FIRST_WINDOW, self.most)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer; `body` is None where nothing is there, or where what was known is `unchanged`."""
+
+    body: bytes | None
+    tag: str | None = None
+    unchanged: bool = False
+
+
+def _tried(error: StoreError, failed: int) -> StoreError:
+    """Say how often a read was tried."""
+    if failed < 2:
+        return error
+    return type(error)(error.what, error.where, f"tried {failed} times{f'; {error.hint}' if error.hint else ''}")
+
+
+def _elsewhere(error: StoreError, where: str) -> StoreError:
+    """Say that another read failed in the same way: the server was not asked."""
+    return type(error)(error.what, where, error.hint)
+
+
+def way_of(url: URL) -> Way:
+    """Look up in the environment how a server is reached: proxy variables, ``.netrc``. Blocks."""
+    host = url.host or ""
+    proxy = None if proxy_bypass(host) else getproxies().get(url.scheme)
+    path = Path(os.environ.get("NETRC") or Path.home() / ".netrc")
+    try:
+        found = netrc.netrc(path).authenticators(host) if path.is_file() else None
+    except (OSError, netrc.NetrcParseError) as error:
+        warnings.warn(f"{path} cannot be read ({type(error).__name__}): no passwords from there", stacklevel=2)
+        found = None
+    word = base64.b64encode(f"{found[0]}:{found[2]}".encode()).decode() if found else ""
+    return Way(proxy, {"Authorization": f"Basic {word}"} if word else {})
+
+
+class Request:
+    """One question to one server, which is put again where it failed, and twice where the answer is late.
+
+    Parameters
+    ----------
+    client : HttpClient
+    url : yarl.URL
+        Its origin says which server.
+    where : str
+        For people.
+    """
+
+    def __init__(self, client: HttpClient, url: URL, where: str) -> None:
+        self._client = client
+        self._url = url
+        self._where = where
+        self._host = client.host(url)
+
+    async def _send(self, started: Callable[[], None]) -> tuple[Reply, float]:
+        """Put the question once; also say when the answer began."""
+        raise NotImplementedError
+
+    async def settled(self, started: Callable[[], None]) -> Reply:
+        """Ask until there is an answer, or no sense in asking.
+
+        Raises
+        ------
+        BrickstreamError
+        """
+        loop, policy, failed = asyncio.get_running_loop(), self._client.options.retry, 0
+        begun = loop.time()
+        while True:
+            try:
+                return await self.answered(started, policy.deadline_s - (loop.time() - begun))
+            except (TransientError, TimedOutError) as error:
+                failed += 1
+                asked = error.retry_after_s if isinstance(error, TransientError) else None
+                wait = policy.wait(failed, loop.time() - begun, asked, self._client.dice)
+                if wait is None or not self.promising(failed):
+                    raise _tried(error, failed) from error
+            self._client.traffic.retries += 1
+            await asyncio.sleep(wait)
+
+    def promising(self, failed: int) -> bool:
+        """Whether another try makes sense: a server that has never been of use is more likely a wrong address."""
+        return self._host.good or failed < TRIES_OF_STRANGERS
+
+    async def answered(self, started: Callable[[], None], seconds: float) -> Reply:
+        """Ask, twice where the answer is late; wait up to some seconds while the server rests."""
+        host, loop = self._host, asyncio.get_running_loop()
+        until = loop.time() + max(seconds, 0.0)
+        while (rest := host.circuit.admit(loop.time())) > 0:
+            if not host.good and host.last_failure is not None:
+                raise _elsewhere(host.last_failure, self._where)
+            if loop.time() + rest > until:
+                raise StoreError("the server has failed many times in a row", self._where, "try again later")
+            await asyncio.sleep(rest)
+        if self._client.options.hedge:
+            return await host.hedge.race(self._ask, started)
+        return await self._ask(started)
+
+    async def _ask(self, started: Callable[[], None]) -> Reply:
+        host, loop = self._host, asyncio.get_running_loop()
+        self._client.traffic.requests += 1
+        host.pace.requests += 1
+        asked = loop.time()
+        try:
+            reply, began = await self._send(started)
+        except (TransientError, TimedOutError) as error:
+            host.circuit.failed(loop.time())
+            host.last_failure = error
+            if isinstance(error, TransientError) and error.shedding:
+                host.pace.shed(loop.time())
+            raise
+        except BrickstreamError:
+            # Refused, too long, not a place: the server itself is well.
+            host.circuit.succeeded()
+            raise
+        except asyncio.CancelledError:
+            host.circuit.gave_up()
+            raise
+        host.circuit.succeeded()
+        host.good = True
+        if reply.body is not None:
+            full = self._client.waiting > 0
+            host.pace.answered(Answer(asked, began, loop.time(), len(reply.body), full))
+            host.hedge.learned()
+        return reply
+
+
+@asynccontextmanager
+async def open_client(
+    most: int, traffic: Traffic | None = None, options: HttpOptions | None = None
+) -> AsyncIterator[HttpClient]:
+    """Open the way to all servers, and close its connections in the end.
+
+    Parameters
+    ----------
+    most : int
+        Reads of one server at the same time.
+    traffic : Traffic, optional
+        Counters to add to.
+    options : HttpOptions, optional
+    """
+    traffic, options = traffic or Traffic(), options or HttpOptions()
+    # Second requests for late reads need connections beside those of the reads.
+    extra = max(2, most // 8) if options.hedge else 0
+    async with _session(most + extra, options) as session:
+        client = HttpClient(session, traffic, most, options)
+        async with client.closing:
+            yield client
+
+
+def _session(most: int, options: HttpOptions) -> aiohttp.ClientSession:
+    connector = aiohttp.TCPConnector(limit=most, limit_per_host=most)
+    timeout = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=options.connect_s, sock_read=options.read_s)
+    # The bytes of a store must come as they are stored: nothing here unpacks what a server has packed for the way.
+    headers = {"Accept-Encoding": "identity"}
+    return aiohttp.ClientSession(connector=connector, timeout=timeout, headers=headers, auto_decompress=False)
