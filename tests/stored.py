@@ -1,5 +1,6 @@
 """Small images on disk as OME-Zarr, stored in every way that lets a reader notice damage."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,14 @@ KINDS: dict[str, dict[str, Any]] = {
 
 
 def write_image(
-    path: Path, kind: str = "zstd", grid: tuple[int, int] = (2, 2), levels: int = 2, seed: int = 0
+    path: Path,
+    kind: str = "zstd",
+    grid: tuple[int, int] = (2, 2),
+    levels: int = 2,
+    seed: int = 0,
+    holes: Collection[tuple[int, int]] = (),
 ) -> list[NDArray[np.uint16]]:
-    """Write an image of noise, no pixel of which is 0; return its levels.
+    """Write an image of noise; return its levels. No pixel is 0 but those of the chunks that are not stored.
 
     Parameters
     ----------
@@ -37,12 +43,15 @@ def write_image(
     levels : int
         Each has half the pixels of the one before along each axis.
     seed : int
+    holes : collection of tuple of int
+        Chunks of level 0 that are not stored.
     """
     rng = np.random.default_rng(seed)
-    data = rng.integers(1, 1 << 16, [n * SIDE for n in grid], dtype=np.uint16)
-    arrays = [data]
+    arrays = [rng.integers(1, 1 << 16, [n * SIDE for n in grid], dtype=np.uint16)]
     for _ in range(levels - 1):
         arrays.append(shrink(arrays[-1], 2, "strided"))
+    for row, column in holes:
+        arrays[0][row * SIDE : (row + 1) * SIDE, column * SIDE : (column + 1) * SIDE] = 0
     group = zarr.create_group(str(path), zarr_format=3, attributes={"ome": _attributes(levels)})
     for k, level in enumerate(arrays):
         array = group.create_array(str(k), shape=level.shape, dtype=level.dtype, chunks=(SIDE, SIDE), **KINDS[kind])

@@ -67,6 +67,10 @@ class Fetcher:
         group, self._group = self._group, None
         if group is not None:
             await group.__aexit__(None, None, None)
+        # Reads that never ran could not give their slots back.
+        for entry in self._tasks:
+            self.table.move(entry, ChunkState.ABSENT)
+        self._tasks.clear()
 
     def want(self, client: Hashable, wants: Iterable[Want], on_settled: OnSettled) -> None:
         """Replace everything a client wants; what it no longer wants is cancelled unless another client wants it.

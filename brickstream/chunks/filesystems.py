@@ -35,7 +35,7 @@ def read_url(url: str, client: HttpClient) -> StoreReader:
 
     parts, shown = urlsplit(url), redact(url)
     scheme = parts.scheme.lower()
-    if scheme not in fsspec.available_protocols() or scheme in _REFUSED:
+    if scheme in _REFUSED or scheme not in (*fsspec.available_protocols(), *fsspec.registry):
         raise StoreError(f"unknown kind of URL {scheme}://", shown, "http(s):// and local paths always work")
     if parts.query:
         raise StoreError(f"a query means nothing in a URL of kind {scheme}://", shown, "give the https:// form of it")
@@ -124,7 +124,7 @@ def _open(url: str, scheme: str, client: HttpClient) -> Any:
 
     options = _s3_options(conf.get("s3", {}), client) if scheme in ("s3", "s3a") else {}
     fs, _ = url_to_fs(url, skip_instance_cache=True, use_listings_cache=False, **options)
-    return _once_only(fs)
+    return _tame(fs)
 
 
 def _own(fs: Any, client: HttpClient) -> Any:
@@ -135,11 +135,12 @@ def _own(fs: Any, client: HttpClient) -> Any:
     options.pop("loop", None)
     if _protocol(fs) == "s3":
         options.update(_s3_options({"anon": fs.anon, **options}, client))
-    return _once_only(type(fs)(*fs.storage_args, **options))
+    return _tame(type(fs)(*fs.storage_args, **options))
 
 
-def _once_only(fs: Any) -> Any:
-    """Let a file system try once: we try again ourselves."""
+def _tame(fs: Any) -> Any:
+    """Let a file system neither try again nor close itself, whatever thread it is in then: we do both."""
+    fs.close_session = lambda *args, **kwargs: None
     if _protocol(fs) == "s3":
         fs.retries = 1
     return fs

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 from urllib.request import url2pathname
 
 from brickstream.chunks.client import HttpClient
@@ -63,9 +63,9 @@ def make_reader(where: object, client: HttpClient) -> Reader:
     read = HttpReader if scheme in ("http", "https") else read_url
     zipped = split_zip(parts.path)
     if zipped is None:
-        return read(urlunsplit(parts), client)
+        return read(_unsplit(parts), client)
     file, inside_zip = zipped
-    reader = read(urlunsplit(parts._replace(path=file)), client)
+    reader = read(_unsplit(parts._replace(path=file)), client)
     return _below(ZipReader(reader, "", reader.url), unquote(inside_zip) if scheme in _QUOTED else inside_zip)
 
 
@@ -109,7 +109,7 @@ def below(where: Any, path: str) -> Any:
         return str(_folder_of(Path(where)) / inner)
     parts = _split(where)
     inner = quote(inner) if parts.scheme.lower() in _QUOTED else inner
-    return urlunsplit(parts._replace(path=f"{_without_document(parts.path)}/{inner}", fragment=""))
+    return _unsplit(parts._replace(path=f"{_without_document(parts.path)}/{inner}", fragment=""))
 
 
 def places_above(where: Any, most: int = 3) -> list[tuple[Any, str]]:
@@ -129,7 +129,7 @@ def places_above(where: Any, most: int = 3) -> list[tuple[Any, str]]:
     make: Callable[[str], Any]
     if isinstance(where, str) and "://" in where:
         parts = _split(where)
-        path, make = _without_document(parts.path), lambda path: urlunsplit(parts._replace(path=path, fragment=""))
+        path, make = _without_document(parts.path), lambda path: _unsplit(parts._replace(path=path, fragment=""))
         decode = unquote if parts.scheme.lower() in _QUOTED else str
     elif isinstance(where, str | Path):
         path, make, decode = str(_folder_of(Path(where).absolute())), Path, str
@@ -180,6 +180,12 @@ def _split(url: str) -> SplitResult:
         # What cannot be taken apart cannot be redacted either: the message must do without it.
         raise StoreError("the URL cannot be read", "", "it looks like http://host:8000/path") from error
     return parts
+
+
+def _unsplit(parts: SplitResult) -> str:
+    """Put a URL together; one without a host keeps the slashes of it."""
+    ends = f"{'?' if parts.query else ''}{parts.query}{'#' if parts.fragment else ''}{parts.fragment}"
+    return f"{parts.scheme}://{parts.netloc}{parts.path}{ends}"
 
 
 def _without_document(path: str) -> str:

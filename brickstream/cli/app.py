@@ -177,7 +177,7 @@ def snapshot(
     ram_budget: Annotated[str, typer.Option(help="For decoded chunks: 2GiB")] = "2GiB",
     gpu_budget: Annotated[str, typer.Option(help="For the texture atlas: 512MiB")] = "512MiB",
     max_inflight: Annotated[int, typer.Option(help="Reads at the same time.", min=1)] = 64,
-    prefetch: Annotated[str, typer.Option(help="on or off. Nothing is prefetched yet: both are off.")] = "off",
+    prefetch: Annotated[str, typer.Option(help="on or off: fetch ahead of what is in view.")] = "off",
     max_texture: Annotated[int | None, typer.Option(help="Pretend that the GL limit is this.", min=16)] = None,
     timeout: Timeout = None,
     as_json: Json = False,
@@ -193,8 +193,6 @@ def snapshot(
     from brickstream.viewers.look import Look
     from brickstream.viewers.snapshot import Limits
 
-    if prefetch not in ("on", "off"):
-        raise options.OptionError("not on or off", f"--prefetch {prefetch}")
     wish = Wish(
         url=below(url, image),
         out=options.out_file(out),
@@ -213,6 +211,7 @@ def snapshot(
             max_inflight,
             max_texture,
             timeout,
+            options.on_off(prefetch, "--prefetch"),
         ),
         data=options.out_file(data) if data is not None else None,
     )
@@ -229,6 +228,7 @@ def view(
     clim: Annotated[str | None, typer.Option(help="Contrast limits LO,HI.")] = None,
     colormap: Annotated[str, typer.Option(help="A colormap's name.")] = "grays",
     method: Annotated[str, typer.Option(help="Of volumes: mip, translucent, ...")] = "mip",
+    prefetch: Annotated[str, typer.Option(help="on or off: fetch ahead of what is in view.")] = "on",
     screenshot: Annotated[Path | None, typer.Option(metavar="OUT.png", help="Write a picture when complete.")] = None,
     exit_when_complete: Annotated[bool, typer.Option("--exit-when-complete", help="Close when complete.")] = False,
     timeout: Timeout = None,
@@ -250,6 +250,7 @@ def view(
         screenshot=options.out_file(screenshot) if screenshot is not None else None,
         exit_when_complete=exit_when_complete,
         timeout=timeout,
+        prefetch=options.on_off(prefetch, "--prefetch"),
     )
     return run_window(window)
 

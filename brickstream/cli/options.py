@@ -52,6 +52,13 @@ def shape(text: str, option: str = "--shape") -> tuple[int, ...]:
     return tuple(int(part) for part in parts)
 
 
+def on_off(text: str, option: str) -> bool:
+    """Read ``on`` or ``off``."""
+    if text not in ("on", "off"):
+        raise OptionError("not on or off", f"{option} {text}")
+    return text == "on"
+
+
 def byte_count(text: str, option: str) -> int:
     """Read ``512MB``, ``2GiB`` or plain bytes."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmg]i?)?b?", text.strip().lower())

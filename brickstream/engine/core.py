@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 
 from brickstream.chunks import ChunkedImage, ChunkKey, ChunkState, Entry, Fetcher, Want
 from brickstream.chunks.table import VISIBLE
+from brickstream.engine.ahead import Ahead
+from brickstream.engine.prefetcher import Prefetcher
 from brickstream.engine.sink import ChunkId
 from brickstream.engine.update import Failure, Outcome, Prefix, Update
 from brickstream.errors import BrickstreamError
-from brickstream.multiscale import Plan
+from brickstream.multiscale import Budget, Plan
 
 _OUTCOMES = {
     ChunkState.LOADED: Outcome.LOADED,
@@ -42,6 +44,8 @@ class Request:
         Planned chunks that are shown already: counted as settled, not read.
     keep_history : bool
         Whether updates remember their forerunners, so that a whole picture can be made.
+    budget : Budget or None
+        What the plan was made to fit, and what is fetched ahead as well; None fetches nothing ahead.
     """
 
     request_id: int
@@ -50,6 +54,7 @@ class Request:
     plan: Plan
     held: Collection[ChunkId] = ()
     keep_history: bool = False
+    budget: Budget | None = None
 
 
 Emit = Callable[[Update], None]
@@ -172,10 +177,13 @@ class Core:
     Parameters
     ----------
     fetcher : Fetcher
+    ahead : Ahead, optional
+        What is fetched ahead of requests that have a budget.
     """
 
-    def __init__(self, fetcher: Fetcher) -> None:
+    def __init__(self, fetcher: Fetcher, ahead: Ahead | None = None) -> None:
         self.fetcher = fetcher
+        self.prefetcher = Prefetcher(fetcher, ahead)
         self.sessions: dict[Hashable, Session] = {}
 
     def start(self, slot: Hashable, request: Request, emit: Emit, finished: Callable[[], None]) -> None:
@@ -202,15 +210,19 @@ class Core:
                 emit(update)
                 if session.complete:
                     finished()
+                    self.prefetcher.go(slot, request.plan)
 
         session = Session(request, step)
         self.sessions[slot] = session
         wants = session.wants()
+        self.prefetcher.forgive(request.image, request.plan)
         try:
             self.fetcher.want(slot, wants, session.on_settled)
         except BrickstreamError:
             self.stop(slot)
             raise
+        if request.budget is not None:
+            self.prefetcher.follow(slot, request.image, request.plan, request.budget, session.complete)
         if request.plan.empty:
             step(session.nothing())
         elif not wants:
@@ -225,4 +237,5 @@ class Core:
     def stop(self, slot: Hashable) -> None:
         """End what a slot asked for."""
         self.sessions.pop(slot, None)
+        self.prefetcher.stop(slot)
         self.fetcher.forget(slot)

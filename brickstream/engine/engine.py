@@ -23,6 +23,7 @@ from brickstream.chunks import (
     open_client,
     read_labels,
 )
+from brickstream.engine.ahead import Ahead
 from brickstream.engine.core import Core, Request
 from brickstream.engine.showing import Showing, check_view, memory_budget
 from brickstream.engine.sink import Sink
@@ -52,6 +53,10 @@ class Stats:
         Decoded chunks held now, and the most so far; reads in flight are counted at their decoded size.
     inflight_max, queue_max : int
         The most reads at the same time, and the longest queue, so far.
+    prefetched_bytes : int
+        Of decoded chunks that were read ahead.
+    prefetch_hits : int
+        Chunks that a view needed and found read ahead.
     """
 
     requests: int
@@ -60,6 +65,8 @@ class Stats:
     ram_peak_bytes: int
     inflight_max: int
     queue_max: int
+    prefetched_bytes: int = 0
+    prefetch_hits: int = 0
 
 
 class Engine:
@@ -77,6 +84,8 @@ class Engine:
         Who shows what :meth:`show` asks for; without one, :meth:`poll` returns the updates.
     http : HttpOptions, optional
         How servers are asked: credentials, proxies, time-outs, retries.
+    prefetch : bool or Ahead, default False
+        What is fetched ahead of the view that :meth:`show` shows, once that is complete; slices fetch nothing ahead.
 
     Raises
     ------
@@ -100,6 +109,7 @@ class Engine:
         *,
         sink: Sink | None = None,
         http: HttpOptions | None = None,
+        prefetch: bool | Ahead = False,
     ) -> None:
         if max_ram_bytes < 1 or max_inflight < 1:
             raise BudgetError("budgets are at least one", f"max_ram_bytes={max_ram_bytes}, max_inflight={max_inflight}")
@@ -107,6 +117,7 @@ class Engine:
         self.max_inflight = max_inflight
         self.traffic = Traffic()
         self.http = http or HttpOptions()
+        self._ahead = _ahead(prefetch)
         self._sink = sink
         self._request_ids = count(1)
         self._stack: AsyncExitStack | None = None
@@ -120,11 +131,12 @@ class Engine:
         *,
         sink: Sink | None = None,
         http: HttpOptions | None = None,
+        prefetch: bool | Ahead = False,
     ) -> ThreadedEngine:
         """Start an engine in a thread of its own, for hosts that have no event loop; close it when done."""
         from brickstream.engine.runtime import ThreadedEngine
 
-        engine = ThreadedEngine(cls(max_ram_bytes, max_inflight, http=http), sink)
+        engine = ThreadedEngine(cls(max_ram_bytes, max_inflight, http=http, prefetch=prefetch), sink)
         engine.start()
         return engine
 
@@ -139,7 +151,8 @@ class Engine:
             client = await stack.enter_async_context(open_client(self.max_inflight, self.traffic, self.http))
             limits = Limits(self.max_ram_bytes, self.max_inflight)
             fetcher = await stack.enter_async_context(Fetcher(limits, client.window))
-            core = Core(fetcher)
+            core = Core(fetcher, self._ahead)
+            stack.callback(core.prefetcher.close)
             arrived = asyncio.Event()
             showing = Showing(core, lambda call: call(), self._sink, self.max_ram_bytes, self._request_ids, arrived.set)
             self._running = _Running(executor, client, core, showing, arrived)
@@ -298,6 +311,11 @@ class Engine:
         """Start to show a view through the sink, instead of the view shown before; see :meth:`poll`."""
         return self._run().showing.show(image, view)
 
+    def set_prefetch(self, prefetch: bool | Ahead) -> None:
+        """Fetch something else ahead from now on, or nothing: ``Ahead(playback="t", count=8)`` while t is played."""
+        self._ahead = _ahead(prefetch)
+        self._run().core.prefetcher.change(self._ahead)
+
     def retry_failed(self) -> Plan | None:
         """Read again what has failed, of the view that is shown and of any that is asked for later.
 
@@ -353,6 +371,8 @@ class Engine:
             table.bytes_peak,
             table.inflight_max,
             table.queue_max,
+            self._run().core.prefetcher.bytes_read,
+            self._run().core.prefetcher.hits,
         )
 
 
@@ -375,6 +395,12 @@ async def _end(tasks: set[asyncio.Task[Any]]) -> None:
         task.cancel()
     if tasks:
         await asyncio.wait(tasks)
+
+
+def _ahead(prefetch: bool | Ahead) -> Ahead | None:
+    if isinstance(prefetch, Ahead):
+        return prefetch
+    return Ahead() if prefetch else None
 
 
 __all__ = ["Engine", "Outcome", "Stats"]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from brickstream.chunks import ChunkedImage, ImageCollection
+from brickstream.engine.ahead import Ahead
 from brickstream.engine.engine import Engine, Stats
 from brickstream.engine.showing import Showing
 from brickstream.engine.sink import Sink
@@ -148,6 +149,10 @@ class ThreadedEngine:
     def show(self, image: ChunkedImage, view: View) -> Plan:
         """Start to show a view; render thread. See :meth:`Showing.show`."""
         return self._shown().show(image, view)
+
+    def set_prefetch(self, prefetch: bool | Ahead) -> None:
+        """Fetch something else ahead from now on, or nothing; any thread. See :meth:`Engine.set_prefetch`."""
+        self._on_loop(lambda: self._engine.set_prefetch(prefetch))
 
     def retry_failed(self) -> Plan | None:
         """Read again what has failed; render thread. See :meth:`Engine.retry_failed`."""

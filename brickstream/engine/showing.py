@@ -112,7 +112,7 @@ class Showing:
         plan = plan_view(pyramid, view, budget)
         self._generation += 1
         held = self.sink.begin(self._generation, plan) if self.sink is not None else ()
-        request = Request(next(self._request_ids), self._generation, image, plan, held)
+        request = Request(next(self._request_ids), self._generation, image, plan, held, budget=budget)
         self.request, self.latest, self.complete, self.error = request, None, False, None
         self._on_loop(lambda: self._start(request))
         return plan

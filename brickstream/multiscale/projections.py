@@ -47,7 +47,7 @@ def projected_dtype(dtype: DTypeLike, projection: str) -> np.dtype[Any]:
     if projection == "mean":
         return np.dtype(np.float64)
     if dtype.kind == "f":
-        return np.result_type(dtype, np.float64).newbyteorder("=")
+        return np.result_type(dtype, np.float64)
     return np.dtype(np.uint64 if dtype.kind == "u" else np.int64)
 
 

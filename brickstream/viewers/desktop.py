@@ -43,6 +43,7 @@ class WindowOptions:
     screenshot: Path | None = None
     exit_when_complete: bool = False
     timeout: float | None = None
+    prefetch: bool = True
 
 
 def run_window(options: WindowOptions) -> int:
@@ -137,7 +138,7 @@ class Window:
             interpolation=look.interpolation,
         )
         self._listen()
-        self.engine = Engine.in_thread(sink=self.scene.sink)
+        self.engine = Engine.in_thread(sink=self.scene.sink, prefetch=self.options.prefetch)
         self._opening = self.engine.open_soon(self.options.url)
         self._until = None if self.options.timeout is None else time.monotonic() + self.options.timeout
         self._timer: Any = QtCore.QTimer()

@@ -40,6 +40,8 @@ class Limits:
         Pretend that the GL limit of a texture's side is this.
     timeout : float or None
         Seconds from the start of the opening.
+    prefetch : bool
+        Whether chunks are fetched ahead while the finished picture is drawn and written.
     """
 
     max_ram_bytes: int = 2 << 30
@@ -47,6 +49,7 @@ class Limits:
     max_inflight: int = 64
     max_texture: int | None = None
     timeout: float | None = None
+    prefetch: bool = False
 
 
 @dataclass
@@ -186,7 +189,9 @@ class Snapshot:
         ) as offscreen:
             # Shaders are compiled before the clock starts, as in a viewer whose window is open already.
             offscreen.warm_up(self._ndisplay)
-            with Engine.in_thread(limits.max_ram_bytes, limits.max_inflight, sink=offscreen.sink) as engine:
+            with Engine.in_thread(
+                limits.max_ram_bytes, limits.max_inflight, sink=offscreen.sink, prefetch=limits.prefetch
+            ) as engine:
                 self._started = time.perf_counter()
                 try:
                     picture = self._stream(engine, offscreen)

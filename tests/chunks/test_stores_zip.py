@@ -3,6 +3,7 @@
 import asyncio
 import io
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,12 @@ async def picture(where: object, path: str = "") -> np.ndarray[Any, Any]:
     return np.asarray(last.to_array())
 
 
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[ThreadedServer]:
+    with ThreadedServer(tmp_path) as running:
+        yield running
+
+
 # ---- images
 
 
@@ -48,26 +55,24 @@ async def test_a_zipped_image_on_disk(name: str, method: int, zarr_format: int, 
         np.testing.assert_array_equal(await picture(where), PIXELS)
 
 
-async def test_a_zipped_image_over_http_is_read_by_ranges(tmp_path: Path) -> None:
+def test_a_zipped_image_over_http_is_read_by_ranges(tmp_path: Path, server: ThreadedServer) -> None:
     (tmp_path / "a.zip").write_bytes(zip_of(ome_zarr()))
-    with ThreadedServer(tmp_path) as server:
-        np.testing.assert_array_equal(await picture(f"{server.url}/a.zip?sig=topsecret"), PIXELS)
-        server.idle()
-        rows = list(server.log)
+    np.testing.assert_array_equal(asyncio.run(picture(f"{server.url}/a.zip?sig=topsecret")), PIXELS)
+    server.idle()
+    rows = list(server.log)
     assert {row.key for row in rows} == {"a.zip"}
     # The directory once, then every document and chunk that is there.
     stored = [key for key in ome_zarr() if "/c/" in key or key.endswith("zarr.json")]
     assert len(rows) == 1 + len(stored)
 
 
-async def test_an_image_in_a_folder_of_a_zip_file(tmp_path: Path) -> None:
+async def test_an_image_in_a_folder_of_a_zip_file(tmp_path: Path, server: ThreadedServer) -> None:
     path = tmp_path / "a.zip"
     path.write_bytes(zip_of(under("deep/image ü.zarr", ome_zarr())))
     np.testing.assert_array_equal(await picture(path / "deep" / "image ü.zarr"), PIXELS)
     np.testing.assert_array_equal(await picture(path, "deep/image ü.zarr"), PIXELS)
-    with ThreadedServer(tmp_path) as server:
-        np.testing.assert_array_equal(await picture(f"{server.url}/a.zip/deep/image%20%C3%BC.zarr"), PIXELS)
-        np.testing.assert_array_equal(await picture(f"{server.url}/a.zip", "deep/image ü.zarr"), PIXELS)
+    np.testing.assert_array_equal(await picture(f"{server.url}/a.zip/deep/image%20%C3%BC.zarr"), PIXELS)
+    np.testing.assert_array_equal(await picture(f"{server.url}/a.zip", "deep/image ü.zarr"), PIXELS)
     with pytest.raises(NotFoundError, match=r"there are folders in it: image ü\.zarr"):
         await picture(path / "deep")
 
@@ -95,10 +100,10 @@ async def test_a_zip_store_of_zarrs_is_read_without_blocking(tmp_path: Path) -> 
     np.testing.assert_array_equal(await picture(ZipStore(tmp_path / "a.zip", mode="r")), PIXELS)
 
 
-async def test_a_zip_file_that_is_not_there(tmp_path: Path) -> None:
+async def test_a_zip_file_that_is_not_there(tmp_path: Path, server: ThreadedServer) -> None:
     with pytest.raises(NotFoundError, match="no such folder"):
         await picture(tmp_path / "none.zip")
-    with ThreadedServer(tmp_path) as server, pytest.raises(NotFoundError, match="no Zarr image here"):
+    with pytest.raises(NotFoundError, match="no Zarr image here"):
         await picture(f"{server.url}/none.zip")
 
 

@@ -180,9 +180,12 @@ async def jump(server: ThreadedServer, arrived: list[str], by: str) -> Jump:
             sent = engine.stats().requests - before == len(arrived)
             return sent and sum(map(is_left, arrived)) == table.inflight > 0
 
-        await until(stands_still)
+        now = -1
+        while now != len(arrived):
+            now = len(arrived)
+            await until(stands_still)
+            await settle()
         assert table.queue
-        now = len(arrived)
         looking.cancel()
         if by == "slice":
             await asyncio.wait([looking])

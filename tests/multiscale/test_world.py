@@ -103,6 +103,11 @@ def test_what_an_unnamed_image_has_more_comes_first_under_a_free_name() -> None:
     assert world.axis_names == ("dim_0_2", "dim_1", "dim_0", "y")
 
 
+def test_numbers_of_axes_that_have_a_type_are_names() -> None:
+    typed = image([Axis("0", "space"), Axis("1", "space")], (8, 9))
+    assert World.of([image("yx", (8, 9)), typed]).axis_names == ("y", "x", "0", "1")
+
+
 def test_which_images_are_unnamed_may_be_said() -> None:
     """Names of a plain array may be mere habit: its y is not the latitude of the other one."""
     globe = image([Axis("lat", "space"), Axis("lon", "space")], (18, 36))
@@ -355,6 +360,12 @@ def test_a_world_stands_in_for_an_image_where_views_are_made() -> None:
     assert dict(volume.point) == {"t": 0.0}
     with pytest.raises(ViewError, match="outside the image"):
         View.plane(world, point={"t": 20.0})
+
+
+def test_float_noise_makes_a_world_no_pixel_longer() -> None:
+    low, high = World.of([image("x", (15,), (0.1,))]).extent()[:, 0]
+    assert (high - low) / 0.1 > 15
+    assert World.of([image("x", (15,), (0.1,))]).pyramid.shapes.tolist() == [[15]]
 
 
 def test_a_view_on_a_world_of_one_image_is_that_on_the_image() -> None:
