@@ -1,12 +1,20 @@
 """A server whose values change, and what a cache of its answers needs."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
+from brickstream.chunks.cached import CachedReader
+from brickstream.chunks.disk import CacheCounters, DiskCache
 from brickstream.chunks.reader import ByteRange, nothing_started
 from brickstream.chunks.tagged import Answer
 from brickstream.testing import MemoryReader
+
+URL = "https://host/image"
+CHUNK = "0/c/1/2"
 
 
 class Clock:
@@ -64,3 +72,24 @@ class TagServer(PlainServer):
             return Answer(None, tag, unchanged=True)
         self.bodies_sent += 1
         return Answer(body, now)
+
+
+@asynccontextmanager
+async def cache_in(folder: Path, **options: Any) -> AsyncIterator[DiskCache]:
+    async with DiskCache(folder, **options) as cache:
+        await cache.settled()
+        yield cache
+
+
+async def read_once(
+    folder: Path, server: PlainServer, *keys: str, span: ByteRange | None = None, **options: Any
+) -> tuple[list[bytes | None], CacheCounters]:
+    """What a session of its own reads, and what its cache has counted."""
+    async with cache_in(folder, **options) as cache:
+        reader = CachedReader(server, cache, URL)
+        return [await reader.read(key, span) for key in keys], cache.counters
+
+
+def files_in(folder: Path) -> list[Path]:
+    """Files of answers."""
+    return [path for path in (folder / "v1").rglob("*") if len(path.name) == 32]

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from brickstream.chunks.coalesce import coalescing
+from brickstream.chunks.coalesce import MAX_GAP, coalescing
 from brickstream.chunks.decoding import Decoder, ShardIndex
 from brickstream.chunks.joint import Joint
 from brickstream.chunks.reader import Reader, Span, Suffix, nothing_started
@@ -30,6 +30,10 @@ from brickstream.errors import CodecError, StoreError
 MAX_INDEX_CACHE = 32 << 20
 # What an entry costs besides its table.
 _ENTRY = 1 << 10
+# A request brings no more for the sake of others: on a link of 20 Mbit/s that much takes 50 ms.
+MAX_RIDE = 128 << 10
+# More chunks than that lie so near only where somebody wants us to count.
+_MAX_LOOKED_AT = 1000
 
 
 @dataclass(eq=False)
@@ -42,6 +46,47 @@ class _Damaged:
 
 Table = NDArray[np.uint64]
 _Known = Table | _Damaged | None
+
+
+def neighbours(table: Table, place: Index, wanted: Callable[[Index], bool]) -> list[Index]:
+    """Find the wanted chunks that a request for one chunk of a shard can bring along.
+
+    Parameters
+    ----------
+    table : ndarray
+        The shard's index.
+    place : tuple of int
+        Of the chunk inside the shard.
+    wanted : callable
+        Whether the chunk at a place is wanted.
+
+    Returns
+    -------
+    list of tuple of int
+        Places of those that lie next to it in the shard with no larger gaps than are worth it; all together are no
+        longer than ``MAX_RIDE``.
+    """
+    start, length = (int(value) for value in table[place])
+    end = start + length
+    if length > MAX_RIDE // 2:
+        return []
+    entries = table.reshape(-1, 2)
+    near = (entries[:, 0] >= max(0, start - MAX_RIDE)) & (entries[:, 0] <= end + MAX_RIDE) & (entries[:, 1] > 0)
+    numbers = np.flatnonzero(near)[:_MAX_LOOKED_AT]
+    numbers = numbers[np.argsort(entries[numbers, 0])]
+    places = zip(*(axis.tolist() for axis in np.unravel_index(numbers, table.shape[:-1])), strict=True)
+    chunks = [(other, first, first + n) for other, (first, n) in zip(places, entries[numbers].tolist(), strict=True)]
+    middle = int(np.searchsorted(entries[numbers, 0], start))
+    found: list[Index] = []
+    for way in (chunks[middle:], chunks[:middle][::-1]):
+        for other, first, last in way:
+            is_apart = first - end > MAX_GAP or start - last > MAX_GAP
+            if is_apart or max(end, last) - min(start, first) > MAX_RIDE:
+                break
+            if other != place and wanted(other):
+                found.append(other)
+                start, end = min(start, first), max(end, last)
+    return found
 
 
 class ShardIndexes:
@@ -91,6 +136,11 @@ class ShardIndexes:
             known.told.add(place)
             raise known.error
         return known
+
+    def known(self, key: str) -> Table | None:
+        """Get the index of a shard, if it has been read and is good."""
+        known = self._known.get(key)
+        return known if isinstance(known, np.ndarray) else None
 
     async def _read(self, key: str) -> _Known:
         index = self._index
@@ -163,6 +213,19 @@ class ShardedSource:
         """Key of the shard, with the chunk's place inside it."""
         shard, inner = self._place(index)
         return f"{self.shard_key(shard)}#{','.join(map(str, inner))}"
+
+    def beside(self, index: Index, wanted: Callable[[Index], bool]) -> list[Index]:
+        """Say which chunks come by the same request; see :class:`brickstream.chunks.source.BundlingSource`."""
+        shard, inner = self._place(index)
+        table = self._indexes.known(self.shard_key(shard))
+        if table is None:
+            return []
+        origin = tuple(i - j for i, j in zip(index, inner, strict=True))
+
+        def whole(place: Index) -> Index:
+            return tuple(o + p for o, p in zip(origin, place, strict=True))
+
+        return [whole(place) for place in neighbours(table, inner, lambda place: wanted(whole(place)))]
 
     async def read(self, index: Index, started: Callable[[], None] = nothing_started) -> NDArray[Any] | None:
         """Read one inner chunk by its byte range, together with its neighbours if they are asked for at once."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from math import prod
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +64,22 @@ class ChunkSource(Protocol):
         ------
         BrickstreamError
             If the chunk is there and cannot be read or decoded.
+        """
+
+
+@runtime_checkable
+class BundlingSource(Protocol):
+    """A source of which one request can bring several chunks, if their reads begin in the same turn of the loop."""
+
+    def beside(self, index: Index, wanted: Callable[[Index], bool]) -> Sequence[Index]:
+        """Say which chunks a request for one chunk can bring along at little cost.
+
+        Parameters
+        ----------
+        index : tuple of int
+            The chunk that is about to be read.
+        wanted : callable
+            Whether another chunk is wanted and may be read too.
         """
 
 

@@ -11,14 +11,15 @@ import dask
 import dask.array
 import numpy as np
 import pytest
-from distributed import Client, LocalCluster
+from dask_gate import gate
+from distributed import Client, Future, LocalCluster
 from numpy.typing import NDArray
 
 from brickstream import View
 from brickstream.chunks import ArraySource, ChunkSource, image_of
 from brickstream.engine import Engine
 from brickstream.errors import StoreError
-from brickstream.testing import ChunkSourceConformance, memory_image
+from brickstream.testing import ChunkSourceConformance
 
 UGLY = np.random.default_rng(3).integers(1, 99, (7, 5, 11)).astype("u2")
 CHUNKS = (2, 5, 4)
@@ -35,59 +36,44 @@ def cluster() -> Iterator[Client]:
     with (
         dask.config.set(settings),
         LocalCluster(
-            n_workers=1, threads_per_worker=2, processes=False, protocol="tcp://", host="127.0.0.1", dashboard_address=None
+            n_workers=1,
+            threads_per_worker=2,
+            processes=False,
+            protocol="tcp://",
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
         ) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):
         yield client
 
 
-class Gate:
-    """Blocks of a dask array that wait in their worker until the test lets them go."""
+async def wanted(client: Client, count: int) -> set[str]:
+    """Wait until the scheduler has so many results to get; return the names of all tasks for them."""
 
-    def __init__(self, shape: tuple[int, ...] = (8, 8), chunks: tuple[int, ...] = (4, 4)) -> None:
-        self.open = threading.Event()
-        self.begun: list[tuple[int, ...]] = []
-        self.came = threading.Semaphore(0)
-        self.numbers = np.arange(np.prod(shape), dtype="i4").reshape(shape)
-        base = dask.array.from_array(self.numbers, chunks=chunks)
-        self.array = base.map_blocks(self._wait, dtype="i4", meta=np.empty((0, 0), "i4"), name=f"gate-{id(self)}")
+    def tasks(dask_scheduler: Any) -> tuple[int, set[str]]:
+        tasks = dask_scheduler.tasks.values()
+        return sum(bool(task.who_wants) for task in tasks), {str(task.key) for task in tasks}
 
-    def _wait(self, block: NDArray[Any], block_id: tuple[int, ...] | None = None) -> NDArray[Any]:
-        if block_id is not None:
-            self.begun.append(block_id)
-            self.came.release()
-            self.open.wait(20)
-        return block
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # Workers live in this process: what they are sent is this very gate.
-        return _gate, (id(self),)
-
-    def __enter__(self) -> "Gate":
-        _gates[id(self)] = self
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.open.set()
-        del _gates[id(self)]
+    while True:
+        found, names = await asyncio.to_thread(client.run_on_scheduler, tasks)
+        if found == count:
+            return names
 
 
-_gates: dict[int, Gate] = {}
+async def until_given_up(client: Client, names: set[str]) -> None:
+    """Wait until the scheduler knows none of some tasks, and no worker will begin one."""
 
+    def known(dask_scheduler: Any) -> set[str]:
+        return {str(key) for key in dask_scheduler.tasks}
 
-def _gate(number: int) -> Gate:
-    return _gates[number]
+    def ready(dask_worker: Any) -> set[str]:
+        return {str(task.key) for task in dask_worker.state.tasks.values() if task.state == "ready"}
 
+    def left() -> bool:
+        return bool(names & client.run_on_scheduler(known)) or any(names & each for each in client.run(ready).values())
 
-async def until_forgotten(client: Client, name: str) -> None:
-    """Wait until the scheduler knows no task of that name."""
-
-    def known(dask_scheduler: Any) -> bool:
-        return any(name in str(key) for key in dask_scheduler.tasks)
-
-    while await asyncio.to_thread(client.run_on_scheduler, known):
-        await asyncio.sleep(0)
+    await asyncio.to_thread(lambda: all(iter(left, False)))
 
 
 # ---- NumPy
@@ -135,17 +121,12 @@ class Seen:
 
 
 async def test_dask_computes_one_chunk_in_the_thread_that_reads() -> None:
-    threads: list[int] = []
-
-    def block(data: NDArray[Any]) -> NDArray[Any]:
-        threads.append(threading.get_ident())
-        return data
-
-    array = lazy(UGLY, (2, 2, 2)).map_blocks(block, dtype="u2", meta=np.empty((0, 0, 0), "u2"))
-    chunk = await ArraySource(array, CHUNKS).read((0, 0, 0))
-    np.testing.assert_array_equal(chunk, UGLY[:2, :, :4])
-    assert len(set(threads)) == 1
-    assert threading.get_ident() not in threads
+    with gate((8, 8), (2, 2), shut=False) as slow:
+        chunk = await ArraySource(slow.array, (4, 4)).read((0, 1))
+    np.testing.assert_array_equal(chunk, slow.numbers[:4, 4:])
+    assert sorted(slow.begun) == [(0, 2), (0, 3), (1, 2), (1, 3)]
+    assert len(slow.threads) == 1
+    assert threading.get_ident() not in slow.threads
 
 
 async def test_the_scheduler_that_people_have_set_counts() -> None:
@@ -165,88 +146,84 @@ async def test_the_scheduler_that_people_have_set_counts() -> None:
 
 
 async def test_an_image_of_dask_arrays_comes_from_the_cluster(cluster: Client) -> None:
-    computed: list[str] = []
-    numbers = np.arange(24 * 20, dtype="u2").reshape(24, 20)
-
-    def block(data: NDArray[Any]) -> NDArray[Any]:
-        computed.append(threading.current_thread().name)
-        return data
-
-    array = lazy(numbers, (8, 8)).map_blocks(block, dtype="u2", meta=np.empty((0, 0), "u2"))
-    image = image_of([array, array[::2, ::2]], client=cluster, axes="yx")
-    async with Engine() as engine:
-        async for update in engine.slice(image, View.plane(image, canvas=(20, 24))):
-            last = update
-    np.testing.assert_array_equal(last.to_array(), numbers)
-    assert computed
-    assert all(name.startswith("Dask") for name in computed)
+    with gate((24, 20), (8, 8), shut=False) as slow:
+        image = image_of([slow.array, slow.array[::2, ::2]], client=cluster, axes="yx")
+        async with Engine() as engine:
+            async for update in engine.slice(image, View.plane(image, canvas=(20, 24))):
+                last = update
+    np.testing.assert_array_equal(last.to_array(), slow.numbers)
+    workers = {thread.ident for thread in threading.enumerate() if "Dask-Default" in thread.name}
+    assert slow.threads
+    assert slow.threads <= workers
 
 
 async def test_a_read_that_is_cancelled_is_forgotten_by_the_cluster(cluster: Client) -> None:
-    with Gate() as gate:
-        source = ArraySource(gate.array, (4, 4), client=cluster)
+    with gate() as slow:
+        source = ArraySource(slow.array, (4, 4), client=cluster)
         # Two of them run, the others wait in the scheduler.
         tasks = [asyncio.create_task(source.read((i, j))) for i in range(2) for j in range(2)]
-        await asyncio.to_thread(gate.came.acquire)
-        await asyncio.to_thread(gate.came.acquire)
+        await asyncio.to_thread(slow.came)
+        await asyncio.to_thread(slow.came)
+        names = await wanted(cluster, 4)
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
         assert all(task.cancelled() for task in tasks)
-        gate.open.set()
-        await until_forgotten(cluster, f"gate-{id(gate)}")
-    assert len(gate.begun) == 2
+        await until_given_up(cluster, names)
+        slow.let_go()
+    assert len(slow.begun) == 2
 
 
 async def test_when_the_view_moves_on_its_chunks_are_given_up(cluster: Client) -> None:
-    with Gate((8, 400), (4, 4)) as gate:
-        image = image_of(gate.array, client=cluster, axes="yx", chunks=(4, 4))
+    with gate((8, 400)) as slow:
+        image = image_of(slow.array, client=cluster, axes="yx", chunks=(4, 4))
+
+        def look(x: float) -> View:
+            return View.plane(image, canvas=(8, 8), center={"x": x, "y": 3.5}, zoom=1.0)
+
         async with Engine() as engine:
-            engine.show(image, View.plane(image, canvas=(8, 8), center={"x": 3.5, "y": 3.5}, zoom=1.0))
-            await asyncio.to_thread(gate.came.acquire)
-            engine.show(image, View.plane(image, canvas=(8, 8), center={"x": 303.5, "y": 3.5}, zoom=1.0))
-            gate.open.set()
+            engine.show(image, look(3.5))
+            await asyncio.to_thread(slow.came)
+            await asyncio.to_thread(slow.came)
+            names = await wanted(cluster, 4)
+            engine.show(image, look(303.5))
+            await until_given_up(cluster, names)
+            slow.let_go()
             await engine.complete()
-            old = [index for index in gate.begun if index[1] < 50]
-            assert len(old) <= 2
-            assert sorted(index for index in gate.begun if index[1] >= 50) == [(i, j) for i in (0, 1) for j in (75, 76)]
+    old = [index for index in slow.begun if index[1] < 50]
+    assert len(old) == 2
+    assert sorted(set(slow.begun) - set(old)) == [(i, j) for i in (0, 1) for j in (75, 76)]
 
 
 async def test_who_still_wants_a_chunk_gets_it_when_another_leaves(cluster: Client) -> None:
-    with Gate() as gate:
-        source = ArraySource(gate.array, (4, 4), client=cluster)
+    with gate() as slow:
+        source = ArraySource(slow.array, (4, 4), client=cluster)
         leaving, staying = (asyncio.create_task(source.read((0, 0))) for _ in range(2))
-        await asyncio.to_thread(gate.came.acquire)
+        await asyncio.to_thread(slow.came)
         leaving.cancel()
         await asyncio.wait([leaving])
-        gate.open.set()
-        np.testing.assert_array_equal(await staying, gate.numbers[:4, :4])
-    assert gate.begun == [(0, 0)]
+        slow.let_go()
+        np.testing.assert_array_equal(await staying, slow.numbers[:4, :4])
 
 
 async def test_a_chunk_that_fails_on_the_cluster_is_one_failed_chunk(cluster: Client) -> None:
-    def block(data: NDArray[Any], block_id: tuple[int, ...] | None = None) -> NDArray[Any]:
-        if block_id == (0, 0):
-            raise ValueError("bad block")
-        return data
-
-    numbers = np.arange(64, dtype="i4").reshape(8, 8)
-    array = lazy(numbers, (4, 4)).map_blocks(block, dtype="i4", meta=np.empty((0, 0), "i4"))
-    image = image_of(array, client=cluster, axes="yx", chunks=(4, 4))
-    async with Engine() as engine:
-        updates = [update async for update in engine.slice(image, View.plane(image, canvas=(8, 8)))]
+    with gate(shut=False) as slow:
+        slow.bad.add((0, 0))
+        image = image_of(slow.array, client=cluster, axes="yx", chunks=(4, 4))
+        async with Engine() as engine:
+            updates = [update async for update in engine.slice(image, View.plane(image, canvas=(8, 8)))]
     failures = [update.failure for update in updates if update.failure]
     assert [failure.key for failure in failures] == ["0/0"]
     assert "bad block" in failures[0].reason
 
 
 async def test_a_chunk_that_somebody_cancels_on_the_cluster_fails(cluster: Client) -> None:
-    with Gate() as gate:
-        source = ArraySource(gate.array, (4, 4), client=cluster)
+    with gate() as slow:
+        source = ArraySource(slow.array, (4, 4), client=cluster)
         reading = asyncio.create_task(source.read((1, 1)))
-        await asyncio.to_thread(gate.came.acquire)
-        future = await asyncio.to_thread(lambda: cluster.compute(gate.array[4:, 4:]))
-        await asyncio.to_thread(lambda: cluster.cancel([future], force=True))
+        await asyncio.to_thread(slow.came)
+        futures = [Future(key, cluster) for key in list(cluster.futures)]
+        await asyncio.to_thread(lambda: cluster.cancel(futures, force=True))
         with pytest.raises(StoreError, match="given the chunk up"):
             await reading
 
@@ -289,9 +266,3 @@ class TestDaskOnACluster(TestNumpy):
     @asynccontextmanager
     async def open_source(self) -> AsyncIterator[ChunkSource]:
         yield ArraySource(self.array, CHUNKS, client=self.client)
-
-
-def test_a_view_of_memory_is_what_the_fakes_show() -> None:
-    image = memory_image(UGLY, CHUNKS)
-    chunk = asyncio.run(image.sources[0].read((0, 0, 0)))
-    np.testing.assert_array_equal(chunk, UGLY[:2, :, :4])
