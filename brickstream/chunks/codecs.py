@@ -171,7 +171,7 @@ def _unpacker(
 ) -> tuple[Callable[[Any], NDArray[Any]], Size]:
     """Make the step from bytes to an array, and say how many bytes it takes."""
     name, config, nbytes = _name(codec), _config(codec), prod(shape) * dtype.itemsize
-    if name in ("bytes", "endian"):
+    if name == "bytes":
         stored = dtype.newbyteorder(">" if config.get("endian") == "big" else "<")
         return Plain(shape, stored), Size(nbytes, exact=True)
     if name != "sharding_indexed":

@@ -103,9 +103,11 @@ class Prefetcher:
         """
         trail = self._trails.setdefault(slot, _Trail(image, plan, budget))
         trail.pause()
-        views = trail.views if trail.image is image else ()
+        if trail.image is not image:
+            trail.views, trail.plans = (), {}
+            self._want(trail, {})
         trail.image, trail.plan, trail.budget, trail.ready = image, plan, budget, complete
-        trail.views = remember(views, plan.view)
+        trail.views = remember(trail.views, plan.view)
         self._count_hits(image, plan)
         if complete:
             self._begin(trail)
@@ -185,7 +187,7 @@ class Prefetcher:
             return []
 
     def _key(self, trail: _Trail, view: View) -> Hashable:
-        return id(trail.image), trail.budget, footprint(trail.image.pyramid, view)
+        return trail.budget, footprint(trail.image.pyramid, view)
 
     def _plan(self, trail: _Trail, view: View) -> Plan | None:
         budget = trail.budget

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
+from cachefakes import TagServer
 from heldreader import HeldReader, nothing_unheard
 from hypothesis import given
 from hypothesis import strategies as st
@@ -116,6 +117,17 @@ async def test_parts_of_two_keys_or_of_two_turns_are_two_requests() -> None:
     assert await asyncio.gather(*tasks) == [VALUE[:5], VALUE[::-1][5:10], VALUE[5:10]]
 
 
+async def test_parts_of_which_different_versions_are_known_are_asked_about_apart() -> None:
+    server = TagServer({"a": VALUE}, versions={"a": 1})
+    reader = CoalescingReader(server)
+    asked = [(Span(0, 5), '"a-1"'), (Span(5, 5), '"a-0"'), (Span(10, 5), '"a-1"'), (Span(15, 5), '"a-0"')]
+    answers = await asyncio.gather(*(reader.read_tagged("a", span, tag) for span, tag in asked))
+    assert [span for _, span in server.asked] == [Span(0, 15), Span(5, 15)]
+    assert [answer.unchanged for answer in answers] == [True, False, True, False]
+    assert [answer.body for answer in answers] == [None, VALUE[5:10], None, VALUE[15:20]]
+    assert [answer.tag for answer in answers] == ['"a-1"'] * 4
+
+
 async def test_a_key_that_is_not_there_is_not_there_for_anybody() -> None:
     _, reader = readers(held=False)
     assert await asyncio.gather(*ask(reader, Span(0, 5), Span(5, 5), key="x")) == [None, None]
@@ -210,12 +222,14 @@ async def test_an_error_reaches_everybody_and_is_heard_by_somebody() -> None:
         assert [str(task.exception()) for task in tasks[1:]] == ["on fire", "on fire"]
 
 
-async def test_an_error_that_comes_when_everybody_leaves_is_nobodys() -> None:
+@pytest.mark.parametrize("turns", range(3))
+async def test_an_error_that_comes_when_everybody_leaves_is_nobodys(turns: int) -> None:
     async with nothing_unheard():
         below, reader = readers()
         tasks = ask(reader, Span(0, 5), Span(5, 5))
         await settle()
         below.fail(StoreError("on fire"))
+        await settle(turns)
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)

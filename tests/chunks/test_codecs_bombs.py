@@ -1,5 +1,6 @@
 """Chunks that would decode to more than they may are stopped before the memory for it is taken; odd ones are read."""
 
+import base64
 import bz2
 import gzip
 import lzma
@@ -56,7 +57,7 @@ def zstd_frame(*blocks: tuple[int, int, bytes], window: int = 0x50, size: bytes 
     return struct.pack("<IBB", 0xFD2FB528, descriptor, window) + size + body
 
 
-RAW, RUN = 0, 1
+RAW, RUN, PACKED = 0, 1, 2
 ZEROS = bytes(LARGE)
 RUNS = [(RUN, 128 << 10, b"\0")] * 4000
 BOMBS: dict[str, Callable[[], bytes]] = {
@@ -106,6 +107,10 @@ def test_blocks_without_end_are_not_counted_to_the_end() -> None:
     refused(v3("zstd"), zstd_frame(*[(RAW, 0, b"")] * 100_000), match="too many blocks")
 
 
+def test_what_a_codec_that_cannot_be_held_back_gives_is_measured() -> None:
+    refused(v2({"id": "gzip"}, {"id": "base64"}), base64.b64encode(bytes(100_000)))
+
+
 def test_a_dictionary_of_gigabytes_is_not_made() -> None:
     raw = bytearray(lzma.compress(bytes(SMALL), format=lzma.FORMAT_ALONE, preset=0))
     decoder = v2({"id": "lzma", "format": lzma.FORMAT_ALONE})
@@ -127,6 +132,14 @@ def test_an_encoded_chunk_longer_than_any_is_not_even_read() -> None:
     assert SMALL < decoder.max_encoded < 1 << 20
 
 
+@pytest.mark.parametrize("name", ["zlib", "gzip", "bz2", "lzma"])
+def test_a_stream_that_lacks_only_its_checksum_is_cut_off(name: str) -> None:
+    raw = bytes(numcodecs.get_codec({"id": name}).encode(bytes(SMALL)))
+    for lost in range(1, 5):
+        with pytest.raises(CodecError, match="cut off"):
+            v2({"id": name}).decode(raw[:-lost])
+
+
 # ---- what is unusual and good
 
 
@@ -143,6 +156,16 @@ def test_an_encoded_chunk_longer_than_any_is_not_even_read() -> None:
 )
 def test_frames_of_zstd_that_other_writers_make_are_read(raw: bytes) -> None:
     assert v3("zstd").decode(raw).tobytes() == b"a" * 500 + b"b" * 500
+
+
+def test_a_silent_frame_of_many_small_blocks_is_read() -> None:
+    text = bytes(range(97, 123)) * 40
+    frame = bytes(numcodecs.Zstd(1).encode(text))
+    # Frames of one piece have a head of 7 bytes: mark, descriptor, two bytes of size.
+    packed = frame[7 + 3 :]
+    assert int.from_bytes(frame[7:10], "little") == 1 | PACKED << 1 | len(packed) << 3
+    raw = zstd_frame(*[(PACKED, len(packed), packed)] * 30)
+    assert v3("zstd", length=30 * len(text)).decode(raw).tobytes() == text * 30
 
 
 def test_a_silent_frame_of_zstd_around_another_codec_is_read() -> None:

@@ -179,6 +179,31 @@ def test_any_chain_of_zarr_3_reads_as_zarr_reads_it(document: Codec, seed: int) 
         np.testing.assert_array_equal(read(Path(folder) / "a"), theirs)
 
 
+@pytest.mark.parametrize(
+    "codecs",
+    [
+        [named("bytes", endian="little"), named("numcodecs.shuffle")],
+        [named("numcodecs.quantize", digits=1), named("bytes", endian="little")],
+        [named("numcodecs.fixedscaleoffset", offset=0, scale=10), named("bytes", endian="little")],
+    ],
+    ids=["shuffle", "quantize", "fixedscaleoffset"],
+)
+def test_codecs_that_leave_out_what_the_array_says(codecs: list[Codec], tmp_path: Path) -> None:
+    document = {
+        "zarr_format": 3,
+        "node_type": "array",
+        "shape": [5, 7],
+        "data_type": "float64",
+        "chunk_grid": named("regular", chunk_shape=[2, 4]),
+        "chunk_key_encoding": {"name": "default"},
+        "fill_value": 0.0,
+        "codecs": codecs,
+        "attributes": {},
+    }
+    theirs = write(tmp_path / "a", "zarr.json", document, seed=1)
+    np.testing.assert_array_equal(read(tmp_path / "a"), theirs)
+
+
 def filters_v2(dtype: str) -> list[Codec]:
     kind = np.dtype(dtype)
     fitting: list[Codec] = [{"id": "shuffle", "elementsize": 2}] if kind.itemsize % 2 == 0 else []

@@ -10,8 +10,8 @@ import pytest
 from stack import CHUNK, SIDE, Z_ONLY, planes, shown
 
 from brickstream.chunks import ChunkState
-from brickstream.engine import Ahead
-from brickstream.multiscale import View
+from brickstream.engine import Ahead, prefetcher
+from brickstream.multiscale import Budget, Plan, Pyramid, View, plan_view
 from brickstream.multiscale.navigate import move_point, pan
 from brickstream.testing import RecordingSink, StepSource, memory_image, settle
 
@@ -254,3 +254,48 @@ async def test_there_is_no_ring_where_everything_is_in_view() -> None:
         a.source.flow()
         await a.see(replace(a.view, canvas=(40, 40)))
         assert len(a.begun) == 25
+
+
+async def test_nothing_is_pinned_by_fetching_it_ahead() -> None:
+    async with shown(Z_ONLY) as a:
+        await a.see(a.at(z=9), a.at(z=10))
+        await a.drain()
+        for view in (a.at(z=10), a.at(z=11)):
+            await a.see(view)
+            await a.drain()
+            entries = a.engine.core.fetcher.table.entries.values()
+            assert {entry.key[1][1] for entry in entries if entry.ranks} >= {12, 13}
+            assert [entry for entry in entries if entry.unread] == []
+
+
+async def test_however_small_chunks_are_only_so_many_are_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prefetcher, "MOST_CHUNKS", 2)
+    async with shown(Ahead()) as a:
+        await a.see(a.view)
+        assert len(await a.drain()) == 2
+
+
+# ---- what it costs
+
+
+async def test_a_pan_by_a_pixel_causes_no_plan_and_plans_are_forgotten_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    planned: list[View] = []
+
+    def plan(pyramid: Pyramid, view: View, budget: Budget) -> Plan:
+        planned.append(view)
+        return plan_view(pyramid, view, budget)
+
+    monkeypatch.setattr(prefetcher, "plan_view", plan)
+    monkeypatch.setattr(prefetcher, "MOST_PLANS", 4)
+    async with shown(replace(Z_ONLY, ring=0.5)) as a:
+        small = replace(a.view, canvas=(2, 2))
+        await a.see(move_point(small, "z", 9.0), small, pan(small, 0.25, 0.0))
+        before = len(planned)
+        assert before > 4
+        await a.see(pan(small, 0.5, 0.0), pan(small, 1.0, 0.0))
+        assert len(planned) == before
+        (trail,) = a.engine.core.prefetcher._trails.values()
+        a.source.flow()
+        await a.see(*(move_point(small, "z", float(z)) for z in range(4, 16)))
+        assert len(trail.plans) <= 8
+        assert len(planned) > before + 8

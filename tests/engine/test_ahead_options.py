@@ -78,6 +78,16 @@ async def test_turned_off_and_on_and_to_playback() -> None:
         assert planes(a.source.waiting) == [11, 12, 13]
 
 
+async def test_less_is_less_at_once() -> None:
+    async with shown(Z_ONLY, max_inflight=4) as a:
+        await a.see(a.at(z=9), a.at(z=10))
+        await a.show(a.at(z=11))
+        assert planes(a.source.waiting) == [11, 12, 13]
+        a.engine.set_prefetch(replace(Z_ONLY, max_bytes=0))
+        await settle()
+        assert planes(a.source.waiting) == [11]
+
+
 async def test_what_is_shown_while_it_is_off_is_fetched_ahead_of_once_it_is_on() -> None:
     async with shown(False, max_inflight=4) as a:
         await a.see(a.at(z=9))
