@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from inspect import iscoroutinefunction
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from brickstream.chunks.reader import nothing_started
-from brickstream.chunks.source import ArrayLike, Index
-from brickstream.errors import StoreError
+from brickstream.chunks.source import ArrayLike, ChunkSource, Index
+from brickstream.errors import MetadataError, StoreError
 from brickstream.multiscale.array_likes import pixel_type
 
 
@@ -67,6 +68,44 @@ class ArraySource:
         if hasattr(part, "__dask_graph__"):
             part = part.compute(scheduler=_scheduler())
         return np.array(part, dtype=self.dtype)
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What a source says of itself, as an array whose pixels nobody reads."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    chunks: tuple[int, ...]
+
+    def __getitem__(self, box: tuple[slice, ...], /) -> Any:
+        """Refuse: a source is read chunk by chunk."""
+        raise TypeError("a source is read chunk by chunk")
+
+
+def outline(array: Any) -> Any:
+    """Describe a source of somebody's own; an array describes itself."""
+    return Outline(tuple(array.shape), array.dtype, tuple(array.chunks)) if _is_source(array) else array
+
+
+def source_of(array: Any, chunks: tuple[int, ...], client: Any) -> ChunkSource:
+    """Make a source of an array-like; a source of somebody's own is one already.
+
+    Raises
+    ------
+    MetadataError
+        If a source has other chunks than those asked for.
+    """
+    if not _is_source(array):
+        return ArraySource(array, chunks, client=client)
+    if tuple(array.chunks) != chunks:
+        raise MetadataError("chunks", chunks, f"the chunks that the source has, {tuple(array.chunks)}")
+    source: ChunkSource = array
+    return source
+
+
+def _is_source(value: Any) -> bool:
+    return iscoroutinefunction(getattr(value, "read", None))
 
 
 def _in_memory(array: Any) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from brickstream.chunks.array_source import ArraySource
+from brickstream.chunks.array_source import outline, source_of
 from brickstream.chunks.arrays import ArrayInfo, array_info, make_source
 from brickstream.chunks.collections import (
     CollectionEntry,
@@ -162,7 +162,8 @@ def image_of(arrays: Any, *, name: str = "", client: Any = None, **description: 
     Parameters
     ----------
     arrays : array-like, or sequence of array-like
-        NumPy, dask, zarr, tensorstore, h5py: anything with `shape`, `dtype` and ``__getitem__``.
+        NumPy, dask, zarr, tensorstore, h5py: anything with `shape`, `dtype` and ``__getitem__``; or a
+        :class:`brickstream.chunks.ChunkSource` of one's own.
     name : str, optional
     client : distributed.Client, optional
         Of a cluster that computes the chunks of dask arrays; see :class:`brickstream.chunks.ArraySource`.
@@ -175,10 +176,12 @@ def image_of(arrays: Any, *, name: str = "", client: Any = None, **description: 
     MetadataError
         If something is no array, or does not fit the rest.
     """
-    pyramid = pyramid_of(arrays, name=name, **description)
-    listed = arrays if isinstance(arrays, list | tuple) else [arrays]
+    several = isinstance(arrays, list | tuple)
+    outlines = [outline(array) for array in arrays] if several else outline(arrays)
+    pyramid = pyramid_of(outlines, name=name, **description)
+    listed = arrays if several else [arrays]
     pairs = zip(listed, pyramid.levels, strict=True)
-    sources = tuple(ArraySource(array, level.chunks, client=client) for array, level in pairs)
+    sources = tuple(source_of(array, level.chunks, client) for array, level in pairs)
     return ChunkedImage(name or "array", "array" if len(listed) == 1 else "arrays", None, pyramid, sources)
 
 

@@ -200,6 +200,9 @@ class ChunkTable:
         self.inflight_max = max(self.inflight_max, len(self._inflight))
         entry.state, entry.data, entry.error = state, data, error
         self._loose.pop(entry, None)
+        if state is ChunkState.LOADED and not entry.ranks:
+            # The answer came before the read was cancelled.
+            self._loose[entry] = None
         while self._queue and self._queue[-1].state is not ChunkState.QUEUED:
             self._queue.pop()
         if state is ChunkState.ABSENT and not entry.ranks and not entry.unread:

@@ -150,3 +150,22 @@ async def test_what_failed_is_read_again_when_asked_and_not_before() -> None:
         source.release((0, 0))
         await settle()
     assert client.got[-1] == ((0, 0), ChunkState.LOADED)
+
+
+async def test_a_chunk_that_comes_in_the_turn_in_which_it_is_given_up_can_leave_memory() -> None:
+    """Nobody wants it when it comes, and its read is cancelled only at the end of that turn: it must not stay for ever."""
+    source = step_source()
+    async with fetching(1, 4) as fetcher:
+        old, new = Client("old", fetcher), Client("new", fetcher)
+        old.want(wants(source, VISIBLE, (0, 0)))
+        await settle()
+        source.start((0, 0))
+        await settle()
+        source.release((0, 0))
+        fetcher.forget("old")
+        await settle()
+        assert fetcher.table.entries[id(source), (0, 0)].state is ChunkState.LOADED
+        new.want(wants(source, VISIBLE, (1, 1)))
+        source.flow()
+        await settle()
+    assert new.indices == [(1, 1)]
