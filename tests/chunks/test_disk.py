@@ -136,6 +136,37 @@ async def test_somebody_who_clears_the_folder_does_no_harm(tmp_path: Path) -> No
     assert cache.counters.damaged == 0
 
 
+async def test_what_has_gone_is_not_counted_any_more(tmp_path: Path) -> None:
+    server = PlainServer({"0": b"small"})
+    async with cache_in(tmp_path, max_bytes=80_000) as cache:
+        reader = CachedReader(server, cache, URL)
+        await reader.read("0")
+        await cache.settled()
+        assert cache.counters.nbytes == 4096
+        for path in files_in(tmp_path):
+            await asyncio.to_thread(path.unlink)
+        server.values["0"] = bytes(20_000)
+        assert await reader.read("0") == bytes(20_000)
+        await cache.settled()
+        assert (cache.counters.nbytes, cache.counters.written) == (0, 1)
+
+
+async def test_a_folder_that_goes_while_it_is_written_to_turns_nothing_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*args: object) -> int:
+        raise FileNotFoundError(2, "No such file or directory")
+
+    server = PlainServer({"0": b"1"})
+    async with nothing_unheard(), cache_in(tmp_path) as cache:
+        with monkeypatch.context() as patch:
+            patch.setattr(entries, "store", gone)
+            assert await CachedReader(server, cache, URL).read("0") == b"1"
+            await cache.settled()
+        assert cache.is_on
+        assert cache.counters.written == 0
+
+
 async def test_a_damaged_file_is_a_miss_and_is_written_anew(tmp_path: Path) -> None:
     server = PlainServer({CHUNK: b"pixels"})
     await read_once(tmp_path, server, CHUNK)

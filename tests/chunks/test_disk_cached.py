@@ -281,6 +281,20 @@ async def test_chunks_of_a_shard_are_kept_one_by_one_though_they_are_read_togeth
     assert (counters.hits, counters.validated) == (7, 2)
 
 
+async def test_the_same_reader_over_another_one_knows_the_same(tmp_path: Path) -> None:
+    server, other = TagServer({"zarr.json": b"{}", CHUNK: b"pixels"}), TagServer({})
+    async with cache_in(tmp_path) as cache:
+        reader = CachedReader(server, cache, URL)
+        over = reader.over(lambda below: other if below is server else below)
+        await reader.read("zarr.json")
+        await reader.read(CHUNK)
+        await cache.settled()
+        assert await over.read(CHUNK) == b"pixels"
+        assert other.asked == []
+        assert await over.read("1/c/0") is None
+        assert other.keys == ["1/c/0"]
+
+
 async def test_names_are_those_of_the_reader_below(tmp_path: Path) -> None:
     class Listing(PlainServer):
         async def names(self, folder: str = "") -> tuple[str, ...]:

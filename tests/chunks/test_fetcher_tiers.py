@@ -153,7 +153,7 @@ async def test_what_failed_is_read_again_when_asked_and_not_before() -> None:
 
 
 async def test_a_chunk_that_comes_in_the_turn_in_which_it_is_given_up_can_leave_memory() -> None:
-    """Nobody wants it when it comes, and its read is cancelled only at the end of that turn: it must not stay for ever."""
+    """Nobody wants it when it comes, and its read would be cancelled at the end of that turn: it must not stay."""
     source = step_source()
     async with fetching(1, 4) as fetcher:
         old, new = Client("old", fetcher), Client("new", fetcher)
