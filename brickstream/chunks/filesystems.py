@@ -63,7 +63,8 @@ def read_file_system(fs: Any, root: str, client: HttpClient) -> StoreReader:
     place = ("fsspec", id(fs))
     if place not in client.kept:
         client.kept.setdefault(place, _FileSystem(_own(fs, client), client))
-    return StoreReader(client.kept[place], client, scrub(f"{_protocol(fs)}://{root}"), root, _server(fs, root))
+    url = root if "://" in root else f"{_protocol(fs)}://{root}"
+    return StoreReader(client.kept[place], client, redact(url), root, _server(fs, root))
 
 
 class _FileSystem:
@@ -174,7 +175,8 @@ def _protocol(fs: Any) -> str:
 
 def _server(fs: Any, root: str) -> str:
     """Name what answers the requests of a file system; nothing where it is this machine."""
-    return f"{_protocol(fs)}.{root.partition('/')[0]}" if fs.async_impl else ""
+    name = urlsplit(root).netloc if "://" in root else root.partition("/")[0]
+    return f"{_protocol(fs)}.{name}" if fs.async_impl else ""
 
 
 def _ends(span: ByteRange | None) -> tuple[int | None, int | None]:

@@ -108,7 +108,7 @@ def test_a_store_over_http_of_fsspec_keeps_its_headers_and_its_secrets(tmp_path:
         )
         np.testing.assert_array_equal(asyncio.run(picture(made)), PIXELS)
         nowhere = zarr.storage.FsspecStore.from_url(f"{server.url}/no.zarr?sig=topsecret", read_only=True)
-        refused(nowhere, NotFoundError)
+        assert f"no Zarr image here: {server.url}/no.zarr?... (" in refused(nowhere, NotFoundError)
 
 
 @pytest.mark.parametrize(
