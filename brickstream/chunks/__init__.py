@@ -3,6 +3,7 @@
 from brickstream.chunks.array_source import ArraySource
 from brickstream.chunks.client import HttpClient, HttpOptions, open_client
 from brickstream.chunks.collections import CollectionEntry, ImageCollection
+from brickstream.chunks.disk import DiskCache
 from brickstream.chunks.fetcher import Fetcher, Want
 from brickstream.chunks.opener import Opener
 from brickstream.chunks.opening import ChunkedImage, image_of, open_collection, open_image, read_labels
@@ -20,6 +21,7 @@ __all__ = [
     "ChunkTable",
     "ChunkedImage",
     "CollectionEntry",
+    "DiskCache",
     "Entry",
     "Fetcher",
     "HttpClient",

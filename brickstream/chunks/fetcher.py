@@ -163,9 +163,11 @@ class Fetcher:
             self.table.move(entry, ChunkState.ABSENT)
         for entry in decision.start:
             self.table.move(entry, ChunkState.REQUESTED)
+        for entry, leader in decision.ride:
+            self.table.move(entry, ChunkState.REQUESTED, rides_on=leader)
         if decision.abort:
             self._requeue()
-        for entry in decision.start:
+        for entry in (*decision.start, *(rider for rider, _ in decision.ride)):
             self._start(entry)
 
     def _start(self, entry: Entry) -> None:

@@ -60,7 +60,7 @@ def _read_url(url: str, scheme: str, client: HttpClient) -> StoreReader:
 
 def read_file_system(fs: Any, root: str, client: HttpClient) -> StoreReader:
     """Make the reader for a folder of a file system that somebody else has opened."""
-    place = ("fsspec", id(fs))
+    place = ("fsspec", fs)
     if place not in client.kept:
         client.kept.setdefault(place, _FileSystem(_own(fs, client), client))
     url = root if "://" in root else f"{_protocol(fs)}://{root}"

@@ -8,8 +8,10 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from brickstream.chunks.cached import CachedReader
 from brickstream.chunks.client import HttpClient
 from brickstream.chunks.collections import ImageCollection
+from brickstream.chunks.disk import DiskCache
 from brickstream.chunks.documents import HELP_S, NO_ANSWER, as_object, ome_in, read_json, together
 from brickstream.chunks.opening import (
     ChunkedImage,
@@ -28,6 +30,11 @@ T = TypeVar("T")
 _CALLED = {"labels": "list of labels", "bioformats2raw": "collection", "series": "list of images"}
 
 
+def _is_far(where: Any) -> bool:
+    """Whether a place is worth a cache on disk: not a folder, nor memory, nor an object of somebody else's."""
+    return isinstance(where, str) and "://" in where and where.partition("://")[0].lower() not in ("file", "memory")
+
+
 @dataclass(frozen=True)
 class Opener:
     """Opens places with what an engine has.
@@ -37,10 +44,13 @@ class Opener:
     client : HttpClient
     executor : concurrent.futures.Executor
         Threads that decode.
+    cache : DiskCache or None
+        Where answers of servers are kept.
     """
 
     client: HttpClient
     executor: Executor
+    cache: DiskCache | None = None
 
     async def image(self, where: Any, path: str = "") -> ChunkedImage:
         """Open the image at a place, or at a path inside it; see :meth:`brickstream.Engine.open`."""
@@ -67,7 +77,10 @@ class Opener:
 
     async def _reader(self, where: Any) -> Reader:
         # Looking whether a folder is there blocks, and so does loading what reads other kinds of URL.
-        return await asyncio.to_thread(make_reader, where, self.client)
+        reader = await asyncio.to_thread(make_reader, where, self.client)
+        if self.cache is None or not _is_far(where):
+            return reader
+        return CachedReader(reader, self.cache, where, repr(sorted(self.client.options.credentials().items())))
 
     async def _explained(self, error: StoreError, where: Any) -> StoreError:
         """Say what the groups above a place know about it; the same error where they know nothing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from brickstream.chunks.client import HttpClient
 from brickstream.chunks.filesystems import read_url
 from brickstream.chunks.http import HttpReader
 from brickstream.chunks.reader import ByteRange, Lister, LocalReader, Reader, nothing_started
+from brickstream.chunks.stores import scrub
 from brickstream.chunks.zarr_stores import read_store
 from brickstream.chunks.zips import ZipReader, split_zip
 from brickstream.errors import NotFoundError, StoreError, redact
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 DOCUMENTS = ("zarr.json", ".zattrs", ".zarray", ".zgroup", ".zmetadata")
 # In the URLs of these, characters are written as their numbers.
 _QUOTED = ("http", "https", "file")
+# One kind of place on top of another, as fsspec writes it.
+_CHAIN = re.compile(r"::\w[\w+.-]*://")
 
 
 def make_reader(where: object, client: HttpClient) -> Reader:
@@ -165,6 +169,10 @@ class Below:
         """Read a value of the folder; see :meth:`brickstream.chunks.Reader.read`."""
         return await self.reader.read(f"{self.folder}/{key}", span, started)
 
+    def over(self, wrap: Callable[[Reader], Reader]) -> Below:
+        """Make the same reader on top of another one; see :class:`brickstream.chunks.tagged.Decorator`."""
+        return Below(wrap(self.reader), self.folder)
+
     async def names(self, folder: str = "") -> tuple[str, ...]:
         """Names of the folders; see :meth:`brickstream.chunks.reader.Lister.names`."""
         if not isinstance(self.reader, Lister):
@@ -173,6 +181,9 @@ class Below:
 
 
 def _split(url: str) -> SplitResult:
+    if _CHAIN.search(url.partition("?")[0]):
+        hint = "make a Zarr store of it: zarr.storage.FsspecStore.from_url(...)"
+        raise StoreError("a chain of URLs is not read", scrub(url), hint)
     try:
         parts = urlsplit(url.strip())
         _ = parts.port

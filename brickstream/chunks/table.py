@@ -11,7 +11,7 @@ Counters and byte totals change only in :meth:`ChunkTable.move`, so they cannot 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Set
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import islice
@@ -19,7 +19,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from brickstream.chunks.source import ChunkSource, Index, chunk_nbytes
+from brickstream.chunks.source import BundlingSource, ChunkSource, Index, chunk_nbytes
 from brickstream.errors import BrickstreamError
 
 ChunkKey = tuple[int, Index]
@@ -88,6 +88,9 @@ class Entry:
         Clients that still wait for the answer or hold its data.
     used : int
         When it was last wanted or delivered, for recency.
+    rides_on : Entry or None
+        The running read whose request brings the bytes of this one too: it takes no slot of its own. Changed by
+        :meth:`ChunkTable.move` alone.
     """
 
     key: ChunkKey
@@ -99,6 +102,7 @@ class Entry:
     ranks: dict[Hashable, Rank] = field(default_factory=dict)
     unread: set[Hashable] = field(default_factory=set)
     used: int = 0
+    rides_on: Entry | None = field(default=None, repr=False)
 
     @property
     def name(self) -> str:
@@ -128,12 +132,15 @@ class Decision:
         Chunks to drop from memory.
     abort : tuple of Entry
         Reads that give way to much more urgent ones, and wait again.
+    ride : tuple of (Entry, Entry)
+        Reads to begin together with one that is in `start`, because its request brings their bytes too.
     """
 
     start: tuple[Entry, ...] = ()
     cancel: tuple[Entry, ...] = ()
     evict: tuple[Entry, ...] = ()
     abort: tuple[Entry, ...] = ()
+    ride: tuple[tuple[Entry, Entry], ...] = ()
 
 
 class ChunkTable:
@@ -159,13 +166,19 @@ class ChunkTable:
         self._clock = 0
         self._queue: list[Entry] = []
         self._inflight: set[Entry] = set()
+        self._riding: set[Entry] = set()
         # Loaded chunks that nobody wants, the longest unused first: a dict is a set with an order.
         self._loose: dict[Entry, None] = {}
 
     @property
     def inflight(self) -> int:
-        """Number of running reads."""
-        return len(self._inflight)
+        """Number of running reads that take a slot: of those that have a request of their own."""
+        return len(self._inflight) - len(self._riding)
+
+    def _slots_after(self, gone: Set[Entry]) -> int:
+        """Slots taken once some reads are gone: of a request whose first read is gone, the others take one each."""
+        riding = (rider for rider in self._riding if rider.rides_on not in gone)
+        return len(self._inflight - gone) - sum(rider not in gone for rider in riding)
 
     def get(self, key: ChunkKey, source: ChunkSource) -> Entry:
         """Find or make the entry of a chunk."""
@@ -192,12 +205,17 @@ class ChunkTable:
         state: ChunkState,
         data: NDArray[Any] | None = None,
         error: BrickstreamError | None = None,
+        rides_on: Entry | None = None,
     ) -> None:
         """Change the state of a chunk: the only place where states, counters and byte totals change."""
         self.bytes_held += entry.nbytes * ((state in _HOLDS_BYTES) - (entry.state in _HOLDS_BYTES))
         (self._inflight.add if state in IN_FLIGHT else self._inflight.discard)(entry)
         self.bytes_peak = max(self.bytes_peak, self.bytes_held)
-        self.inflight_max = max(self.inflight_max, len(self._inflight))
+        if state is ChunkState.ABSENT:
+            for rider in [rider for rider in self._riding if rider.rides_on is entry]:
+                self._ride(rider, None)
+        self._ride(entry, (rides_on or entry.rides_on) if state in IN_FLIGHT else None)
+        self.inflight_max = max(self.inflight_max, self.inflight)
         entry.state, entry.data, entry.error = state, data, error
         self._loose.pop(entry, None)
         if state is ChunkState.LOADED and not entry.ranks:
@@ -207,6 +225,10 @@ class ChunkTable:
             self._queue.pop()
         if state is ChunkState.ABSENT and not entry.ranks and not entry.unread:
             self.entries.pop(entry.key, None)
+
+    def _ride(self, entry: Entry, leader: Entry | None) -> None:
+        entry.rides_on = leader
+        (self._riding.discard if leader is None else self._riding.add)(entry)
 
     def requeue(self, wanted: Iterable[Entry]) -> None:
         """Rebuild the queue from the chunks that clients still wait for: never appended to, so never longer than plans.
@@ -263,10 +285,11 @@ class ChunkTable:
         # Wanting is not waiting: who had the chunk before it was evicted keeps no read of it alive.
         cancel = tuple(e for e in self._inflight if not e.unread)
         most = self.limits.max_inflight if window is None else min(window, self.limits.max_inflight)
-        abort = self._worse(most - len(self._inflight) + len(cancel))
-        slots = most - len(self._inflight) + len(cancel) + len(abort)
+        abort = self._worse(most - self._slots_after(set(cancel)))
+        slots = most - self._slots_after({*cancel, *abort})
         free = self.limits.max_bytes - self.bytes_held + sum(e.nbytes for e in (*cancel, *abort))
         start: list[Entry] = []
+        ride: dict[Entry, Entry] = {}
         evict: list[Entry] = []
         victims: Iterator[Entry] | None = None
         only_first = self._first_level_waits()
@@ -276,7 +299,7 @@ class ChunkTable:
             rank = entry.rank
             if len(start) >= slots or rank is None or (only_first and rank[:2] > (VISIBLE, 0)) or rank[0] > last_tier:
                 break
-            if entry.state is not ChunkState.QUEUED:
+            if entry.state is not ChunkState.QUEUED or entry in ride:
                 continue
             last_tier = min(last_tier, rank[0])
             leaving: list[Entry] = []
@@ -285,13 +308,36 @@ class ChunkTable:
                 victim = next(victims, None)
                 if victim is None or (rank[0] > VISIBLE and victim.rank is not None and victim.rank <= rank):
                     # Dropping some would not make enough room: they stay.
-                    return Decision(tuple(start), cancel, tuple(evict), abort)
+                    return Decision(tuple(start), cancel, tuple(evict), abort, tuple(ride.items()))
                 leaving.append(victim)
                 free += victim.nbytes
             free -= entry.nbytes
             evict += leaving
             start.append(entry)
-        return Decision(tuple(start), cancel, tuple(evict), abort)
+            for rider in self._beside(entry, {*start, *ride}):
+                if free < rider.nbytes:
+                    break
+                free -= rider.nbytes
+                ride[rider] = entry
+        return Decision(tuple(start), cancel, tuple(evict), abort, tuple(ride.items()))
+
+    def _beside(self, entry: Entry, begun: Set[Entry]) -> list[Entry]:
+        """Queued chunks of the same view and level that the request for a chunk brings along."""
+        source, rank = entry.source, entry.rank
+        if rank is None or not isinstance(source, BundlingSource):
+            return []
+
+        def queued(index: Index) -> Entry | None:
+            other = self.entries.get((entry.key[0], index))
+            if other is None or other.state is not ChunkState.QUEUED or other in begun or other.rank is None:
+                return None
+            return other if other.rank[:2] == rank[:2] else None
+
+        try:
+            found = [queued(index) for index in source.beside(entry.key[1], lambda index: queued(index) is not None)]
+        except Exception:  # noqa: BLE001 - sources are other people's code, and this only saves requests
+            return []
+        return list(dict.fromkeys(other for other in found if other is not None))
 
     def _worse(self, slots: int) -> tuple[Entry, ...]:
         """Running reads that much more urgent ones should have the slots of, the least urgent first.
@@ -300,7 +346,7 @@ class ChunkTable:
         the other nothing has arrived. Anything less is not worth another round trip.
         """
         head = self._queue[-1].rank if self._queue else None
-        running = [(e.rank, e) for e in self._inflight if e.unread and e.rank is not None]
+        running = [(e.rank, e) for e in self._inflight if e.unread and e.rank is not None and e.rides_on is None]
         if head is None or head[0] > VISIBLE or (head[1] > 0 and all(rank[0] == VISIBLE for rank, _ in running)):
             return ()
         running.sort(key=lambda item: item[0], reverse=True)
@@ -312,7 +358,7 @@ class ChunkTable:
             first = better[:2] == (VISIBLE, 0) and rank[1] > 0 and entry.state is ChunkState.REQUESTED
             if not (ahead or first):
                 break
-            worse.append(entry)
+            worse += [entry, *(e for e in self._riding if e.rides_on is entry and e.unread)]
         return tuple(worse)
 
     def _first_level_waits(self) -> bool:

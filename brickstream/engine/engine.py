@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from brickstream.chunks import (
     ChunkedImage,
+    DiskCache,
     Fetcher,
     HttpClient,
     HttpOptions,
@@ -86,6 +87,8 @@ class Engine:
         How servers are asked: credentials, proxies, time-outs, retries.
     prefetch : bool or Ahead, default False
         What is fetched ahead of the view that :meth:`show` shows, once that is complete; slices fetch nothing ahead.
+    disk_cache : DiskCache, optional
+        Where answers of servers are kept from one session to the next; entered and left with the engine.
 
     Raises
     ------
@@ -110,6 +113,7 @@ class Engine:
         sink: Sink | None = None,
         http: HttpOptions | None = None,
         prefetch: bool | Ahead = False,
+        disk_cache: DiskCache | None = None,
     ) -> None:
         if max_ram_bytes < 1 or max_inflight < 1:
             raise BudgetError("budgets are at least one", f"max_ram_bytes={max_ram_bytes}, max_inflight={max_inflight}")
@@ -118,6 +122,7 @@ class Engine:
         self.traffic = Traffic()
         self.http = http or HttpOptions()
         self._ahead = _ahead(prefetch)
+        self._disk_cache = disk_cache
         self._sink = sink
         self._request_ids = count(1)
         self._stack: AsyncExitStack | None = None
@@ -132,13 +137,15 @@ class Engine:
         sink: Sink | None = None,
         http: HttpOptions | None = None,
         prefetch: bool | Ahead = False,
+        disk_cache: DiskCache | None = None,
     ) -> ThreadedEngine:
         """Start an engine in a thread of its own, for hosts that have no event loop; close it when done."""
         from brickstream.engine.runtime import ThreadedEngine
 
-        engine = ThreadedEngine(cls(max_ram_bytes, max_inflight, http=http, prefetch=prefetch), sink)
-        engine.start()
-        return engine
+        engine = cls(max_ram_bytes, max_inflight, http=http, prefetch=prefetch, disk_cache=disk_cache)
+        threaded = ThreadedEngine(engine, sink)
+        threaded.start()
+        return threaded
 
     async def __aenter__(self) -> Self:
         if self._running is not None:
@@ -149,6 +156,8 @@ class Engine:
             # The threads end with the engine, not some time later; waiting for them must not block the loop.
             stack.push_async_callback(asyncio.to_thread, executor.shutdown, cancel_futures=True)
             client = await stack.enter_async_context(open_client(self.max_inflight, self.traffic, self.http))
+            if self._disk_cache is not None:
+                await stack.enter_async_context(self._disk_cache)
             limits = Limits(self.max_ram_bytes, self.max_inflight)
             fetcher = await stack.enter_async_context(Fetcher(limits, client.window))
             core = Core(fetcher, self._ahead)
@@ -230,7 +239,7 @@ class Engine:
 
     def _opener(self) -> Opener:
         running = self._run()
-        return Opener(running.client, running.executor)
+        return Opener(running.client, running.executor, self._disk_cache)
 
     async def labels(self, image: ChunkedImage) -> tuple[str, ...]:
         """Names of the label images beside an image: one more round trip."""

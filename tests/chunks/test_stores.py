@@ -142,6 +142,16 @@ def test_a_query_that_nobody_would_see_is_refused() -> None:
     assert "a query means nothing" in line
 
 
+@pytest.mark.parametrize("url", ["simplecache::https://user:hunter2@h/x?sig=topsecret", "zip://a::memory://x.zip"])
+def test_a_chain_of_urls_is_refused_and_told_how_to_read_it(url: str) -> None:
+    assert "a chain of URLs is not read" in refused(url, StoreError)
+
+
+async def test_a_chain_of_urls_as_a_store(memory: MemoryFileSystem) -> None:
+    made = zarr.storage.FsspecStore.from_url("zip::memory://stores/image.zip", read_only=True)
+    np.testing.assert_array_equal(await picture(made), PIXELS)
+
+
 def test_what_a_file_system_lacks_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     class Unready(MemoryFileSystem):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
