@@ -256,12 +256,13 @@ class _Scene:
         stay[kept] = True
         bricks, final = self._bricks(found, np.flatnonzero(needs.seen & (found.final | stay[found.levels])))
         chunks = self._chunks(needs, np.flatnonzero(needs.final | (needs.standin & stay[needs.levels])))
+        corners = self._corners(bricks)
         plans = []
         for level in bricks.places or [int(found.levels[-1])]:
             mine, yours = bricks.places.get(level, NONE), chunks.places.get(level, NONE)
             rows, away = bricks.rows[mine], bricks.away[mine]
-            corners = self._corners(level, rows)
-            plans.append(LevelPlan(level, corners, chunks.rows[yours], chunks.away[yours], rows, away, final[mine]))
+            box = np.ascontiguousarray(corners[:, level])
+            plans.append(LevelPlan(level, box, chunks.rows[yours], chunks.away[yours], rows, away, final[mine]))
         return tuple(plans)
 
     def _bricks(self, found: Found, chosen: IntArray) -> tuple[_Ranked, NDArray[np.bool_]]:
@@ -279,20 +280,24 @@ class _Scene:
         away = distance(self.grids.focus, *self.grids.pixels(levels, chunks * size, (chunks + 1) * size))
         return _rank(*self.layers.spread(levels, chunks, away))[0]
 
-    def _corners(self, level: int, bricks: IntArray) -> IntArray:
-        """First and last pixel of a level in view; of several levels, around the planned bricks (n, d)."""
-        corners = self.corners[:, level].copy()
-        if self.mixed and len(bricks):
-            axes, brick = list(self.local.axes), self.grids.brick[:, 0]
-            corners[0, axes] = np.maximum(corners[0, axes], bricks.min(axis=0) * brick)
-            corners[1, axes] = np.minimum(corners[1, axes], (bricks.max(axis=0) + 1) * brick - 1)
+    def _corners(self, bricks: _Ranked) -> IntArray:
+        """First and last pixel of each level in view; where levels are mixed, around the planned bricks."""
+        if not self.mixed or not bricks.places:
+            return self.corners
+        corners, brick = self.corners.copy(), self.grids.brick[:, 0]
+        starts = [place.start for place in bricks.places.values()]
+        levels, axes = np.array(list(bricks.places))[:, None], list(self.local.axes)
+        first = np.minimum.reduceat(bricks.rows, starts) * brick
+        last = (np.maximum.reduceat(bricks.rows, starts) + 1) * brick - 1
+        corners[0, levels, axes] = np.maximum(corners[0, levels, axes], first)
+        corners[1, levels, axes] = np.minimum(corners[1, levels, axes], last)
         return corners
 
 
 def _rank(levels: IntArray, rows: IntArray, away: FloatArray) -> tuple[_Ranked, IntArray]:
     """Sort what begins with the coarsest level by distance within each level; also return the order."""
-    starts = np.flatnonzero(np.diff(levels, prepend=-1))
-    ends = zip(starts.tolist(), [*starts[1:].tolist(), len(levels)], strict=False)
+    new = (np.flatnonzero(levels[1:] != levels[:-1]) + 1).tolist()
+    starts = [0, *new] if len(levels) else []
+    places = dict(zip(levels[starts].tolist(), map(slice, starts, [*new, len(levels)]), strict=True))
     order = np.lexsort((away, -levels))
-    places = dict(zip(levels[starts].tolist(), (slice(*each) for each in ends), strict=True))
     return _Ranked(places, rows.take(order, axis=0), away[order]), order

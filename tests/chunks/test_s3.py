@@ -106,7 +106,9 @@ def refused(where: object, kind: type[BrickstreamError], http: HttpOptions | Non
 
 
 async def test_an_image_streams_with_one_signed_request_a_chunk(s3: S3Server, way: str) -> None:
-    np.testing.assert_array_equal(await picture("s3://bucket/some/image.zarr"), PIXELS)
+    # Late reads, which a busy machine has, would be asked for twice.
+    once = HttpOptions(hedge=False)
+    np.testing.assert_array_equal(await picture("s3://bucket/some/image.zarr", once), PIXELS)
     rows = s3.log()
     assert all(row["signed"] for row in rows)
     chunks = [f"{row['method']} {row['path'].rpartition('/c/')[2]}" for row in rows if "/0/c/" in row["path"]]

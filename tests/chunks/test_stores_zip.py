@@ -15,6 +15,7 @@ from kept import PIXELS, ome_zarr, zip_of
 from trees import Tree, group, plate, under, well
 
 from brickstream import View
+from brickstream.chunks import HttpOptions
 from brickstream.chunks.reader import AtMost, ByteRange, Span, Suffix, Traffic
 from brickstream.chunks.zips import TAIL, ZipReader, split_zip
 from brickstream.engine import Engine
@@ -28,7 +29,8 @@ def reader_of(body: bytes) -> ZipReader:
 
 
 async def picture(where: object, path: str = "") -> np.ndarray[Any, Any]:
-    async with Engine() as engine:
+    # Late reads, which a busy machine has, would be asked for twice.
+    async with Engine(http=HttpOptions(hedge=False)) as engine:
         image = await engine.open(where, path)
         async for update in engine.slice(image, View.plane(image, canvas=(40, 48))):
             last = update
