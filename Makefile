@@ -6,6 +6,8 @@ SETUP = @$(PYTHON) tools/setup_env.py --venv $(VENV)
 # What tests of conformance read: fetched once, into the environment.
 FETCH = @$(PYTHON) tools/fetch_conformance.py --venv $(VENV)
 PYTEST = $(BIN)/python -m pytest
+# Processes that run tests side by side.
+JOBS ?= 2
 
 SCREEN := $(DISPLAY)$(WAYLAND_DISPLAY)
 DESKTOP := $(if $(SCREEN),desktop)
@@ -36,7 +38,7 @@ test: ## run the tests that need no display (ARGS="-k name" goes to pytest)
 	$(call need,python gl)
 	$(SETUP) dev samples
 	$(FETCH)
-	@$(PYTEST) -m "not hosts and not slow" $(ARGS)
+	@$(PYTEST) -n $(JOBS) -m "not hosts and not slow" $(ARGS)
 
 test-hosts: ## run the tests that need Qt and a display (xvfb-run where there is none)
 	$(call need,python gl xvfb)

@@ -97,7 +97,7 @@ class TestZarr3Sharded(ZarrConformance):
     missing = ((1, 0, 1),)
 
 
-class TestZarrPythonFallback(ZarrConformance):
+class TestNestedShards(ZarrConformance):
     options = {  # noqa: RUF012
         "chunks": (4, 10, 8),
         "serializer": zarr.codecs.ShardingCodec(
