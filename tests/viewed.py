@@ -39,11 +39,10 @@ def flipped(offset: float) -> Affine:
 def positions(draw: st.DrawFn, pyramid: Pyramid, beyond: float = 0.1) -> dict[str, float]:
     """A world position on every axis, now and then beside the image."""
     low, high = pyramid.extent()
-    shares = draw(st.tuples(*[st.integers(0, 16)] * pyramid.ndim))
-    size = (high - low) * (1 + 2 * beyond)
-    return dict(
-        zip(pyramid.axis_names, (low - beyond * (high - low) + size * np.array(shares) / 16).tolist(), strict=True)
-    )
+    room = beyond * (high - low)
+    shares = np.array(draw(st.tuples(*[st.integers(0, 16)] * pyramid.ndim))) / 16
+    place = np.clip(low - room + shares * (high - low + 2 * room), low - room, high + room)
+    return dict(zip(pyramid.axis_names, place.tolist(), strict=True))
 
 
 @st.composite

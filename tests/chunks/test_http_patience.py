@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from answers import AT_ONCE, BODY, Gate, Handler, reading, serving, with_status
 
-from brickstream.chunks import HttpOptions, RetryPolicy, Traffic, make_reader, open_client
+from brickstream.chunks import HttpOptions, RetryPolicy, Traffic, make_reader, open_client, retry
 from brickstream.chunks.http import HttpReader
 from brickstream.chunks.pace import ENOUGH
 from brickstream.chunks.reader import Span
@@ -97,7 +97,14 @@ async def test_an_unreadable_retry_after_is_none() -> None:
         assert await reader.read("key") == BODY
 
 
-async def test_a_dead_server_is_not_hammered() -> None:
+@pytest.fixture
+def endless_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that rests does so for longer than any test."""
+    monkeypatch.setattr(retry, "FIRST_REST_S", 3600.0)
+    monkeypatch.setattr(retry, "LONGEST_REST_S", 3600.0)
+
+
+async def test_a_dead_server_is_not_hammered(endless_rest: None) -> None:
     """After a hundred reads that failed together the next one learns that the server rests, and asks nothing."""
     policy = HttpOptions(retry=RetryPolicy(first_s=0.0, longest_s=0.0, deadline_s=0.0), hedge=False)
 
@@ -114,7 +121,7 @@ async def test_a_dead_server_is_not_hammered() -> None:
     assert traffic.requests == asked
 
 
-async def test_of_a_server_that_never_was_of_use_the_cause_is_told() -> None:
+async def test_of_a_server_that_never_was_of_use_the_cause_is_told(endless_rest: None) -> None:
     policy = HttpOptions(retry=RetryPolicy(first_s=0.0, longest_s=0.0, deadline_s=0.0), hedge=False)
     async with reading(with_status(500), connections=4, options=policy) as (reader, traffic):
         await asyncio.gather(*(reader.read(str(i)) for i in range(100)), return_exceptions=True)
