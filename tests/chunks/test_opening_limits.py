@@ -197,7 +197,8 @@ async def test_deep_documents_are_one_clear_error_at_every_depth(document: str) 
         line = await outcome({"zarr.json": (document % nested(depth)).encode()})
         assert "\n" not in line
         assert len(line) < 500
-        assert depth < 1000 or "a JSON document" in line
+        # How deep a document may be is decided by the release of Python, somewhere below this.
+        assert depth < 100_000 or "a JSON document" in line
 
 
 async def test_a_document_too_deep_to_be_read_says_so() -> None:
