@@ -217,7 +217,11 @@ def test_a_damaged_mask_is_an_error_and_leaves_nothing(data: bytes, fake_package
     assert not list(tmp_path.glob("out/*"))
 
 
-@pytest.mark.parametrize("data", [b"no volume", gzip.compress(b"no volume"), gzip.compress(bytes(400))[:-9]])
+@pytest.mark.parametrize(
+    "data",
+    [b"no volume", gzip.compress(b"no volume", mtime=0), gzip.compress(bytes(400), mtime=0)[:-9]],
+    ids=["no gzip", "gzip of something else", "cut short"],
+)
 def test_a_damaged_brain_is_an_error(data: bytes, fake_package: Any, tmp_path: Path) -> None:
     fake_package("nilearn", BRAIN, data)
     with pytest.raises(CodecError, match="brain"):
