@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -75,13 +76,21 @@ class ByDepth:
     def errors(self, level: int, low: FloatArray, high: FloatArray) -> FloatArray:
         """The nearest depth is not less than that of any corner, the near plane's, or what the distance says."""
         eye = self.eye
-        low, high = low - eye.position[:, None], high - eye.position[:, None]
-        depth = np.maximum(eye.forward, 0.0) @ low + np.minimum(eye.forward, 0.0) @ high
+        ahead, behind, here = self._sides
+        low, high = low - here, high - here
+        depth = ahead @ low
+        depth += behind @ high
         gap = np.maximum(np.maximum(low, -high), 0.0)
         reach = np.sqrt((gap * gap).sum(axis=0)) * eye.spread
         with np.errstate(over="ignore"):
             found = np.minimum(self.sizes[level] / np.maximum(np.maximum(depth, reach), eye.near), HUGE)
-        return np.where(found > 1 + TOLERANCE, found, 0.0)
+        found[found <= 1 + TOLERANCE] = 0.0
+        return np.asarray(found, dtype=np.float64)
+
+    @cached_property
+    def _sides(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Forward as far as it rises along each axis, as far as it falls, and the eye's position (d, 1)."""
+        return np.maximum(self.eye.forward, 0.0), np.minimum(self.eye.forward, 0.0), self.eye.position[:, None]
 
     def guess(self, region: Region, sizes: FloatArray, limit: float) -> float:
         """From samples of what is in view; none where a rotated image makes it flat: all rays would miss it."""

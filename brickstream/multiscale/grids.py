@@ -7,7 +7,8 @@ is several times faster than with long columns.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,8 @@ from brickstream.multiscale.region import Region
 SLIVER = 1e-7
 # So many cells can be numbered.
 MOST = 1e18
+# The indices of boxes of so few points are kept.
+FEW = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,10 +183,11 @@ def points(low: IntArray, high: IntArray) -> tuple[IntArray, IntArray]:
     d, n = low.shape
     sizes = np.maximum(high - low + 1, 0)
     largest = sizes.max(axis=1, initial=0)
+    alike = bool((sizes == largest[:, None]).all())
     counts = sizes.prod(axis=0, dtype=float)
     total = float(counts.sum())
-    if n * float(largest.prod(dtype=float)) <= 4 * total + 64:
-        return _points_of_similar(low, sizes, largest)
+    if alike or n * float(largest.prod(dtype=float)) <= 4 * total + 64:
+        return _points_of_similar(low, None if alike else sizes, largest.tolist())
     steps = counts.astype(np.int64)
     owner = np.repeat(np.arange(n), steps)
     rest = np.arange(int(total)) - np.repeat(np.cumsum(steps) - steps, steps)
@@ -194,16 +198,25 @@ def points(low: IntArray, high: IntArray) -> tuple[IntArray, IntArray]:
     return owner, found
 
 
-def _points_of_similar(low: IntArray, sizes: IntArray, largest: IntArray) -> tuple[IntArray, IntArray]:
-    """The points of boxes of almost one size: those of the largest, where they are inside."""
+def _points_of_similar(low: IntArray, sizes: IntArray | None, largest: list[int]) -> tuple[IntArray, IntArray]:
+    """The points of boxes of almost one size (of that very size: None): those of the largest, where they are inside."""
     d, n = low.shape
-    steps = np.indices(largest.tolist(), dtype=np.int64).reshape(d, 1, -1)
+    steps = _few(*largest) if prod(largest) <= FEW else _indices(*largest)
     found = (low[:, :, None] + steps).reshape(d, -1)
     owner = np.repeat(np.arange(n), steps.shape[2])
-    if (sizes == largest[:, None]).all():
+    if sizes is None:
         return owner, found
     inside = (steps < sizes[:, :, None]).all(axis=0).ravel()
     return owner.compress(inside), found.compress(inside, axis=1)
+
+
+def _indices(*sizes: int) -> IntArray:
+    """All indices of an array of this shape: (d, 1, n)."""
+    return np.indices(sizes, dtype=np.int64).reshape(len(sizes), 1, -1)
+
+
+# Most boxes are the few bricks under one.
+_few = lru_cache(maxsize=64)(_indices)
 
 
 def distance(point: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:

@@ -104,7 +104,7 @@ def localize(pyramid: Pyramid, view: View) -> LocalView:
     for name, value in (*view.point, *zip(view.displayed, view.center, strict=True)):
         if name in names:
             world[names.index(name)] = value
-    placement = pyramid.placement or Affine.identity(names)
+    placement = pyramid.placed
     directions = np.zeros((len(names), view.ndisplay))
     directions[shown] = view.frame().T
     directions, span, window = _thicken(pyramid, view, placement, directions, world)

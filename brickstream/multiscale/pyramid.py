@@ -192,6 +192,11 @@ class Pyramid:
         return self.axis_names.index(name)
 
     @cached_property
+    def placed(self) -> Affine:
+        """Map from own coordinates to the world: `placement`, or the identity where there is none."""
+        return Affine.identity(self.axis_names) if self.placement is None else self.placement
+
+    @cached_property
     def scales(self) -> FloatArray:
         """Own units per pixel, ndarray of shape (levels, ndim), float64, read-only."""
         return _frozen([level.scale for level in self.levels])
@@ -217,8 +222,12 @@ class Pyramid:
 
     def box(self, level: int = 0) -> FloatArray:
         """Box of a level in own coordinates: ndarray of shape (2, ndim), float64, half-open, with the outer edges."""
-        scale, translation = self.scales[level], self.translations[level]
-        return np.stack([translation - 0.5 * scale, translation + (self.shapes[level] - 0.5) * scale])
+        return self._boxes[level].copy()
+
+    @cached_property
+    def _boxes(self) -> FloatArray:
+        ends = self.translations - 0.5 * self.scales, self.translations + (self.shapes - 0.5) * self.scales
+        return np.stack(ends, axis=1)
 
     def extent(self, level: int = 0) -> FloatArray:
         """World box around a level: ndarray of shape (2, ndim), float64, half-open, from outer edge to outer edge."""

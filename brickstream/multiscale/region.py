@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import combinations
 
 import numpy as np
@@ -51,10 +51,10 @@ class Region:
         if self.box is not None:
             first, last = self.box[:, :, None]
             return np.asarray(((low < last) & (high > first)).all(axis=0), dtype=bool)
-        normals, offsets = self._planes[:, :-1], self._planes[:, -1:]
-        # The corner of a box that lies farthest inside a half-space decides.
-        best = np.minimum(normals, 0) @ low + np.maximum(normals, 0) @ high
-        return np.asarray((best >= -offsets).all(axis=0), dtype=bool)
+        against, along, least = self._sides
+        best = against @ low
+        best += along @ high
+        return np.asarray((best >= least).all(axis=0), dtype=bool)
 
     def seen(self, box: FloatArray) -> FloatArray | None:
         """Smallest box around the part of a box that is inside.
@@ -77,6 +77,15 @@ class Region:
     @property
     def _planes(self) -> FloatArray:
         return self.planes if self.planes is not None else box_planes(self.box)  # type: ignore[arg-type]
+
+    @cached_property
+    def _sides(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Of each half-space, what decides on the lower and on the upper corner of a box, and what both must reach.
+
+        It is the corner that lies farthest inside the half-space.
+        """
+        normals = self._planes[:, :-1]
+        return np.minimum(normals, 0.0), np.maximum(normals, 0.0), -self._planes[:, -1:]
 
     def to_planes(self) -> FloatArray:
         """Half-spaces of the region, a box's too: ndarray of shape (n, d + 1), float64."""

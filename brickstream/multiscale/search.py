@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brickstream.multiscale.affine import FloatArray, IntArray
-from brickstream.multiscale.detail import Detail
+from brickstream.multiscale.detail import Detail, OneLevel
 from brickstream.multiscale.grids import Grids, cells, column_keys, distance, groups, points
 
 # So many times the bricks of the budget may be looked at one by one; more are looked at in boxes first.
@@ -125,6 +125,7 @@ class Search:
         self.detail = detail
         self.limit = limit
         self.weights = weights
+        self._windows = (grids.high - grids.low + 1.0).prod(axis=0) * weights
         self._listed = LISTED * limit / float(weights.min()) + ALWAYS_LISTED
         self._tally = _Tally(0.0)
         self._layers: list[_Layer] = []
@@ -136,10 +137,19 @@ class Search:
         grids = self.grids
         reach = np.minimum(grids.scales * grids.brick, grids.extent[1] - grids.extent[0]).prod(axis=0)
         guess = LOWER * self.detail.guess(grids.region, reach / self.weights, LARGER * self.limit)
+        self.detail = self._feasible()
         found = self._descend(guess if guess > 1 else 0.0)
         if guess > 1 and self._tally.threshold == guess:
             found = self._descend(0.0)
         return found
+
+    def _feasible(self) -> Detail:
+        """The detail, without levels of which all is in view and too much for the budget: they need not be listed."""
+        target = self.detail.target
+        if target is None or self.grids.region.box is None:
+            return self.detail
+        too_many = np.flatnonzero(self._windows > self.limit)
+        return OneLevel(max(target, int(too_many[-1]) + 1)) if len(too_many) else self.detail
 
     def _descend(self, threshold: float) -> Found:
         """What is needed at the lowest threshold that fits, from a given one on."""
@@ -171,8 +181,7 @@ class Search:
         Where one level is needed everywhere, it is the finest for which they do: all bricks of the coarser levels are
         refined, and need not be walked through.
         """
-        windows = (self.grids.high - self.grids.low + 1.0).prod(axis=0) * self.weights
-        fits = np.flatnonzero(np.cumsum(windows[::-1])[::-1] <= self.limit)
+        fits = np.flatnonzero(np.cumsum(self._windows[::-1])[::-1] <= self.limit)
         last = len(self.weights) - 1
         if not len(fits) or self.detail.target is None:
             return last, len(fits) > 0
@@ -252,20 +261,19 @@ class Search:
         """Raise the threshold until the bricks fit, were those of `level`, needed below `until`, all final."""
         weight, tally = float(self.weights[level]), self._tally
         now = tally.total + weight * len(until)
-        if now + self._cover(np.array([tally.threshold]), np.array([now]))[0] > self.limit:
+        cover = self._cover(tally.threshold)
+        if now + (cover if cover < now else 0.0) > self.limit:
             thresholds, final = tally.steps(until, weight)
-            fits = np.flatnonzero(final + self._cover(thresholds, final) <= self.limit)
+            cover = self._cover(thresholds)
+            fits = np.flatnonzero(final + np.where(cover < final, cover, 0.0) <= self.limit)
             tally.raise_to(float(thresholds[fits[-1]]))
 
-    def _cover(self, thresholds: FloatArray, final: FloatArray) -> FloatArray:
-        """What the coarsest stand-ins take of the budget at some thresholds; nothing where they save nothing."""
+    def _cover(self, thresholds: Any) -> Any:
+        """What the coarsest stand-ins would take of the budget at one threshold, or at each of many."""
         last = len(self.weights) - 1
         if self._layers[0].level == last:
-            count = len(self._tops) - self._tops.searchsorted(thresholds, side="right")
-        else:
-            count = np.full(len(thresholds), np.count_nonzero(self._above.levels == last))
-        cover = count * self.weights[last]
-        return np.where(cover < final, cover, 0.0)
+            return (len(self._tops) - self._tops.searchsorted(thresholds, side="right")) * self.weights[last]
+        return np.count_nonzero(self._above.levels == last) * self.weights[last]
 
     def _found(self) -> Found:
         """What is needed at the threshold."""
