@@ -222,7 +222,7 @@ class Pyramid:
 
     def box(self, level: int = 0) -> FloatArray:
         """Box of a level in own coordinates: ndarray of shape (2, ndim), float64, half-open, with the outer edges."""
-        return self._boxes[level].copy()
+        return np.array(self._boxes[level])
 
     @cached_property
     def _boxes(self) -> FloatArray:
