@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from brickstream.chunks.cached import CachedReader
-from brickstream.chunks.disk import CacheCounters, DiskCache
+from brickstream.chunks.cache.cached import CachedReader
+from brickstream.chunks.cache.disk import CacheCounters, DiskCache
 from brickstream.chunks.reader import ByteRange, nothing_started
 from brickstream.chunks.tagged import Answer
 from brickstream.testing import MemoryReader

@@ -1,15 +1,15 @@
 """Where voxels come from: URL to store to source to decoded chunk, and the scheduler that fetches them."""
 
 from brickstream.chunks.array_source import ArraySource
-from brickstream.chunks.client import HttpClient, HttpOptions, open_client
-from brickstream.chunks.collections import CollectionEntry, ImageCollection
-from brickstream.chunks.disk import DiskCache
+from brickstream.chunks.cache.disk import DiskCache
 from brickstream.chunks.fetcher import Fetcher, Want
-from brickstream.chunks.opener import Opener
-from brickstream.chunks.opening import ChunkedImage, image_of, open_collection, open_image, read_labels
-from brickstream.chunks.places import below, make_reader
+from brickstream.chunks.http.client import HttpClient, HttpOptions, open_client
+from brickstream.chunks.http.retry import RetryPolicy
+from brickstream.chunks.opening.collections import CollectionEntry, ImageCollection
+from brickstream.chunks.opening.image import ChunkedImage, image_of, open_collection, open_image, read_labels
+from brickstream.chunks.opening.opener import Opener
+from brickstream.chunks.opening.places import below, make_reader
 from brickstream.chunks.reader import Reader, Traffic
-from brickstream.chunks.retry import RetryPolicy
 from brickstream.chunks.source import ChunkSource
 from brickstream.chunks.table import ChunkKey, ChunkState, ChunkTable, Entry, Limits
 

@@ -16,6 +16,8 @@ from typing import Protocol, runtime_checkable
 
 from brickstream.errors import AccessDeniedError, StoreError, TooLongError
 
+# Names of the documents that describe a place.
+DOCUMENTS = ("zarr.json", ".zattrs", ".zarray", ".zgroup", ".zmetadata")
 # More folders than that are listed for nobody.
 MAX_NAMES = 1000
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
-from dataclasses import dataclass
 from math import prod
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from brickstream.chunks.decoding import Decoder
-from brickstream.chunks.reader import Reader, nothing_started
+from brickstream.chunks.reader import nothing_started
 from brickstream.errors import CodecError
 
 Index = tuple[int, ...]
@@ -96,45 +92,6 @@ class ArrayLike(Protocol):
 
     def __getitem__(self, box: tuple[slice, ...], /) -> Any:
         """Give a part, as something that NumPy can make an array of."""
-
-
-@dataclass(frozen=True, eq=False)
-class ZarrSource:
-    """Chunks of a Zarr array that has no shards.
-
-    Attributes
-    ----------
-    reader : Reader
-    shape, chunks : tuple of int
-    dtype : numpy.dtype
-        Native byte order.
-    fill_value : scalar
-    chunk_key : callable
-        Grid index to key.
-    decoder : Decoder
-    executor : concurrent.futures.Executor
-        Threads that decode.
-    """
-
-    reader: Reader
-    shape: tuple[int, ...]
-    chunks: tuple[int, ...]
-    dtype: np.dtype[Any]
-    fill_value: Any
-    chunk_key: Callable[[Index], str]
-    decoder: Decoder
-    executor: Executor
-
-    def key(self, index: Index) -> str:
-        """Key of a chunk in the store."""
-        return self.chunk_key(index)
-
-    async def read(self, index: Index, started: Callable[[], None] = nothing_started) -> NDArray[Any] | None:
-        """Read one chunk with one request."""
-        raw = await self.reader.read(self.key(index), None, started)
-        if raw is None:
-            return None
-        return await asyncio.get_running_loop().run_in_executor(self.executor, self.decoder.decode, raw)
 
 
 def clip_chunk(chunk: NDArray[Any], index: Index, source: ChunkSource, where: str) -> NDArray[Any]:

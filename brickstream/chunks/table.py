@@ -346,8 +346,10 @@ class ChunkTable:
         the other nothing has arrived. Anything less is not worth another round trip.
         """
         head = self._queue[-1].rank if self._queue else None
+        if head is None or head[0] > VISIBLE:
+            return ()
         running = [(e.rank, e) for e in self._inflight if e.unread and e.rank is not None and e.rides_on is None]
-        if head is None or head[0] > VISIBLE or (head[1] > 0 and all(rank[0] == VISIBLE for rank, _ in running)):
+        if head[1] > 0 and all(rank[0] == VISIBLE for rank, _ in running):
             return ()
         running.sort(key=lambda item: item[0], reverse=True)
         queue = (e.rank for e in reversed(self._queue) if e.state is ChunkState.QUEUED)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brickstream.chunks import ChunkSource
-from brickstream.chunks.arrays import array_info, make_source
+from brickstream.chunks.zarr.arrays import array_info, make_source
 from brickstream.errors import BrickstreamError, CodecError, MetadataError
 from brickstream.testing import MemoryReader
 

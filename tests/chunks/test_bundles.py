@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brickstream.chunks import ChunkState, Fetcher, Limits, open_image
-from brickstream.chunks.sharded import MAX_RIDE, neighbours
 from brickstream.chunks.source import BundlingSource, Index
+from brickstream.chunks.zarr.sharded import MAX_RIDE, neighbours
 from brickstream.testing import StepSource, settle
 
 SIDE = 4

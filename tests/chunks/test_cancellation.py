@@ -28,11 +28,11 @@ from brickstream.chunks import (
     RetryPolicy,
     open_image,
 )
-from brickstream.chunks.hedge import Hedge
-from brickstream.chunks.pace import Pace
+from brickstream.chunks.http.hedge import Hedge
+from brickstream.chunks.http.pace import Pace
+from brickstream.chunks.http.retry import FAILURES_IN_A_ROW
 from brickstream.chunks.reader import Reader
-from brickstream.chunks.retry import FAILURES_IN_A_ROW
-from brickstream.chunks.source import ZarrSource
+from brickstream.chunks.zarr.unsharded import ZarrSource
 from brickstream.latency import Fault
 from brickstream.testing import settle
 

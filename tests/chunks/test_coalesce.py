@@ -11,8 +11,8 @@ from heldreader import HeldReader, nothing_unheard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brickstream.chunks.coalesce import CoalescingReader, merge
 from brickstream.chunks.reader import AtMost, ByteRange, Span, Suffix
+from brickstream.chunks.zarr.coalesce import CoalescingReader, merge
 from brickstream.errors import StoreError
 from brickstream.testing import settle
 

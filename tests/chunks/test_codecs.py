@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from brickstream.chunks import ChunkedImage, Traffic, open_image
 from brickstream.chunks.reader import LocalReader
-from brickstream.chunks.sharded import ShardedSource
-from brickstream.chunks.source import ZarrSource, clip_chunk
+from brickstream.chunks.source import clip_chunk
+from brickstream.chunks.zarr.sharded import ShardedSource
+from brickstream.chunks.zarr.unsharded import ZarrSource
 from brickstream.errors import BrickstreamError, CodecError, StoreError
 
 SHAPE, CHUNKS = (5, 13, 17), (2, 4, 8)

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brickstream.chunks.codecs import decoder_v2, decoder_v3
-from brickstream.chunks.decoding import ChunkDecoder
-from brickstream.chunks.decompress import Size, bytes_step
+from brickstream.chunks.zarr.codecs import decoder_v2, decoder_v3
+from brickstream.chunks.zarr.decoding import ChunkDecoder
+from brickstream.chunks.zarr.decompress import Size, bytes_step
 from brickstream.errors import CodecError
 
 SMALL, LARGE = 1000, 64 << 20

@@ -9,9 +9,9 @@ import pytest
 from cachefakes import CHUNK, URL, PlainServer, cache_in, files_in, read_once
 from heldreader import nothing_unheard
 
-from brickstream.chunks import entries
-from brickstream.chunks.cached import CachedReader
-from brickstream.chunks.disk import DiskCache, default_folder
+from brickstream.chunks.cache import entries
+from brickstream.chunks.cache.cached import CachedReader
+from brickstream.chunks.cache.disk import DiskCache, default_folder
 from brickstream.testing import settle
 
 
@@ -56,7 +56,7 @@ async def test_what_would_fill_the_cache_alone_is_not_kept(tmp_path: Path) -> No
 async def test_what_comes_faster_than_it_can_be_written_is_not_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("brickstream.chunks.disk._MAX_WAITING", 2500)
+    monkeypatch.setattr("brickstream.chunks.cache.disk._MAX_WAITING", 2500)
     server = PlainServer({str(number): bytes(1000) for number in range(5)})
     async with cache_in(tmp_path) as cache:
         reader = CachedReader(server, cache, URL)
@@ -222,7 +222,7 @@ def test_the_folder_of_the_platform(
 
 
 async def test_by_default_it_is_in_the_folder_of_the_platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("brickstream.chunks.disk.default_folder", lambda: tmp_path / "here")
+    monkeypatch.setattr("brickstream.chunks.cache.disk.default_folder", lambda: tmp_path / "here")
     async with DiskCache() as cache:
         await cache.settled()
     assert (tmp_path / "here" / "v1" / "salt").exists()

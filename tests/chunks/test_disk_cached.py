@@ -11,8 +11,8 @@ import zarr
 from cachefakes import CHUNK, URL, Clock, PlainServer, TagServer, cache_in, files_in, read_once
 
 from brickstream.chunks import open_image
-from brickstream.chunks.cached import CachedReader
-from brickstream.chunks.disk import CacheCounters
+from brickstream.chunks.cache.cached import CachedReader
+from brickstream.chunks.cache.disk import CacheCounters
 from brickstream.chunks.reader import AtMost, ByteRange, Span, Suffix
 from brickstream.chunks.tagged import Answer
 from brickstream.errors import StoreError, TooLongError

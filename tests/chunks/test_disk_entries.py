@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brickstream.chunks import entries
-from brickstream.chunks.entries import DamagedError, Entry, decode, encode, load, on_disk, restamp, scan, store
+from brickstream.chunks.cache import entries
+from brickstream.chunks.cache.entries import DamagedError, Entry, decode, encode, load, on_disk, restamp, scan, store
 
 names = st.text(max_size=20)
 bodies = st.none() | st.binary(max_size=200)

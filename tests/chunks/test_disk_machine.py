@@ -12,9 +12,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from brickstream.chunks import entries
-from brickstream.chunks.cached import CachedReader
-from brickstream.chunks.disk import DiskCache
+from brickstream.chunks.cache import entries
+from brickstream.chunks.cache.cached import CachedReader
+from brickstream.chunks.cache.disk import DiskCache
 from brickstream.chunks.reader import ByteRange, Span, Suffix
 
 T = TypeVar("T")

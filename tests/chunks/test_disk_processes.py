@@ -8,8 +8,8 @@ from pathlib import Path
 
 from cachefakes import PlainServer
 
-from brickstream.chunks.cached import CachedReader
-from brickstream.chunks.disk import DiskCache
+from brickstream.chunks.cache.cached import CachedReader
+from brickstream.chunks.cache.disk import DiskCache
 
 KEYS = [f"c/{number}" for number in range(12)]
 
@@ -17,8 +17,8 @@ KEYS = [f"c/{number}" for number in range(12)]
 # is as long as it says.
 WORKER = """
 import asyncio, random, sys
-from brickstream.chunks.cached import CachedReader
-from brickstream.chunks.disk import DiskCache
+from brickstream.chunks.cache.cached import CachedReader
+from brickstream.chunks.cache.disk import DiskCache
 
 me, folder, rounds = sys.argv[1], sys.argv[2], int(sys.argv[3])
 dice = random.Random(me)

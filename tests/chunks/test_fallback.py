@@ -19,10 +19,11 @@ from zarr.core.buffer import Buffer
 from zarr.registry import register_codec
 
 from brickstream.chunks import ChunkSource, Traffic, open_image
-from brickstream.chunks.fallback import ZarrDecoder
 from brickstream.chunks.reader import LocalReader
-from brickstream.chunks.sharded import ShardedSource
-from brickstream.chunks.source import ZarrSource, clip_chunk
+from brickstream.chunks.source import clip_chunk
+from brickstream.chunks.zarr.fallback import ZarrDecoder
+from brickstream.chunks.zarr.sharded import ShardedSource
+from brickstream.chunks.zarr.unsharded import ZarrSource
 from brickstream.errors import CodecError
 
 PIXELS = np.random.default_rng(2).integers(0, 99, (7, 10)).astype("f4")

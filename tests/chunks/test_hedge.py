@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from brickstream.chunks.hedge import Hedge
-from brickstream.chunks.pace import Pace
+from brickstream.chunks.http.hedge import Hedge
+from brickstream.chunks.http.pace import Pace
 from brickstream.errors import StoreError
 from brickstream.testing import settle
 

@@ -10,9 +10,10 @@ import pytest
 from aiohttp import web
 from answers import AT_ONCE, BODY, Gate, Handler, reading, serving, with_status
 
-from brickstream.chunks import HttpOptions, RetryPolicy, Traffic, make_reader, open_client, retry
-from brickstream.chunks.http import HttpReader
-from brickstream.chunks.pace import ENOUGH
+from brickstream.chunks import HttpOptions, RetryPolicy, Traffic, make_reader, open_client
+from brickstream.chunks.http import retry
+from brickstream.chunks.http.pace import ENOUGH
+from brickstream.chunks.http.reading import HttpReader
 from brickstream.chunks.reader import Span
 from brickstream.errors import AccessDeniedError, StoreError, TransientError
 from brickstream.testing import settle

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trees import Tree, array, dump, group, image, ome, plate, under, well, write
 
-from brickstream.chunks import ImageCollection, collections, open_collection, open_image
+from brickstream.chunks import ImageCollection, open_collection, open_image
+from brickstream.chunks.opening import collections
 from brickstream.engine import Engine
 from brickstream.errors import (
     AccessDeniedError,

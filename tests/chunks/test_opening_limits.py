@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from trees import Tree, array, dump, group, image, multiscales, write
 
 from brickstream.chunks import Reader, Traffic, make_reader, open_client, open_image
-from brickstream.chunks.documents import MAX_CONSOLIDATED, MAX_DOCUMENT, look
-from brickstream.chunks.pages import folders_in_page
+from brickstream.chunks.http.pages import folders_in_page
+from brickstream.chunks.opening.documents import MAX_CONSOLIDATED, MAX_DOCUMENT, look
 from brickstream.chunks.reader import AtMost, LocalReader
 from brickstream.engine import Engine
 from brickstream.errors import BrickstreamError, MetadataError, StoreError, TooLongError

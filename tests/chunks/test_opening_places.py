@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from trees import array, dump, group, image, ome, plate, under, well, write
 
 from brickstream.chunks import below, open_client
-from brickstream.chunks.places import clean_path, make_reader, places_above
+from brickstream.chunks.opening.places import clean_path, make_reader, places_above
 from brickstream.chunks.reader import Traffic
 from brickstream.engine import Engine
 from brickstream.errors import AccessDeniedError, BrickstreamError, MetadataError, NotFoundError, StoreError

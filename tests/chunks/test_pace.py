@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brickstream.chunks.pace import (
+from brickstream.chunks.http.pace import (
     DELAY_MEMORY_S,
     ENOUGH,
     EXTRA_FIRST,

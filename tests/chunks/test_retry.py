@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from brickstream.chunks.retry import FAILURES_IN_A_ROW, FIRST_REST_S, LONGEST_REST_S, Circuit, RetryPolicy
+from brickstream.chunks.http.retry import FAILURES_IN_A_ROW, FIRST_REST_S, LONGEST_REST_S, Circuit, RetryPolicy
 from brickstream.errors import BrickstreamError
 
 seconds = st.floats(0, 100)

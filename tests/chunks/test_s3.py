@@ -17,7 +17,7 @@ from s3_server import S3Server, running_s3
 from brickstream import View
 from brickstream.chunks import ChunkedImage, ChunkSource, HttpOptions, RetryPolicy, make_reader, open_client, open_image
 from brickstream.chunks.reader import AtMost, Span, Suffix, Traffic
-from brickstream.chunks.s3 import bucket_region
+from brickstream.chunks.stores.s3 import bucket_region
 from brickstream.engine import Engine, Update
 from brickstream.errors import (
     AccessDeniedError,
@@ -127,7 +127,7 @@ async def test_the_endpoint_of_the_environment_counts_for_s3fs_too(
     s3: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", s3.url)
-    monkeypatch.setattr("brickstream.chunks.filesystems.read_s3", lambda url, client: None)
+    monkeypatch.setattr("brickstream.chunks.stores.filesystems.read_s3", lambda url, client: None)
     np.testing.assert_array_equal(await picture("s3://bucket/some/image.zarr"), PIXELS)
 
 

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from brickstream.chunks import Fetcher, Limits, Want, open_image
-from brickstream.chunks.coalesce import MAX_GAP
 from brickstream.chunks.reader import Reader, Span, Suffix
-from brickstream.chunks.sharded import ShardedSource, ShardIndexes
 from brickstream.chunks.source import Index
+from brickstream.chunks.zarr.coalesce import MAX_GAP
+from brickstream.chunks.zarr.sharded import ShardedSource, ShardIndexes
 from brickstream.errors import BrickstreamError, CodecError, StoreError
 from brickstream.testing import MemoryReader, settle
 

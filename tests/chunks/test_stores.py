@@ -23,8 +23,8 @@ from zarr.core.buffer import cpu
 from brickstream import View
 from brickstream.chunks import ChunkSource, HttpOptions, make_reader, open_client, open_image
 from brickstream.chunks.reader import AtMost, LocalReader, Span, Suffix, Traffic
-from brickstream.chunks.stores import explain, scrub
-from brickstream.chunks.zips import ZipReader
+from brickstream.chunks.stores.store import explain, scrub
+from brickstream.chunks.stores.zips import ZipReader
 from brickstream.engine import Engine
 from brickstream.errors import (
     AccessDeniedError,
@@ -125,8 +125,8 @@ def test_a_package_that_is_missing_is_named(url: str, module: str, hint: str, mo
     scheme = url.partition(":")[0]
     monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.delitem(known_file_systems, scheme, raising=False)
-    monkeypatch.setattr("brickstream.chunks.filesystems.read_s3", lambda url, client: None)
-    monkeypatch.setattr("brickstream.chunks.filesystems.has_credentials", lambda: True)
+    monkeypatch.setattr("brickstream.chunks.stores.filesystems.read_s3", lambda url, client: None)
+    monkeypatch.setattr("brickstream.chunks.stores.filesystems.has_credentials", lambda: True)
     line = refused(url, MissingPackageError)
     assert line.startswith(f"{scheme}:// needs a package that is not installed: {scheme}://")
     assert line.endswith(f"({hint})")

@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from brickstream.chunks.codecs import UnusualCodecError, decoder_v2, decoder_v3, shard_codecs, shard_index
-from brickstream.chunks.decoding import Decoder
 from brickstream.chunks.reader import Reader
-from brickstream.chunks.sharded import ShardedSource
-from brickstream.chunks.source import ChunkSource, Index, ZarrSource
+from brickstream.chunks.source import ChunkSource, Index
+from brickstream.chunks.zarr.codecs import UnusualCodecError, decoder_v2, decoder_v3, shard_codecs, shard_index
+from brickstream.chunks.zarr.decoding import Decoder
+from brickstream.chunks.zarr.sharded import ShardedSource
+from brickstream.chunks.zarr.unsharded import ZarrSource
 from brickstream.errors import CodecError, MetadataError
 
 Document = Mapping[str, Any]
@@ -201,7 +202,7 @@ def _decoder(info: ArrayInfo, shard: Document | None, fill: Any, where: str) -> 
     try:
         return decoder_v3(codecs, info.dtype, info.chunks, fill)
     except UnusualCodecError:
-        from brickstream.chunks.fallback import zarr_decoder
+        from brickstream.chunks.zarr.fallback import zarr_decoder
 
         return zarr_decoder(document, codecs, info.chunks, info.dtype)
 

@@ -1,6 +1,6 @@
 """Codec chains of Zarr v2 and v3: from what the metadata says to what decodes a chunk.
 
-Codecs of other people that zarr-python has learned are not here; :mod:`brickstream.chunks.fallback` asks it for them.
+What zarr-python has learned from others is not here; :mod:`brickstream.chunks.zarr.fallback` asks it for that.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import numcodecs
 import numpy as np
 from numpy.typing import NDArray
 
-from brickstream.chunks.decoding import ArrayStep, ChunkDecoder, Plain, Shard, ShardIndex
-from brickstream.chunks.decompress import BytesStep, Size, bytes_step, crc32c
+from brickstream.chunks.zarr.decoding import ArrayStep, ChunkDecoder, Plain, Shard, ShardIndex
+from brickstream.chunks.zarr.decompress import BytesStep, Size, bytes_step, crc32c
 from brickstream.errors import CodecError
 
 Config = Mapping[str, Any]

@@ -14,9 +14,9 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from brickstream.chunks.joint import Joint
 from brickstream.chunks.reader import ByteRange, Reader, Span, nothing_started
 from brickstream.chunks.tagged import Answer, Decorator, Tagged, ask
+from brickstream.chunks.zarr.joint import Joint
 
 # On a link of 20 Mbit/s the bytes of such a gap take 7 ms: less than another request costs.
 MAX_GAP = 16 << 10

@@ -14,8 +14,7 @@ from itertools import pairwise
 from typing import Any
 
 from brickstream.chunks.array_source import outline, source_of
-from brickstream.chunks.arrays import ArrayInfo, array_info, make_source
-from brickstream.chunks.collections import (
+from brickstream.chunks.opening.collections import (
     CollectionEntry,
     ImageCollection,
     array_group,
@@ -23,10 +22,11 @@ from brickstream.chunks.collections import (
     list_images,
     must_choose,
 )
-from brickstream.chunks.documents import JsonObject, Node, folders_in, look, read_json, together
-from brickstream.chunks.places import Below, clean_path
+from brickstream.chunks.opening.documents import JsonObject, Node, folders_in, look, read_json, together
+from brickstream.chunks.opening.places import Below, clean_path
 from brickstream.chunks.reader import Reader
 from brickstream.chunks.source import ChunkSource
+from brickstream.chunks.zarr.arrays import ArrayInfo, array_info, make_source
 from brickstream.errors import MetadataError, NotFoundError, StoreError, some_of
 from brickstream.multiscale import Image, Pyramid, pyramid_of
 from brickstream.multiscale.array_likes import plain_image

@@ -8,20 +8,20 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from brickstream.chunks.cached import CachedReader
-from brickstream.chunks.client import HttpClient
-from brickstream.chunks.collections import ImageCollection
-from brickstream.chunks.disk import DiskCache
-from brickstream.chunks.documents import HELP_S, NO_ANSWER, as_object, ome_in, read_json, together
-from brickstream.chunks.opening import (
+from brickstream.chunks.cache.cached import CachedReader
+from brickstream.chunks.cache.disk import DiskCache
+from brickstream.chunks.http.client import HttpClient
+from brickstream.chunks.opening.collections import ImageCollection
+from brickstream.chunks.opening.documents import HELP_S, NO_ANSWER, as_object, ome_in, read_json, together
+from brickstream.chunks.opening.image import (
     ChunkedImage,
     image_of,
     is_array_like,
     open_collection,
     open_image,
 )
-from brickstream.chunks.places import DOCUMENTS, below, clean_path, make_reader, places_above
-from brickstream.chunks.reader import Reader
+from brickstream.chunks.opening.places import below, clean_path, make_reader, places_above
+from brickstream.chunks.reader import DOCUMENTS, Reader
 from brickstream.errors import BrickstreamError, NotFoundError, StoreError, some_of
 from brickstream.multiscale import Document
 

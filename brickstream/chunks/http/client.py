@@ -18,10 +18,10 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 from yarl import URL
 
-from brickstream.chunks.hedge import Hedge
-from brickstream.chunks.pace import FIRST_WINDOW, Answer, Pace
+from brickstream.chunks.http.hedge import Hedge
+from brickstream.chunks.http.pace import FIRST_WINDOW, Answer, Pace
+from brickstream.chunks.http.retry import Circuit, RetryPolicy
 from brickstream.chunks.reader import Traffic
-from brickstream.chunks.retry import Circuit, RetryPolicy
 from brickstream.errors import BrickstreamError, StoreError, TimedOutError, TransientError
 
 # So often is a server asked that has never given an answer of use.

@@ -40,7 +40,7 @@ class ZarrDecoder:
         return None
 
     def decode(self, raw: Any) -> NDArray[Any]:
-        """Decode one chunk; see :meth:`brickstream.chunks.decoding.Decoder.decode`."""
+        """Decode one chunk; see :meth:`brickstream.chunks.zarr.decoding.Decoder.decode`."""
         import zarr
         from zarr.core.buffer import default_buffer_prototype
         from zarr.storage import MemoryStore, StorePath

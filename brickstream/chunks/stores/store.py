@@ -11,7 +11,7 @@ from typing import Protocol
 
 from yarl import URL
 
-from brickstream.chunks.client import SHEDDING, TRANSIENT, HttpClient, Reply, Request
+from brickstream.chunks.http.client import SHEDDING, TRANSIENT, HttpClient, Reply, Request
 from brickstream.chunks.reader import MAX_NAMES, AtMost, ByteRange, Span, check_key, nothing_started, too_long
 from brickstream.errors import (
     AccessDeniedError,

@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from brickstream.chunks.client import HttpClient
+from brickstream.chunks.http.client import HttpClient
 from brickstream.chunks.reader import AtMost, ByteRange, Suffix
-from brickstream.chunks.stores import StoreReader
+from brickstream.chunks.stores.store import StoreReader
 from brickstream.errors import redact
 
 # Where Amazon says in which region a bucket is, whoever asks.

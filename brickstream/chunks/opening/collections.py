@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Literal
 
-from brickstream.chunks.documents import NO_ANSWER, JsonObject, Node, attributes_in, ome_in, read_json, together
-from brickstream.chunks.places import clean_path
+from brickstream.chunks.opening.documents import NO_ANSWER, JsonObject, Node, attributes_in, ome_in, read_json, together
+from brickstream.chunks.opening.places import clean_path
 from brickstream.chunks.reader import Reader
 from brickstream.errors import BrickstreamError, CollectionError, NotFoundError
 from brickstream.multiscale import Collection, Member

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
 
-from brickstream.chunks.pages import is_page
-from brickstream.chunks.places import DOCUMENTS
-from brickstream.chunks.reader import AtMost, Lister, Reader
+from brickstream.chunks.http.pages import is_page
+from brickstream.chunks.reader import DOCUMENTS, AtMost, Lister, Reader
 from brickstream.errors import AccessDeniedError, BrickstreamError, MetadataError, StoreError, TooLongError
 from brickstream.multiscale import Document, read_document
 

@@ -12,8 +12,8 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import aiohttp
 from yarl import URL
 
-from brickstream.chunks.client import SHEDDING, TRANSIENT, HttpClient, Reply, Request
-from brickstream.chunks.pages import MAX_PAGE, folders_in_page
+from brickstream.chunks.http.client import SHEDDING, TRANSIENT, HttpClient, Reply, Request
+from brickstream.chunks.http.pages import MAX_PAGE, folders_in_page
 from brickstream.chunks.reader import AtMost, ByteRange, Span, Suffix, check_key, nothing_started, too_long
 from brickstream.errors import AccessDeniedError, BrickstreamError, StoreError, TimedOutError, TransientError, redact
 

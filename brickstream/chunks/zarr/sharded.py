@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from brickstream.chunks.coalesce import MAX_GAP, coalescing
-from brickstream.chunks.decoding import Decoder, ShardIndex
-from brickstream.chunks.joint import Joint
 from brickstream.chunks.reader import Reader, Span, Suffix, nothing_started
 from brickstream.chunks.source import Index
+from brickstream.chunks.zarr.coalesce import MAX_GAP, coalescing
+from brickstream.chunks.zarr.decoding import Decoder, ShardIndex
+from brickstream.chunks.zarr.joint import Joint
 from brickstream.errors import CodecError, StoreError
 
 # Decoded indexes that one source keeps. A shard of 32^2 chunks has 16 KiB, one of 32^3 chunks 512 KiB.
@@ -177,7 +177,7 @@ class ShardedSource:
     Attributes
     ----------
     reader, shape, chunks, dtype, fill_value, decoder, executor
-        As for :class:`brickstream.chunks.source.ZarrSource`; `chunks` are the inner ones.
+        As for :class:`brickstream.chunks.zarr.unsharded.ZarrSource`; `chunks` are the inner ones.
     shards : tuple of int
         Pixels of a shard along each axis, a multiple of `chunks`.
     shard_key : callable

@@ -16,8 +16,8 @@ from pathlib import Path
 from time import time
 from typing import Any, TypeVar
 
-from brickstream.chunks import entries
-from brickstream.chunks.entries import DamagedError, Entry
+from brickstream.chunks.cache import entries
+from brickstream.chunks.cache.entries import DamagedError, Entry
 
 T = TypeVar("T")
 MAX_BYTES = 8 << 30

@@ -8,10 +8,10 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from brickstream.chunks.client import HttpClient
+from brickstream.chunks.http.client import HttpClient
 from brickstream.chunks.reader import AtMost, ByteRange, Suffix
-from brickstream.chunks.s3 import has_credentials, read_s3
-from brickstream.chunks.stores import StoreReader, scrub
+from brickstream.chunks.stores.s3 import has_credentials, read_s3
+from brickstream.chunks.stores.store import StoreReader, scrub
 from brickstream.errors import MissingPackageError, StoreError, redact
 
 # What brings a kind of URL, by the extra of this package that installs it.

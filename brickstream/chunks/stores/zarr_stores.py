@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from brickstream.chunks.client import HttpClient
-from brickstream.chunks.filesystems import read_file_system
+from brickstream.chunks.http.client import HttpClient
 from brickstream.chunks.reader import AtMost, ByteRange, LocalReader, Reader, Suffix
-from brickstream.chunks.s3 import read_obstore
-from brickstream.chunks.stores import StoreReader
-from brickstream.chunks.zips import ZipReader
+from brickstream.chunks.stores.filesystems import read_file_system
+from brickstream.chunks.stores.s3 import read_obstore
+from brickstream.chunks.stores.store import StoreReader
+from brickstream.chunks.stores.zips import ZipReader
 
 if TYPE_CHECKING:
     from zarr.abc.store import RangeByteRequest, Store, SuffixByteRequest

@@ -10,20 +10,18 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 from urllib.request import url2pathname
 
-from brickstream.chunks.client import HttpClient
-from brickstream.chunks.filesystems import read_url
-from brickstream.chunks.http import HttpReader
-from brickstream.chunks.reader import ByteRange, Lister, LocalReader, Reader, nothing_started
-from brickstream.chunks.stores import scrub
-from brickstream.chunks.zarr_stores import read_store
-from brickstream.chunks.zips import ZipReader, split_zip
+from brickstream.chunks.http.client import HttpClient
+from brickstream.chunks.http.reading import HttpReader
+from brickstream.chunks.reader import DOCUMENTS, ByteRange, Lister, LocalReader, Reader, nothing_started
+from brickstream.chunks.stores.filesystems import read_url
+from brickstream.chunks.stores.store import scrub
+from brickstream.chunks.stores.zarr_stores import read_store
+from brickstream.chunks.stores.zips import ZipReader, split_zip
 from brickstream.errors import NotFoundError, StoreError, redact
 
 if TYPE_CHECKING:
     from zarr.storage import StorePath
 
-# Names of the documents that describe a place.
-DOCUMENTS = ("zarr.json", ".zattrs", ".zarray", ".zgroup", ".zmetadata")
 # In the URLs of these, characters are written as their numbers.
 _QUOTED = ("http", "https", "file")
 # One kind of place on top of another, as fsspec writes it.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from brickstream.chunks.pace import Pace
+from brickstream.chunks.http.pace import Pace
 from brickstream.errors import BrickstreamError
 
 T = TypeVar("T")

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from brickstream.chunks.decompress import BytesStep, Size, too_many
 from brickstream.chunks.reader import Span
+from brickstream.chunks.zarr.decompress import BytesStep, Size, too_many
 from brickstream.errors import CodecError
 
 ArrayStep = Callable[[NDArray[Any]], NDArray[Any]]

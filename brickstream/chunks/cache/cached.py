@@ -16,10 +16,19 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from urllib.parse import urlsplit
 
-from brickstream.chunks.disk import DiskCache
-from brickstream.chunks.entries import Entry
-from brickstream.chunks.places import DOCUMENTS
-from brickstream.chunks.reader import AtMost, ByteRange, Lister, Reader, Span, Suffix, nothing_started, too_long
+from brickstream.chunks.cache.disk import DiskCache
+from brickstream.chunks.cache.entries import Entry
+from brickstream.chunks.reader import (
+    DOCUMENTS,
+    AtMost,
+    ByteRange,
+    Lister,
+    Reader,
+    Span,
+    Suffix,
+    nothing_started,
+    too_long,
+)
 from brickstream.chunks.tagged import ask
 
 # Values of which parts have been read, for which a tag is remembered.

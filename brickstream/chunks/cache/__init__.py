@@ -1,0 +1,1 @@
+"""Answers of servers, kept on disk from one session to the next."""
