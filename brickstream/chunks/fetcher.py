@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from brickstream.chunks.source import ChunkSource, chunk_nbytes, clip_chunk
 from brickstream.chunks.table import SETTLED, ChunkKey, ChunkState, ChunkTable, Entry, Limits, Rank
-from brickstream.errors import BrickstreamError, BudgetError, StoreError
+from brickstream.errors import BrickstreamError, BudgetError, CodecError, StoreError
 
 
 @dataclass(frozen=True)
@@ -223,7 +223,11 @@ async def _read_chunk(entry: Entry, started: Callable[[], None]) -> NDArray[Any]
     """Read a chunk and check that it is what its source says."""
     index = entry.key[1]
     chunk = await entry.source.read(index, started)
-    return None if chunk is None else clip_chunk(chunk, index, entry.source, entry.name)
+    try:
+        return None if chunk is None else clip_chunk(chunk, index, entry.source)
+    except CodecError as error:
+        # What a chunk is called takes a while to say, and nearly all are as they should be.
+        raise CodecError(error.what, entry.name) from error
 
 
 def _blame(entry: Entry, error: BaseException) -> StoreError:

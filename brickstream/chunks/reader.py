@@ -125,7 +125,7 @@ def check_key(key: str, where: str) -> None:
     ------
     StoreError
     """
-    if key.startswith("/") or "\\" in key or ".." in key.split("/"):
+    if key.startswith("/") or "\\" in key or (".." in key and ".." in key.split("/")):
         raise StoreError("a key that leads out of the image", where, "the metadata names a place that is not inside it")
 
 

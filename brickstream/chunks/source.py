@@ -94,7 +94,7 @@ class ArrayLike(Protocol):
         """Give a part, as something that NumPy can make an array of."""
 
 
-def clip_chunk(chunk: NDArray[Any], index: Index, source: ChunkSource, where: str) -> NDArray[Any]:
+def clip_chunk(chunk: NDArray[Any], index: Index, source: ChunkSource, where: str = "") -> NDArray[Any]:
     """Cut a chunk to the level's edge and check that it is what the level says.
 
     Raises
@@ -102,7 +102,9 @@ def clip_chunk(chunk: NDArray[Any], index: Index, source: ChunkSource, where: st
     CodecError
         If shape or type are other than promised.
     """
-    want = tuple(min(c, n - i * c) for i, c, n in zip(index, source.chunks, source.shape, strict=True))
+    want = tuple([min(c, n - i * c) for i, c, n in zip(index, source.chunks, source.shape, strict=True)])
+    if chunk.shape == want and chunk.dtype == source.dtype:
+        return chunk
     if chunk.ndim != len(want) or any(have < need for have, need in zip(chunk.shape, want, strict=True)):
         raise CodecError(f"the chunk has the shape {chunk.shape} instead of {source.chunks}", where)
     if chunk.dtype != source.dtype:

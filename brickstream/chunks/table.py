@@ -11,7 +11,7 @@ Counters and byte totals change only in :meth:`ChunkTable.move`, so they cannot 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Set
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import islice
@@ -19,11 +19,14 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from brickstream.chunks.source import BundlingSource, ChunkSource, Index, chunk_nbytes
+from brickstream.chunks.source import ChunkSource, Index, chunk_nbytes
 from brickstream.errors import BrickstreamError
 
 ChunkKey = tuple[int, Index]
 """A source (its ``id``; the entry keeps it alive) and a chunk index."""
+
+Beside = Callable[[Index, Callable[[Index], bool]], Sequence[Index]]
+"""See :class:`brickstream.chunks.source.BundlingSource`."""
 
 Rank = tuple[int, int, float]
 """Tier, place of the level from coarse to fine, distance to the focus: smaller is more urgent."""
@@ -37,6 +40,9 @@ MAX_REMEMBERED = 50_000
 
 class ChunkState(Enum):
     """Where a chunk is; every chunk is in exactly one state."""
+
+    # There is one object of each; the hash of an Enum is made of its name, in Python.
+    __hash__ = object.__hash__
 
     ABSENT = "absent"
     QUEUED = "queued"
@@ -70,7 +76,7 @@ class Limits:
     max_inflight: int
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Entry:
     """One chunk that somebody wants or that is still held.
 
@@ -83,7 +89,9 @@ class Entry:
     state : ChunkState
         Changed by :meth:`ChunkTable.move` alone.
     ranks : dict
-        Rank by client that wants the chunk now.
+        Rank by client that wants the chunk now. Changed by :meth:`ChunkTable.want` and :meth:`ChunkTable.unwant` alone.
+    rank : tuple or None
+        The best of them; None where nobody wants the chunk.
     unread : set
         Clients that still wait for the answer or hold its data.
     used : int
@@ -100,6 +108,7 @@ class Entry:
     data: NDArray[Any] | None = None
     error: BrickstreamError | None = None
     ranks: dict[Hashable, Rank] = field(default_factory=dict)
+    rank: Rank | None = None
     unread: set[Hashable] = field(default_factory=set)
     used: int = 0
     rides_on: Entry | None = field(default=None, repr=False)
@@ -111,11 +120,6 @@ class Entry:
             return self.source.key(self.key[1])
         except Exception:  # noqa: BLE001 - sources are other people's code, and this is asked while telling of an error
             return "/".join(map(str, self.key[1]))
-
-    @property
-    def rank(self) -> Rank | None:
-        """Best rank of all clients; None where nobody wants the chunk."""
-        return min(self.ranks.values()) if self.ranks else None
 
 
 @dataclass(frozen=True)
@@ -177,6 +181,8 @@ class ChunkTable:
 
     def _slots_after(self, gone: Set[Entry]) -> int:
         """Slots taken once some reads are gone: of a request whose first read is gone, the others take one each."""
+        if not gone:
+            return self.inflight
         riding = (rider for rider in self._riding if rider.rides_on not in gone)
         return len(self._inflight - gone) - sum(rider not in gone for rider in riding)
 
@@ -190,6 +196,7 @@ class ChunkTable:
     def want(self, entry: Entry, client: Hashable, rank: Rank) -> None:
         """Take down a client's wish."""
         entry.ranks[client] = rank
+        entry.rank = min(entry.ranks.values())
         entry.unread.add(client)
         self._loose.pop(entry, None)
         self.touch(entry)
@@ -252,6 +259,7 @@ class ChunkTable:
         A chunk that nobody waits for leaves the queue; one that nobody wants leaves the table, unless it holds data.
         """
         entry.ranks.pop(client, None)
+        entry.rank = min(entry.ranks.values(), default=None)
         entry.unread.discard(client)
         if not entry.unread and entry.state in (ChunkState.QUEUED, ChunkState.ABSENT):
             self.move(entry, ChunkState.ABSENT)
@@ -323,8 +331,9 @@ class ChunkTable:
 
     def _beside(self, entry: Entry, begun: Set[Entry]) -> list[Entry]:
         """Queued chunks of the same view and level that the request for a chunk brings along."""
-        source, rank = entry.source, entry.rank
-        if rank is None or not isinstance(source, BundlingSource):
+        rank = entry.rank
+        beside: Beside | None = getattr(entry.source, "beside", None)
+        if rank is None or beside is None:
             return []
 
         def queued(index: Index) -> Entry | None:
@@ -334,7 +343,7 @@ class ChunkTable:
             return other if other.rank[:2] == rank[:2] else None
 
         try:
-            found = [queued(index) for index in source.beside(entry.key[1], lambda index: queued(index) is not None)]
+            found = [queued(index) for index in beside(entry.key[1], lambda index: queued(index) is not None)]
         except Exception:  # noqa: BLE001 - sources are other people's code, and this only saves requests
             return []
         return list(dict.fromkeys(other for other in found if other is not None))
@@ -349,7 +358,8 @@ class ChunkTable:
         if head is None or head[0] > VISIBLE:
             return ()
         running = [(e.rank, e) for e in self._inflight if e.unread and e.rank is not None and e.rides_on is None]
-        if head[1] > 0 and all(rank[0] == VISIBLE for rank, _ in running):
+        worst = max((rank for rank, _ in running), default=head)
+        if worst[:2] <= head[:2] or (head[1] > 0 and worst[0] == VISIBLE):
             return ()
         running.sort(key=lambda item: item[0], reverse=True)
         queue = (e.rank for e in reversed(self._queue) if e.state is ChunkState.QUEUED)

@@ -19,7 +19,7 @@ from brickstream.engine.prefetcher import Prefetcher
 from brickstream.engine.sink import ChunkId
 from brickstream.engine.update import Failure, Outcome, Prefix, Update
 from brickstream.errors import BrickstreamError
-from brickstream.multiscale import Budget, Plan
+from brickstream.multiscale import Budget, LevelPlan, Plan
 
 _OUTCOMES = {
     ChunkState.LOADED: Outcome.LOADED,
@@ -60,6 +60,36 @@ class Request:
 Emit = Callable[[Update], None]
 
 
+class _Cut:
+    """Takes what a view shows out of the chunks of one level."""
+
+    def __init__(self, plan: Plan, part: LevelPlan) -> None:
+        self.axes = plan.displayed
+        remaining = sorted(self.axes)
+        self._fixed = [
+            (axis, int(part.corner_pixels[0, axis])) for axis in range(plan.pyramid.ndim) if axis not in remaining
+        ]
+        self._order = None if list(self.axes) == remaining else [remaining.index(axis) for axis in self.axes]
+        self._all: list[slice | int] = [slice(None)] * plan.pyramid.ndim
+
+    def of(self, chunk: NDArray[Any], start: NDArray[np.int64]) -> NDArray[np.generic]:
+        """Pixels on the displayed axes, in the view's order, at its point; `start` is the chunk's first pixel."""
+        data = chunk
+        if self._fixed:
+            where = self._all.copy()
+            for axis, point in self._fixed:
+                where[axis] = point - int(start[axis])
+            data = chunk[tuple(where)]
+        data = np.ascontiguousarray(data if self._order is None else data.transpose(self._order))
+        if data.base is not None and data.size < chunk.size:
+            # One plane must not keep a whole chunk in memory that the budget believes to be gone.
+            data = data.copy()
+        elif data is chunk:
+            data = chunk.view()
+        data.flags.writeable = False
+        return data
+
+
 class Session:
     """One request being answered.
 
@@ -75,6 +105,7 @@ class Session:
         self._emit = emit
         self._history: list[Update] = []
         self._levels: dict[ChunkKey, int] = {}
+        self._cuts = {part.level: _Cut(request.plan, part) for part in request.plan.levels}
         self.wanted = request.plan.chunk_count
         self.settled = self.failed = 0
 
@@ -111,29 +142,17 @@ class Session:
         self.settled += 1
         self.failed += entry.state is ChunkState.FAILED
         region = np.array(self.request.plan.pyramid.levels[level].chunk_box(index), dtype=np.int64)
-        data = self._pixels(entry, level, region)
+        data = self._pixels(entry, self._cuts[level], region)
         failure = self._failure(entry) if entry.error is not None else None
         self._emit(self._update(level, _OUTCOMES[entry.state], index, region, data, failure))
 
-    def _pixels(self, entry: Entry, level: int, region: NDArray[np.int64]) -> NDArray[np.generic] | None:
-        plan = self.request.plan
-        axes = plan.displayed
+    def _pixels(self, entry: Entry, cut: _Cut, region: NDArray[np.int64]) -> NDArray[np.generic] | None:
         if entry.state is ChunkState.FAILED:
             return None
-        if entry.state is ChunkState.MISSING:
+        if entry.data is None:
             fill = np.asarray(entry.source.fill_value, dtype=entry.source.dtype)
-            return np.broadcast_to(fill, tuple(int(region[1, a] - region[0, a]) for a in axes))
-        part = next(part for part in plan.levels if part.level == level)
-        chunk: NDArray[Any] = entry.data if entry.data is not None else np.empty(0)
-        point = part.corner_pixels[0] - region[0]
-        cut = chunk[tuple(slice(None) if a in axes else int(point[a]) for a in range(chunk.ndim))]
-        remaining = sorted(axes)
-        data = np.ascontiguousarray(cut.transpose([remaining.index(a) for a in axes]))
-        if data.base is not None and data.size < chunk.size:
-            # One plane must not keep a whole chunk in memory that the budget believes to be gone.
-            data = data.copy()
-        data.flags.writeable = False
-        return data
+            return np.broadcast_to(fill, tuple(int(region[1, a] - region[0, a]) for a in cut.axes))
+        return cut.of(entry.data, region[0])
 
     def _failure(self, entry: Entry) -> Failure:
         error = entry.error

@@ -39,14 +39,14 @@ class HttpReader:
         parts = urlsplit(url)
         # People write spaces and umlauts; what is encoded already stays as it is.
         path, query = (quote(part, safe=_URL_SAFE) for part in (parts.path.rstrip("/"), parts.query))
-        self._base = (parts.scheme, parts.netloc, path, query)
+        self._base = urlunsplit((parts.scheme, parts.netloc, path, "", ""))
+        self._query = f"?{query}" if query else ""
         self._client = client
         self.url = redact(url).rstrip("/")
 
     def _url(self, key: str) -> URL:
-        scheme, netloc, path, query = self._base
         # Encoded already: yarl must not quote a pre-signed query a second time.
-        return URL(urlunsplit((scheme, netloc, f"{path}/{quote(key)}" if key else path, query, "")), encoded=True)
+        return URL(f"{self._base}/{quote(key)}{self._query}" if key else f"{self._base}{self._query}", encoded=True)
 
     async def read(
         self, key: str, span: ByteRange | None = None, started: Callable[[], None] = nothing_started
@@ -91,7 +91,7 @@ class _HttpRequest(Request):
         url, headers, secrets = self._url, self._headers(), client.secrets
         try:
             for _ in range(MAX_REDIRECTS + 1):
-                way = await client.way(url)
+                way = (self._host.way if url is self._url else None) or await client.way(url)
                 login = way.login if url.user is None else {}
                 sent = client.session.get(
                     url, headers={**headers, **secrets, **login}, proxy=way.proxy, allow_redirects=False

@@ -74,9 +74,7 @@ class ChunkDecoder:
     def decode(self, raw: Any) -> NDArray[Any]:
         """Decode one chunk; see :meth:`Decoder.decode`."""
         try:
-            # A filter may overflow on purpose (delta), or meet NaN where it makes integers.
-            with np.errstate(all="ignore"):
-                array = self._decode(raw)
+            array = self._decode(raw)
         except CodecError:
             raise
         except Exception as error:
@@ -94,8 +92,11 @@ class ChunkDecoder:
             if size.exact and nbytes != size.most:
                 raise CodecError(f"the chunk decodes to {nbytes} bytes instead of {size.most}")
         array = self.unpack(value)
-        for undo in self.filters:
-            array = undo(array)
+        if self.filters:
+            # A filter may overflow on purpose (delta), or meet NaN where it makes integers.
+            with np.errstate(all="ignore"):
+                for undo in self.filters:
+                    array = undo(array)
         if array.shape != self.shape:
             raise CodecError(f"the chunk decodes to the shape {array.shape} instead of {self.shape}")
         return np.ascontiguousarray(array, dtype=self.dtype)

@@ -24,6 +24,7 @@ from brickstream.errors import CodecError
 
 # An xz stream may ask for a dictionary of 4 GiB; the strongest preset needs 65 MiB.
 _LZMA_MEMORY = 1 << 29
+_ZSTD_FRAME = b"\x28\xb5\x2f\xfd"
 _ZSTD_MAGIC, _ZSTD_SKIPPED, _ZSTD_BLOCK = 0xFD2FB528, 0x184D2A50, 128 << 10
 
 
@@ -117,7 +118,11 @@ def _lz4(value: Any, size: Size) -> Any:
 
 
 def _zstd(value: Any, size: Size) -> Any:
-    content, most = _zstd_sizes(memoryview(value).cast("B"), size.most)
+    raw = memoryview(value).cast("B")
+    if size.exact and raw[:4] == _ZSTD_FRAME and _zstd_header(raw, 4)[1] == size.most:
+        # One frame that says just what is expected: a second one would find no room.
+        return numcodecs.zstd.decompress(value, np.empty(size.most, np.uint8))
+    content, most = _zstd_sizes(raw, size.most)
     if content is None and size.exact:
         return numcodecs.zstd.decompress(value, np.empty(size.most, np.uint8))
     if most > size.most + _ZSTD_BLOCK * (content is None):
