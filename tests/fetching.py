@@ -1,7 +1,8 @@
 """Sources and clients for the tests of the fetcher."""
 
+import asyncio
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,41 @@ from brickstream.chunks.source import Index
 from brickstream.chunks.table import IN_FLIGHT, SETTLED, Rank
 from brickstream.testing import StepSource
 
-HOLDING = IN_FLIGHT | {ChunkState.LOADED}
+RUNNING = IN_FLIGHT | {ChunkState.DECODING}
+HOLDING = RUNNING | {ChunkState.LOADED}
 
 
-def step_source(grid: tuple[int, int] = (4, 4), side: int = 4, **options: Any) -> StepSource:
+class TwoStepSource(StepSource):
+    """Reads and decodes in two steps; a test holds both."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.decoding: dict[Index, asyncio.Future[None]] = {}
+
+    async def read_encoded(self, index: Index, started: Callable[[], None]) -> tuple[Index, Any] | None:
+        chunk = await self.read(index, started)
+        return None if chunk is None else (index, chunk)
+
+    async def decode(self, encoded: tuple[Index, Any]) -> Any:
+        index, chunk = encoded
+        self.decoding[index] = asyncio.get_running_loop().create_future()
+        try:
+            if self.held:
+                await self.decoding[index]
+        finally:
+            del self.decoding[index]
+        return chunk
+
+    def flow(self) -> None:
+        super().flow()
+        for gate in self.decoding.values():
+            gate.set_result(None)
+
+
+def step_source(grid: tuple[int, int] = (4, 4), side: int = 4, steps: int = 1, **options: Any) -> Any:
     shape = tuple(n * side for n in grid)
-    return StepSource(np.arange(np.prod(shape), dtype="u1").reshape(shape), (side, side), **options)
+    kind = StepSource if steps == 1 else TwoStepSource
+    return kind(np.arange(np.prod(shape), dtype="u1").reshape(shape), (side, side), **options)
 
 
 def want(source: ChunkSource, index: Index, place: int = 0, distance: float = 0.0) -> Want:

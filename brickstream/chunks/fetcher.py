@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 from numpy.typing import NDArray
 
-from brickstream.chunks.source import ChunkSource, chunk_nbytes, clip_chunk
-from brickstream.chunks.table import SETTLED, ChunkKey, ChunkState, ChunkTable, Entry, Limits, Rank
+from brickstream.chunks.source import ChunkSource, SteppedSource, chunk_nbytes, clip_chunk
+from brickstream.chunks.table import IN_FLIGHT, SETTLED, ChunkKey, ChunkState, ChunkTable, Entry, Limits, Rank
 from brickstream.errors import BrickstreamError, BudgetError, CodecError, StoreError
 
 
@@ -183,14 +184,18 @@ class Fetcher:
         if me is not None:
             self._tasks[entry] = me
 
-        def started() -> None:
-            if self._tasks.get(entry) is me and entry.state is ChunkState.REQUESTED:
-                self.table.move(entry, ChunkState.RECEIVING)
-                self._pump()
+        def reached(state: ChunkState) -> None:
+            if self._tasks.get(entry) is me and entry.state in IN_FLIGHT and entry.state is not state:
+                self.table.move(entry, state)
+                if state is ChunkState.DECODING:
+                    # A slot is free: while many answers arrive at once a turn of the loop takes long.
+                    self._act()
+                else:
+                    self._pump()
 
         state, data, failure = ChunkState.ABSENT, None, None
         try:
-            data = await _read_chunk(entry, started)
+            data = await _read_chunk(entry, reached)
             state = ChunkState.MISSING if data is None else ChunkState.LOADED
         except BrickstreamError as error:
             state, failure = ChunkState.FAILED, error
@@ -219,10 +224,19 @@ class Fetcher:
         self._pump()
 
 
-async def _read_chunk(entry: Entry, started: Callable[[], None]) -> NDArray[Any] | None:
+async def _read_chunk(entry: Entry, reached: Callable[[ChunkState], None]) -> NDArray[Any] | None:
     """Read a chunk and check that it is what its source says."""
-    index = entry.key[1]
-    chunk = await entry.source.read(index, started)
+    source, index = entry.source, entry.key[1]
+    started = partial(reached, ChunkState.RECEIVING)
+    # Of the class, not of the object: what passes every attribute on to another source wants to see all reads.
+    if hasattr(type(source), "read_encoded"):
+        stepped, chunk = cast(SteppedSource, source), None
+        encoded = await stepped.read_encoded(index, started)
+        if encoded is not None:
+            reached(ChunkState.DECODING)
+            chunk = await stepped.decode(encoded)
+    else:
+        chunk = await source.read(index, started)
     try:
         return None if chunk is None else clip_chunk(chunk, index, entry.source)
     except CodecError as error:

@@ -79,6 +79,23 @@ class BundlingSource(Protocol):
         """
 
 
+@runtime_checkable
+class SteppedSource(Protocol):
+    """A source that brings the bytes of a chunk first and makes pixels of them later: other reads begin in between."""
+
+    async def read_encoded(self, index: Index, started: Callable[[], None] = nothing_started) -> Any | None:
+        """Read the bytes of a chunk; as :meth:`ChunkSource.read`, but for the decoding."""
+
+    async def decode(self, encoded: Any) -> NDArray[Any]:
+        """Make pixels of what :meth:`read_encoded` gave.
+
+        Raises
+        ------
+        BrickstreamError
+            If they are no pixels.
+        """
+
+
 class ArrayLike(Protocol):
     """NumPy, dask, zarr, tensorstore: anything with a shape, a type and ``__getitem__``."""
 

@@ -2,9 +2,9 @@
 
 ::
 
-    ABSENT ──> QUEUED ──> REQUESTED ──> RECEIVING ──> LOADED ──> (evicted: ABSENT)
-                  ^            │             ├──────> MISSING
-                  └─ cancelled ┴─────────────┴──────> FAILED
+    ABSENT ──> QUEUED ──> REQUESTED ──> RECEIVING ──> DECODING ──> LOADED ──> (evicted: ABSENT)
+                  ^            │             ├────────────┼──────> MISSING
+                  └─ cancelled ┴─────────────┴────────────┴──────> FAILED
 
 Counters and byte totals change only in :meth:`ChunkTable.move`, so they cannot drift from the states.
 """
@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from enum import Enum
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from numpy.typing import NDArray
@@ -49,7 +49,9 @@ class ChunkState(Enum):
     REQUESTED = "requested"
     """Asked for; nothing has arrived."""
     RECEIVING = "receiving"
-    """The answer arrives, or is decoded."""
+    """The answer arrives; of a source whose reads have one step only, it is decoded besides."""
+    DECODING = "decoding"
+    """Everything has arrived: the read's slot is free."""
     LOADED = "loaded"
     MISSING = "missing"
     FAILED = "failed"
@@ -57,7 +59,10 @@ class ChunkState(Enum):
 
 IN_FLIGHT = frozenset({ChunkState.REQUESTED, ChunkState.RECEIVING})
 SETTLED = frozenset({ChunkState.LOADED, ChunkState.MISSING, ChunkState.FAILED})
-_HOLDS_BYTES = frozenset({ChunkState.REQUESTED, ChunkState.RECEIVING, ChunkState.LOADED})
+_HOLDS_BYTES = frozenset({*IN_FLIGHT, ChunkState.DECODING, ChunkState.LOADED})
+# So many answers may wait to be decoded, for each read that may run: memory for them is reserved, but who looks
+# elsewhere wants other ones.
+BACKLOG = 1
 
 
 @dataclass(frozen=True)
@@ -170,6 +175,7 @@ class ChunkTable:
         self._clock = 0
         self._queue: list[Entry] = []
         self._inflight: set[Entry] = set()
+        self._decoding: set[Entry] = set()
         self._riding: set[Entry] = set()
         # Loaded chunks that nobody wants, the longest unused first: a dict is a set with an order.
         self._loose: dict[Entry, None] = {}
@@ -178,6 +184,11 @@ class ChunkTable:
     def inflight(self) -> int:
         """Number of running reads that take a slot: of those that have a request of their own."""
         return len(self._inflight) - len(self._riding)
+
+    @property
+    def running(self) -> int:
+        """Number of reads that have not ended, what is decoded included."""
+        return len(self._inflight) + len(self._decoding)
 
     def _slots_after(self, gone: Set[Entry]) -> int:
         """Slots taken once some reads are gone: of a request whose first read is gone, the others take one each."""
@@ -217,6 +228,7 @@ class ChunkTable:
         """Change the state of a chunk: the only place where states, counters and byte totals change."""
         self.bytes_held += entry.nbytes * ((state in _HOLDS_BYTES) - (entry.state in _HOLDS_BYTES))
         (self._inflight.add if state in IN_FLIGHT else self._inflight.discard)(entry)
+        (self._decoding.add if state is ChunkState.DECODING else self._decoding.discard)(entry)
         self.bytes_peak = max(self.bytes_peak, self.bytes_held)
         if state is ChunkState.ABSENT:
             for rider in [rider for rider in self._riding if rider.rides_on is entry]:
@@ -291,8 +303,9 @@ class ChunkTable:
             Reads that the link can do with now; ``limits.max_inflight`` at most.
         """
         # Wanting is not waiting: who had the chunk before it was evicted keeps no read of it alive.
-        cancel = tuple(e for e in self._inflight if not e.unread)
+        cancel = tuple(e for e in chain(self._inflight, self._decoding) if not e.unread)
         most = self.limits.max_inflight if window is None else min(window, self.limits.max_inflight)
+        most = min(most, (1 + BACKLOG) * self.limits.max_inflight - len(self._decoding))
         abort = self._worse(most - self._slots_after(set(cancel)))
         slots = most - self._slots_after({*cancel, *abort})
         free = self.limits.max_bytes - self.bytes_held + sum(e.nbytes for e in (*cancel, *abort))
@@ -302,7 +315,8 @@ class ChunkTable:
         victims: Iterator[Entry] | None = None
         only_first = self._first_level_waits()
         # What is fetched ahead waits until everything visible is there.
-        last_tier = VISIBLE if any(e.unread and e.rank and e.rank[0] == VISIBLE for e in self._inflight) else PREFETCH
+        running = chain(self._inflight, self._decoding)
+        last_tier = VISIBLE if any(e.unread and e.rank and e.rank[0] == VISIBLE for e in running) else PREFETCH
         for entry in reversed(self._queue):
             rank = entry.rank
             if len(start) >= slots or rank is None or (only_first and rank[:2] > (VISIBLE, 0)) or rank[0] > last_tier:

@@ -315,7 +315,7 @@ async def test_reads_that_never_ran_are_cancelled_too() -> None:
         client.want([want(source, (0, 1))])
         client.want([])
         await settle()
-        assert fetcher.table.bytes_held == fetcher.table.inflight == 0
+        assert fetcher.table.bytes_held == fetcher.table.running == 0
     assert source.events == []
 
 

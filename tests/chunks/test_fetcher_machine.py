@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from fetching import HOLDING, Client, step_source, want
+from fetching import HOLDING, RUNNING, Client, step_source, want
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from brickstream.chunks import ChunkKey, ChunkState, Fetcher, Limits
 from brickstream.chunks.source import Index
 from brickstream.chunks.table import IN_FLIGHT, SETTLED, Decision
+from brickstream.errors import CodecError
 from brickstream.testing import settle
 
 CLIENTS = ("a", "b", "c")
@@ -24,11 +25,11 @@ clients = st.sampled_from(CLIENTS)
 class FetcherMachine(RuleBasedStateMachine):
     """Several clients, two levels with chunks of different sizes, a small budget; a test holds every read."""
 
-    @initialize(chunks=st.integers(1, 3), inflight=st.integers(1, 4))
-    def begin(self, chunks: int, inflight: int) -> None:
+    @initialize(chunks=st.integers(1, 3), inflight=st.integers(1, 4), steps=st.integers(1, 2))
+    def begin(self, chunks: int, inflight: int, steps: int) -> None:
         self.loop = asyncio.new_event_loop()
         self.limits = Limits(36 * chunks, inflight)
-        self.sources = [step_source(LEVELS[0], 6), step_source(LEVELS[1], 4)]
+        self.sources = [step_source(LEVELS[0], 6, steps), step_source(LEVELS[1], 4, steps)]
         self.fetcher = Fetcher(self.limits)
         self.loop.run_until_complete(self.fetcher.__aenter__())
         self.clients = {name: Client(name, self.fetcher, releases=name != "c") for name in CLIENTS}
@@ -84,6 +85,21 @@ class FetcherMachine(RuleBasedStateMachine):
     def all_are_answered(self, reverse: bool) -> None:
         self.do(lambda: [source.release_all(reverse) for source in self.sources])
 
+    def decoding(self) -> list[tuple[int, Index]]:
+        return [(i, index) for i, source in enumerate(self.sources) for index in getattr(source, "decoding", ())]
+
+    @precondition(lambda self: hasattr(self, "fetcher") and self.decoding())
+    @rule(number=st.integers(0, 7), broken=st.booleans())
+    def is_decoded(self, number: int, broken: bool) -> None:
+        decoding = self.decoding()
+        level, index = decoding[number % len(decoding)]
+        gate = self.sources[level].decoding[index]
+        # How it ends is remembered; only of a few the bytes are no good.
+        if broken and (level, index) == (1, (1, 0)):
+            self.do(lambda: gate.set_exception(CodecError("no pixels")))
+        else:
+            self.do(lambda: gate.set_result(None))
+
     def check_new_reads(self) -> None:
         """No chunk of a finer level begins to be read while one of a first level waits for its answer to begin."""
         fine = False
@@ -119,6 +135,10 @@ class FetcherMachine(RuleBasedStateMachine):
         assert sorted(running) == sorted(inflight)
         assert len(running) == table.inflight <= table.inflight_max <= self.limits.max_inflight
         assert set(running) <= self.pending()
+        decoding = [(ids[level], index) for level, index in self.decoding()]
+        assert sorted(decoding) == sorted(k for k, e in table.entries.items() if e.state is ChunkState.DECODING)
+        assert set(decoding) <= self.pending()
+        assert len(running) + len(decoding) == table.running <= 2 * self.limits.max_inflight
 
     @precondition(lambda self: hasattr(self, "fetcher"))
     @invariant()
@@ -140,7 +160,7 @@ class FetcherMachine(RuleBasedStateMachine):
             assert all(count == 1 for count in client.settled.values())
             for key in client.wanted:
                 state = self.fetcher.table.entries[key].state
-                assert client.settled[key] or state in IN_FLIGHT | {ChunkState.QUEUED}
+                assert client.settled[key] or state in RUNNING | {ChunkState.QUEUED}
 
     @precondition(lambda self: hasattr(self, "fetcher"))
     @invariant()
@@ -159,7 +179,7 @@ class FetcherMachine(RuleBasedStateMachine):
         self.everything_wanted_comes_in_the_end()
         self.loop.run_until_complete(self.fetcher.__aexit__())
         assert not asyncio.all_tasks(self.loop)
-        assert self.fetcher.table.inflight == 0
+        assert self.fetcher.table.running == 0
         self.loop.close()
 
     def everything_wanted_comes_in_the_end(self) -> None:

@@ -289,7 +289,7 @@ async def test_a_chunk_that_nobody_wants_any_more_closes_its_request() -> None:
         assert [entry.state for entry in fetcher.table.entries.values()] == [ChunkState.REQUESTED]
         fetcher.want("me", [], settled)
         await gate.cancelled.wait()
-        assert fetcher.table.inflight == 0
+        assert fetcher.table.running == 0
         assert not fetcher.table.entries
 
 

@@ -137,7 +137,7 @@ async def assert_idle(engine: Engine) -> None:
     await settle()
     assert connections(engine) == 0
     table = engine.core.fetcher.table
-    assert table.inflight == 0
+    assert table.running == 0
     assert table.queue == []
     held = [entry for entry in table.entries.values() if entry.data is not None]
     assert table.bytes_held == sum(entry.nbytes for entry in held)
@@ -212,7 +212,7 @@ def test_another_view_is_shown(tmp_path: Path, kind: str) -> None:
             expected = place.arrays[0][10:14, 10:14] if moments.came else place.arrays[0]
             np.testing.assert_array_equal(sink.picture(), expected)
             await settle()
-            assert engine.core.fetcher.table.inflight == connections(engine) == 0
+            assert engine.core.fetcher.table.running == connections(engine) == 0
         return moments.came
 
     async def main(place: Place) -> None:

@@ -133,7 +133,7 @@ async def travel(url: str, arrays: list[NDArray[np.uint16]], seed: int) -> None:
             await engine.complete()
         np.testing.assert_array_equal(sink.picture(), arrays[0])
         assert {update.outcome for update in sink.updates} >= {Outcome.LOADED, Outcome.MISSING, Outcome.FAILED}
-        assert engine.core.fetcher.table.inflight == 0
+        assert engine.core.fetcher.table.running == 0
         connector = engine._run().client.session.connector
         assert connector is not None
         assert not connector._acquired

@@ -20,6 +20,7 @@ from yarl import URL
 
 from brickstream.chunks.http.hedge import Hedge
 from brickstream.chunks.http.pace import FIRST_WINDOW, Answer, Pace
+from brickstream.chunks.http.patience import Patience
 from brickstream.chunks.http.retry import Circuit, RetryPolicy
 from brickstream.chunks.reader import Traffic
 from brickstream.errors import BrickstreamError, StoreError, TimedOutError, TransientError
@@ -112,6 +113,8 @@ class HttpClient:
         # What readers of other kinds of store keep open between reads, by what it is for; closed with the client.
         self.kept: dict[Hashable, Any] = {}
         self.closing = AsyncExitStack()
+        self.patience = Patience(options.read_s)
+        self.closing.callback(self.patience.close)
         self.most = most
         self._hosts: dict[URL, Host] = {}
 
@@ -294,7 +297,7 @@ async def open_client(
 
 def _session(most: int, options: HttpOptions) -> aiohttp.ClientSession:
     connector = aiohttp.TCPConnector(limit=most, limit_per_host=most)
-    timeout = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=options.connect_s, sock_read=options.read_s)
+    timeout = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=options.connect_s)
     # The bytes of a store must come as they are stored: nothing here unpacks what a server has packed for the way.
     headers = {"Accept-Encoding": "identity"}
     return aiohttp.ClientSession(connector=connector, timeout=timeout, headers=headers, auto_decompress=False)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from math import ceil
 
 # Reads under way before anything is known, and at least.
-FIRST_WINDOW, SMALLEST_WINDOW = 32, 4
+FIRST_WINDOW, SMALLEST_WINDOW = 64, 4
 # So many times the measured product: on a link that is not full yet this doubles the window with each round trip.
 GAIN = 2.0
 # Seconds for which the highest rate and the shortest delay count: no sooner does the window follow a slower link.

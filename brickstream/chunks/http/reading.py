@@ -96,11 +96,13 @@ class _HttpRequest(Request):
                 sent = client.session.get(
                     url, headers={**headers, **secrets, **login}, proxy=way.proxy, allow_redirects=False
                 )
-                async with sent as response:
-                    if response.status not in _REDIRECTS:
-                        began = asyncio.get_running_loop().time()
-                        return await self._take(response, started), began
-                    target = _target(response, url, where)
+                with client.patience.waiting() as wait:
+                    async with sent as response:
+                        wait.arriving = response.content
+                        if response.status not in _REDIRECTS:
+                            began = asyncio.get_running_loop().time()
+                            return await self._take(response, started), began
+                        target = _target(response, url, where)
                     # What was meant for one server is not for another.
                     secrets = secrets if target.origin() == url.origin() else {}
                     url = target

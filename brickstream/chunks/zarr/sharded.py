@@ -229,6 +229,11 @@ class ShardedSource:
 
     async def read(self, index: Index, started: Callable[[], None] = nothing_started) -> NDArray[Any] | None:
         """Read one inner chunk by its byte range, together with its neighbours if they are asked for at once."""
+        encoded = await self.read_encoded(index, started)
+        return None if encoded is None else await self.decode(encoded)
+
+    async def read_encoded(self, index: Index, started: Callable[[], None] = nothing_started) -> bytes | None:
+        """Read the bytes of an inner chunk; see :class:`brickstream.chunks.source.SteppedSource`."""
         shard, inner = self._place(index)
         key = self.shard_key(shard)
         table = await self._indexes.table(key, inner)
@@ -238,4 +243,8 @@ class ShardedSource:
         raw = await self._data.read(key, span, started)
         if raw is None:
             raise StoreError("the shard vanished between two reads", f"{self.reader.url}/{key}")
-        return await asyncio.get_running_loop().run_in_executor(self.executor, self.decoder.decode, raw)
+        return raw
+
+    async def decode(self, encoded: bytes) -> NDArray[Any]:
+        """Decode an inner chunk in a thread."""
+        return await asyncio.get_running_loop().run_in_executor(self.executor, self.decoder.decode, encoded)

@@ -49,7 +49,13 @@ class ZarrSource:
 
     async def read(self, index: Index, started: Callable[[], None] = nothing_started) -> NDArray[Any] | None:
         """Read one chunk with one request."""
-        raw = await self.reader.read(self.key(index), None, started)
-        if raw is None:
-            return None
-        return await asyncio.get_running_loop().run_in_executor(self.executor, self.decoder.decode, raw)
+        encoded = await self.read_encoded(index, started)
+        return None if encoded is None else await self.decode(encoded)
+
+    async def read_encoded(self, index: Index, started: Callable[[], None] = nothing_started) -> bytes | None:
+        """Read the bytes of a chunk; see :class:`brickstream.chunks.source.SteppedSource`."""
+        return await self.reader.read(self.key(index), None, started)
+
+    async def decode(self, encoded: bytes) -> NDArray[Any]:
+        """Decode a chunk in a thread."""
+        return await asyncio.get_running_loop().run_in_executor(self.executor, self.decoder.decode, encoded)

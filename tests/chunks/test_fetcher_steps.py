@@ -1,0 +1,114 @@
+"""Reads of two steps: when everything has arrived, the slot is free, and the decoding goes on beside other reads."""
+
+from fetching import Client, step_source, want
+
+from brickstream.chunks import ChunkState, Fetcher, Limits, Want
+from brickstream.chunks.table import BACKLOG, PREFETCH
+from brickstream.errors import CodecError
+from brickstream.testing import settle
+
+CHUNK = 16
+
+
+def limits(inflight: int, chunks: int = 16) -> Limits:
+    return Limits(CHUNK * chunks, inflight)
+
+
+async def test_the_next_read_begins_while_the_last_one_is_decoded() -> None:
+    source = step_source(steps=2)
+    async with Fetcher(limits(1)) as fetcher:
+        client = Client("me", fetcher)
+        client.want([want(source, (0, i), distance=i) for i in range(2)])
+        await settle()
+        source.release((0, 0))
+        await settle()
+        assert (source.waiting, list(source.decoding)) == ([(0, 1)], [(0, 0)])
+        assert (fetcher.table.inflight, fetcher.table.running, fetcher.table.bytes_held) == (1, 2, 2 * CHUNK)
+        assert client.got == []
+        source.flow()
+        await settle()
+        assert sorted(client.indices) == [(0, 0), (0, 1)]
+        assert fetcher.table.inflight_max == 1
+
+
+async def test_answers_that_wait_to_be_decoded_are_bounded() -> None:
+    source = step_source(steps=2)
+    async with Fetcher(limits(2)) as fetcher:
+        client = Client("me", fetcher)
+        client.want([want(source, (i, j), distance=4 * i + j) for i in range(4) for j in range(4)])
+        for _ in range(6):
+            await settle()
+            source.release_all()
+        await settle()
+        assert (len(source.decoding), source.waiting) == ((1 + BACKLOG) * 2, [])
+        source.flow()
+        await settle()
+        assert len(client.got) == 16
+
+
+async def test_bytes_that_nobody_waits_for_are_dropped_before_they_are_decoded() -> None:
+    source = step_source(steps=2)
+    async with Fetcher(limits(1)) as fetcher:
+        client = Client("me", fetcher)
+        client.want([want(source, (0, 0))])
+        await settle()
+        source.release((0, 0))
+        await settle()
+        assert list(source.decoding) == [(0, 0)]
+        client.want([])
+        await settle()
+        assert (source.decoding, fetcher.table.running, fetcher.table.bytes_held) == ({}, 0, 0)
+        assert fetcher.table.entries == {}
+
+
+async def test_bytes_that_are_no_pixels_are_a_failure() -> None:
+    source = step_source(steps=2)
+    async with Fetcher(limits(1)) as fetcher:
+        client = Client("me", fetcher)
+        client.want([want(source, (0, 0))])
+        await settle()
+        source.release((0, 0))
+        await settle()
+        source.decoding[(0, 0)].set_exception(CodecError("no pixels"))
+        await settle()
+        assert client.got == [((0, 0), ChunkState.FAILED)]
+        assert (fetcher.table.running, fetcher.table.bytes_held) == (0, 0)
+
+
+async def test_what_is_fetched_ahead_waits_for_visible_pixels_not_only_for_their_bytes() -> None:
+    source = step_source(steps=2)
+    async with Fetcher(limits(4)) as fetcher:
+        view, ahead = Client("view", fetcher), Client("ahead", fetcher)
+        view.want([want(source, (0, 0))])
+        ahead.want([Want((id(source), (1, 1)), source, (PREFETCH, 1, 0.0))])
+        await settle()
+        source.release((0, 0))
+        await settle()
+        assert (source.waiting, list(source.decoding)) == ([], [(0, 0)])
+        source.decoding[(0, 0)].set_result(None)
+        await settle()
+        assert source.waiting == [(1, 1)]
+
+
+class Wrapped:
+    """Passes everything on but `read`, as people wrap a source to count or to cache."""
+
+    def __init__(self, source: object) -> None:
+        self._source = source
+        self.reads = 0
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._source, name)
+
+    async def read(self, index: tuple[int, ...], started: object) -> object:
+        self.reads += 1
+        return await self._source.read(index, started)  # type: ignore[attr-defined]
+
+
+async def test_a_wrapper_of_a_source_sees_its_reads() -> None:
+    source = Wrapped(step_source(steps=2, held=False))
+    async with Fetcher(limits(1)) as fetcher:
+        client = Client("me", fetcher)
+        client.want([want(source, (0, 0))])  # type: ignore[arg-type]
+        await settle()
+        assert (source.reads, client.got) == (1, [((0, 0), ChunkState.LOADED)])

@@ -1,0 +1,96 @@
+"""Answers that stop coming: after so long without a byte a read ends. Time is what the test says."""
+
+import asyncio
+from dataclasses import dataclass
+
+import pytest
+
+from brickstream.chunks.http.patience import Patience
+from brickstream.testing import settle
+
+
+@dataclass
+class Body:
+    total_bytes: int = 0
+
+
+class Read:
+    """A read that ends when the test says so."""
+
+    def __init__(self, patience: Patience) -> None:
+        self.patience = patience
+        self.body = Body()
+        self.answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.task = asyncio.create_task(self._run())
+
+    async def _run(self) -> str:
+        with self.patience.waiting() as wait:
+            wait.arriving = self.body
+            return await self.answer
+
+
+async def begun() -> tuple[Patience, Read, float]:
+    patience = Patience(10)
+    read = Read(patience)
+    await settle()
+    return patience, read, asyncio.get_running_loop().time()
+
+
+async def test_a_read_of_which_nothing_comes_is_late() -> None:
+    patience, read, now = await begun()
+    patience.look(now + 9)
+    await settle()
+    assert not read.task.done()
+    patience.look(now + 11)
+    with pytest.raises(TimeoutError):
+        await read.task
+    assert read.task.cancelling() == 0
+
+
+async def test_every_piece_that_comes_buys_time() -> None:
+    patience, read, now = await begun()
+    for second in range(8, 80, 8):
+        read.body.total_bytes += 1
+        patience.look(now + second)
+    await settle()
+    assert not read.task.done()
+    patience.look(now + 72 + 9)
+    assert not read.task.cancelling()
+    read.answer.set_result("answer")
+    assert await read.task == "answer"
+
+
+async def test_who_is_cancelled_in_the_same_turn_is_cancelled() -> None:
+    patience, read, now = await begun()
+    patience.look(now + 11)
+    read.task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await read.task
+    assert read.task.cancelled()
+
+
+async def test_who_is_late_is_told_once() -> None:
+    patience, read, now = await begun()
+    patience.look(now + 11)
+    patience.look(now + 22)
+    with pytest.raises(TimeoutError):
+        await read.task
+    assert read.task.cancelling() == 0
+
+
+async def test_one_timer_looks_after_all_and_none_after_nobody() -> None:
+    patience = Patience(0.0)
+    reads = [Read(patience) for _ in range(3)]
+    outcomes = await asyncio.gather(*(read.task for read in reads), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [TimeoutError] * 3
+    await settle()
+    assert patience._timer is None
+
+
+async def test_closing_leaves_no_timer_behind() -> None:
+    patience, read, _ = await begun()
+    assert patience._timer is not None
+    patience.close()
+    assert patience._timer is None
+    read.answer.set_result("answer")
+    assert await read.task == "answer"
