@@ -8,12 +8,9 @@ from typing import Any
 import numpy as np
 
 from brickstream.chunks import ChunkKey, ChunkSource, ChunkState, Entry, Fetcher, Want
+from brickstream.chunks.entry import SETTLED, Rank
 from brickstream.chunks.source import Index
-from brickstream.chunks.table import IN_FLIGHT, SETTLED, Rank
 from brickstream.testing import StepSource
-
-RUNNING = IN_FLIGHT | {ChunkState.DECODING}
-HOLDING = RUNNING | {ChunkState.LOADED}
 
 
 class TwoStepSource(StepSource):

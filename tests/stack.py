@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from brickstream.chunks import ChunkedImage, ChunkState
-from brickstream.chunks.table import PREFETCH
+from brickstream.chunks.entry import PREFETCH
 from brickstream.engine import Ahead, Engine
 from brickstream.multiscale import View
 from brickstream.multiscale.navigate import move_point

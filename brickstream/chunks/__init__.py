@@ -2,6 +2,7 @@
 
 from brickstream.chunks.array_source import ArraySource
 from brickstream.chunks.cache.disk import DiskCache
+from brickstream.chunks.entry import ChunkKey, ChunkState, Entry
 from brickstream.chunks.fetcher import Fetcher, Want
 from brickstream.chunks.http.client import HttpClient, HttpOptions, open_client
 from brickstream.chunks.http.retry import RetryPolicy
@@ -11,7 +12,7 @@ from brickstream.chunks.opening.opener import Opener
 from brickstream.chunks.opening.places import below, make_reader
 from brickstream.chunks.reader import Reader, Traffic
 from brickstream.chunks.source import ChunkSource
-from brickstream.chunks.table import ChunkKey, ChunkState, ChunkTable, Entry, Limits
+from brickstream.chunks.table import ChunkTable, Limits
 
 __all__ = [
     "ArraySource",

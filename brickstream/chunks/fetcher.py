@@ -10,8 +10,9 @@ from typing import Any, cast
 
 from numpy.typing import NDArray
 
+from brickstream.chunks.entry import IN_FLIGHT, SETTLED, ChunkKey, ChunkState, Entry, Rank
 from brickstream.chunks.source import ChunkSource, SteppedSource, chunk_nbytes, clip_chunk
-from brickstream.chunks.table import IN_FLIGHT, SETTLED, ChunkKey, ChunkState, ChunkTable, Entry, Limits, Rank
+from brickstream.chunks.table import ChunkTable, Limits
 from brickstream.errors import BrickstreamError, BudgetError, CodecError, StoreError
 
 
@@ -122,7 +123,7 @@ class Fetcher:
         for key in keys:
             entry = self.table.entries.get(key)
             if entry is not None:
-                entry.unread.discard(client)
+                self.table.take(entry, client)
         self._pump()
 
     def forget(self, client: Hashable) -> None:

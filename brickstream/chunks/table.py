@@ -12,54 +12,22 @@ Counters and byte totals change only in :meth:`ChunkTable.move`, so they cannot 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence, Set
-from dataclasses import dataclass, field
-from enum import Enum
-from itertools import chain, islice
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from numpy.typing import NDArray
 
+from brickstream.chunks.entry import HOLDS_BYTES, IN_FLIGHT, PREFETCH, VISIBLE, ChunkKey, ChunkState, Entry, Rank
+from brickstream.chunks.running import Running
 from brickstream.chunks.source import ChunkSource, Index, chunk_nbytes
 from brickstream.errors import BrickstreamError
-
-ChunkKey = tuple[int, Index]
-"""A source (its ``id``; the entry keeps it alive) and a chunk index."""
 
 Beside = Callable[[Index, Callable[[Index], bool]], Sequence[Index]]
 """See :class:`brickstream.chunks.source.BundlingSource`."""
 
-Rank = tuple[int, int, float]
-"""Tier, place of the level from coarse to fine, distance to the focus: smaller is more urgent."""
-
-VISIBLE = 0
-PREFETCH = 1
-
 # Missing and failed chunks hold no data, only the memory of how they ended.
 MAX_REMEMBERED = 50_000
-
-
-class ChunkState(Enum):
-    """Where a chunk is; every chunk is in exactly one state."""
-
-    # There is one object of each; the hash of an Enum is made of its name, in Python.
-    __hash__ = object.__hash__
-
-    ABSENT = "absent"
-    QUEUED = "queued"
-    REQUESTED = "requested"
-    """Asked for; nothing has arrived."""
-    RECEIVING = "receiving"
-    """The answer arrives; of a source whose reads have one step only, it is decoded besides."""
-    DECODING = "decoding"
-    """Everything has arrived: the read's slot is free."""
-    LOADED = "loaded"
-    MISSING = "missing"
-    FAILED = "failed"
-
-
-IN_FLIGHT = frozenset({ChunkState.REQUESTED, ChunkState.RECEIVING})
-SETTLED = frozenset({ChunkState.LOADED, ChunkState.MISSING, ChunkState.FAILED})
-_HOLDS_BYTES = frozenset({*IN_FLIGHT, ChunkState.DECODING, ChunkState.LOADED})
 # So many answers may wait to be decoded, for each read that may run: memory for them is reserved, but who looks
 # elsewhere wants other ones.
 BACKLOG = 1
@@ -79,52 +47,6 @@ class Limits:
 
     max_bytes: int
     max_inflight: int
-
-
-@dataclass(eq=False, slots=True)
-class Entry:
-    """One chunk that somebody wants or that is still held.
-
-    Attributes
-    ----------
-    key : ChunkKey
-    source : ChunkSource
-    nbytes : int
-        Decoded size of the whole chunk; reserved when the read begins.
-    state : ChunkState
-        Changed by :meth:`ChunkTable.move` alone.
-    ranks : dict
-        Rank by client that wants the chunk now. Changed by :meth:`ChunkTable.want` and :meth:`ChunkTable.unwant` alone.
-    rank : tuple or None
-        The best of them; None where nobody wants the chunk.
-    unread : set
-        Clients that still wait for the answer or hold its data.
-    used : int
-        When it was last wanted or delivered, for recency.
-    rides_on : Entry or None
-        The running read whose request brings the bytes of this one too: it takes no slot of its own. Changed by
-        :meth:`ChunkTable.move` alone.
-    """
-
-    key: ChunkKey
-    source: ChunkSource
-    nbytes: int
-    state: ChunkState = ChunkState.ABSENT
-    data: NDArray[Any] | None = None
-    error: BrickstreamError | None = None
-    ranks: dict[Hashable, Rank] = field(default_factory=dict)
-    rank: Rank | None = None
-    unread: set[Hashable] = field(default_factory=set)
-    used: int = 0
-    rides_on: Entry | None = field(default=None, repr=False)
-
-    @property
-    def name(self) -> str:
-        """Name of the chunk for people, even where its source fails to give one."""
-        try:
-            return self.source.key(self.key[1])
-        except Exception:  # noqa: BLE001 - sources are other people's code, and this is asked while telling of an error
-            return "/".join(map(str, self.key[1]))
 
 
 @dataclass(frozen=True)
@@ -174,28 +96,19 @@ class ChunkTable:
         self.queue_max = 0
         self._clock = 0
         self._queue: list[Entry] = []
-        self._inflight: set[Entry] = set()
-        self._decoding: set[Entry] = set()
-        self._riding: set[Entry] = set()
+        self._running = Running()
         # Loaded chunks that nobody wants, the longest unused first: a dict is a set with an order.
         self._loose: dict[Entry, None] = {}
 
     @property
     def inflight(self) -> int:
         """Number of running reads that take a slot: of those that have a request of their own."""
-        return len(self._inflight) - len(self._riding)
+        return self._running.slots
 
     @property
     def running(self) -> int:
         """Number of reads that have not ended, what is decoded included."""
-        return len(self._inflight) + len(self._decoding)
-
-    def _slots_after(self, gone: Set[Entry]) -> int:
-        """Slots taken once some reads are gone: of a request whose first read is gone, the others take one each."""
-        if not gone:
-            return self.inflight
-        riding = (rider for rider in self._riding if rider.rides_on not in gone)
-        return len(self._inflight - gone) - sum(rider not in gone for rider in riding)
+        return len(self._running)
 
     def get(self, key: ChunkKey, source: ChunkSource) -> Entry:
         """Find or make the entry of a chunk."""
@@ -210,7 +123,13 @@ class ChunkTable:
         entry.rank = min(entry.ranks.values())
         entry.unread.add(client)
         self._loose.pop(entry, None)
+        self._running.note(entry)
         self.touch(entry)
+
+    def take(self, entry: Entry, client: Hashable) -> None:
+        """Note that a client has taken the answer, and no longer holds its data."""
+        entry.unread.discard(client)
+        self._running.note(entry)
 
     def touch(self, entry: Entry) -> None:
         """Mark an entry as used just now."""
@@ -226,16 +145,16 @@ class ChunkTable:
         rides_on: Entry | None = None,
     ) -> None:
         """Change the state of a chunk: the only place where states, counters and byte totals change."""
-        self.bytes_held += entry.nbytes * ((state in _HOLDS_BYTES) - (entry.state in _HOLDS_BYTES))
-        (self._inflight.add if state in IN_FLIGHT else self._inflight.discard)(entry)
-        (self._decoding.add if state is ChunkState.DECODING else self._decoding.discard)(entry)
+        self.bytes_held += entry.nbytes * ((state in HOLDS_BYTES) - (entry.state in HOLDS_BYTES))
         self.bytes_peak = max(self.bytes_peak, self.bytes_held)
         if state is ChunkState.ABSENT:
-            for rider in [rider for rider in self._riding if rider.rides_on is entry]:
-                self._ride(rider, None)
-        self._ride(entry, (rides_on or entry.rides_on) if state in IN_FLIGHT else None)
-        self.inflight_max = max(self.inflight_max, self.inflight)
+            for rider in [rider for rider in self._running.riding if rider.rides_on is entry]:
+                rider.rides_on = None
+                self._running.note(rider)
+        entry.rides_on = (rides_on or entry.rides_on) if state in IN_FLIGHT else None
         entry.state, entry.data, entry.error = state, data, error
+        self._running.note(entry)
+        self.inflight_max = max(self.inflight_max, self.inflight)
         self._loose.pop(entry, None)
         if state is ChunkState.LOADED and not entry.ranks:
             # The answer came before the read was cancelled.
@@ -244,10 +163,6 @@ class ChunkTable:
             self._queue.pop()
         if state is ChunkState.ABSENT and not entry.ranks and not entry.unread:
             self.entries.pop(entry.key, None)
-
-    def _ride(self, entry: Entry, leader: Entry | None) -> None:
-        entry.rides_on = leader
-        (self._riding.discard if leader is None else self._riding.add)(entry)
 
     def requeue(self, wanted: Iterable[Entry]) -> None:
         """Rebuild the queue from the chunks that clients still wait for: never appended to, so never longer than plans.
@@ -272,7 +187,7 @@ class ChunkTable:
         """
         entry.ranks.pop(client, None)
         entry.rank = min(entry.ranks.values(), default=None)
-        entry.unread.discard(client)
+        self.take(entry, client)
         if not entry.unread and entry.state in (ChunkState.QUEUED, ChunkState.ABSENT):
             self.move(entry, ChunkState.ABSENT)
         elif not entry.ranks and entry.state is ChunkState.LOADED:
@@ -282,7 +197,7 @@ class ChunkTable:
         """Bound the memory of chunks that hold no data any more, the longest unused first."""
         if len(self.entries) <= 2 * MAX_REMEMBERED:
             return
-        empty = [e for e in self.entries.values() if not e.ranks and e.state not in _HOLDS_BYTES]
+        empty = [e for e in self.entries.values() if not e.ranks and e.state not in HOLDS_BYTES]
         for entry in sorted(empty, key=lambda e: e.used)[: max(0, len(empty) - MAX_REMEMBERED)]:
             del self.entries[entry.key]
 
@@ -290,6 +205,11 @@ class ChunkTable:
     def queue(self) -> list[Entry]:
         """Queued chunks, the most urgent last; some in between may have left the queue."""
         return self._queue
+
+    @property
+    def _head(self) -> Rank | None:
+        """Rank of what is queued first."""
+        return self._queue[-1].rank if self._queue else None
 
     def decide(self, window: int | None = None) -> Decision:
         """Decide what to start, cancel, abort and evict. Pure: nothing changes here.
@@ -302,21 +222,20 @@ class ChunkTable:
         window : int, optional
             Reads that the link can do with now; ``limits.max_inflight`` at most.
         """
-        # Wanting is not waiting: who had the chunk before it was evicted keeps no read of it alive.
-        cancel = tuple(e for e in chain(self._inflight, self._decoding) if not e.unread)
+        running = self._running
+        cancel = tuple(running.orphans)
         most = self.limits.max_inflight if window is None else min(window, self.limits.max_inflight)
-        most = min(most, (1 + BACKLOG) * self.limits.max_inflight - len(self._decoding))
-        abort = self._worse(most - self._slots_after(set(cancel)))
-        slots = most - self._slots_after({*cancel, *abort})
+        most = min(most, (1 + BACKLOG) * self.limits.max_inflight - len(running.decoding.difference(cancel)))
+        abort = self._worse(most - running.slots_after(set(cancel)))
+        slots = most - running.slots_after({*cancel, *abort})
         free = self.limits.max_bytes - self.bytes_held + sum(e.nbytes for e in (*cancel, *abort))
         start: list[Entry] = []
         ride: dict[Entry, Entry] = {}
         evict: list[Entry] = []
         victims: Iterator[Entry] | None = None
-        only_first = self._first_level_waits()
+        only_first = running.first_is_asked or (self._head or (PREFETCH, 0))[:2] == (VISIBLE, 0)
         # What is fetched ahead waits until everything visible is there.
-        running = chain(self._inflight, self._decoding)
-        last_tier = VISIBLE if any(e.unread and e.rank and e.rank[0] == VISIBLE for e in running) else PREFETCH
+        last_tier = VISIBLE if running.visible else PREFETCH
         for entry in reversed(self._queue):
             rank = entry.rank
             if len(start) >= slots or rank is None or (only_first and rank[:2] > (VISIBLE, 0)) or rank[0] > last_tier:
@@ -368,13 +287,11 @@ class ChunkTable:
         Much more urgent is what a view needs, where the other is only fetched ahead; and the first picture, where of
         the other nothing has arrived. Anything less is not worth another round trip.
         """
-        head = self._queue[-1].rank if self._queue else None
-        if head is None or head[0] > VISIBLE:
+        head, worst = self._head, self._running.worst
+        if head is None or head[0] > VISIBLE or worst <= head[:2] or (head[1] > 0 and worst[0] == VISIBLE):
             return ()
-        running = [(e.rank, e) for e in self._inflight if e.unread and e.rank is not None and e.rides_on is None]
-        worst = max((rank for rank, _ in running), default=head)
-        if worst[:2] <= head[:2] or (head[1] > 0 and worst[0] == VISIBLE):
-            return ()
+        inflight = self._running.inflight
+        running = [(e.rank, e) for e in inflight if e.unread and e.rank is not None and e.rides_on is None]
         running.sort(key=lambda item: item[0], reverse=True)
         queue = (e.rank for e in reversed(self._queue) if e.state is ChunkState.QUEUED)
         waiting = islice((rank for rank in queue if rank is not None), max(slots, 0), None)
@@ -384,14 +301,8 @@ class ChunkTable:
             first = better[:2] == (VISIBLE, 0) and rank[1] > 0 and entry.state is ChunkState.REQUESTED
             if not (ahead or first):
                 break
-            worse += [entry, *(e for e in self._riding if e.rides_on is entry and e.unread)]
+            worse += [entry, *(e for e in self._running.riding if e.rides_on is entry and e.unread)]
         return tuple(worse)
-
-    def _first_level_waits(self) -> bool:
-        """Whether a chunk of the first level of some view is still without an answer."""
-        first = self._queue[-1].rank if self._queue else None
-        asked = (e.rank for e in self._inflight if e.state is ChunkState.REQUESTED and e.unread)
-        return any(rank is not None and rank[:2] == (VISIBLE, 0) for rank in (first, *asked))
 
     def _victims(self) -> Iterator[Entry]:
         """Loaded chunks that may be dropped: unwanted ones first, the longest unused first; then the least urgent.

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brickstream.chunks import ChunkedImage, ChunkKey, ChunkState, Entry, Fetcher, Want
-from brickstream.chunks.table import VISIBLE
+from brickstream.chunks.entry import VISIBLE
 from brickstream.engine.ahead import Ahead
 from brickstream.engine.prefetcher import Prefetcher
 from brickstream.engine.sink import ChunkId

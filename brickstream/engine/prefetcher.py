@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from brickstream.chunks import ChunkedImage, ChunkKey, ChunkState, Entry, Fetcher, Want
+from brickstream.chunks.entry import PREFETCH
 from brickstream.chunks.source import chunk_nbytes
-from brickstream.chunks.table import PREFETCH, ChunkTable
+from brickstream.chunks.table import ChunkTable
 from brickstream.engine.ahead import Ahead, ahead_views, footprint, remember
 from brickstream.errors import BrickstreamError
 from brickstream.multiscale import Budget, Plan, View, plan_view

@@ -5,14 +5,15 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from fetching import HOLDING, RUNNING, Client, step_source, want
+from fetching import Client, step_source, want
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from brickstream.chunks import ChunkKey, ChunkState, Fetcher, Limits
+from brickstream.chunks.entry import HOLDS_BYTES, IN_FLIGHT, RUNNING, SETTLED
 from brickstream.chunks.source import Index
-from brickstream.chunks.table import IN_FLIGHT, SETTLED, Decision
+from brickstream.chunks.table import Decision
 from brickstream.errors import CodecError
 from brickstream.testing import settle
 
@@ -120,7 +121,7 @@ class FetcherMachine(RuleBasedStateMachine):
     @invariant()
     def bytes_are_the_sum_over_the_states_and_within_the_budget(self) -> None:
         table = self.fetcher.table
-        held = [entry for entry in table.entries.values() if entry.state in HOLDING]
+        held = [entry for entry in table.entries.values() if entry.state in HOLDS_BYTES]
         assert table.bytes_held == sum(entry.nbytes for entry in held)
         assert table.bytes_held <= table.bytes_peak <= self.limits.max_bytes
         assert sum(e.data.nbytes for e in held if e.data is not None) <= table.bytes_held

@@ -3,7 +3,8 @@
 from fetching import Client, step_source, want
 
 from brickstream.chunks import ChunkState, Fetcher, Limits, Want
-from brickstream.chunks.table import BACKLOG, PREFETCH
+from brickstream.chunks.entry import PREFETCH
+from brickstream.chunks.table import BACKLOG
 from brickstream.errors import CodecError
 from brickstream.testing import settle
 
@@ -112,3 +113,18 @@ async def test_a_wrapper_of_a_source_sees_its_reads() -> None:
         client.want([want(source, (0, 0))])  # type: ignore[arg-type]
         await settle()
         assert (source.reads, client.got) == (1, [((0, 0), ChunkState.LOADED)])
+
+
+async def test_a_full_backlog_that_nobody_waits_for_makes_room_at_once() -> None:
+    source = step_source(steps=2)
+    async with Fetcher(limits(1)) as fetcher:
+        client = Client("me", fetcher)
+        client.want([want(source, (0, i), distance=i) for i in range(2)])
+        for _ in range(2):
+            await settle()
+            source.release_all()
+        await settle()
+        assert list(source.decoding) == [(0, 0), (0, 1)]
+        client.want([want(source, (3, 3))])
+        await settle()
+        assert (source.waiting, source.decoding) == ([(3, 3)], {})

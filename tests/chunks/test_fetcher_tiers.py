@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from fetching import Client, step_source
 
 from brickstream.chunks import ChunkState, Fetcher, Limits, Want
+from brickstream.chunks.entry import PREFETCH, VISIBLE
 from brickstream.chunks.source import Index
-from brickstream.chunks.table import PREFETCH, VISIBLE
 from brickstream.testing import StepSource, settle
 
 CHUNK = 16

@@ -11,8 +11,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from scenes import StrictSink
 
 from brickstream.chunks import ChunkKey
+from brickstream.chunks.entry import PREFETCH
 from brickstream.chunks.source import Index
-from brickstream.chunks.table import PREFETCH
 from brickstream.engine import Ahead, Engine
 from brickstream.multiscale import Plan, View
 from brickstream.multiscale.navigate import move_point, pan, zoom_at

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from stack import CHUNK, Z_ONLY, planes, shown
 
-from brickstream.chunks.table import PREFETCH
+from brickstream.chunks.entry import PREFETCH
 from brickstream.engine import Ahead, Engine, Outcome
 from brickstream.multiscale import View
 from brickstream.multiscale.navigate import move_point
