@@ -292,7 +292,8 @@ class ChunkTable:
             return ()
         inflight = self._running.inflight
         running = [(e.rank, e) for e in inflight if e.unread and e.rank is not None and e.rides_on is None]
-        running.sort(key=lambda item: item[0], reverse=True)
+        # By the time of the wish besides: the order of a set differs from run to run.
+        running.sort(key=lambda item: (item[0], item[1].used), reverse=True)
         queue = (e.rank for e in reversed(self._queue) if e.state is ChunkState.QUEUED)
         waiting = islice((rank for rank in queue if rank is not None), max(slots, 0), None)
         worse: list[Entry] = []
