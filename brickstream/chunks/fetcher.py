@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from numpy.typing import NDArray
 
@@ -16,8 +15,7 @@ from brickstream.chunks.table import ChunkTable, Limits
 from brickstream.errors import BrickstreamError, BudgetError, CodecError, StoreError
 
 
-@dataclass(frozen=True)
-class Want:
+class Want(NamedTuple):
     """A client's wish for one chunk.
 
     Attributes

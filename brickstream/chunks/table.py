@@ -122,8 +122,9 @@ class ChunkTable:
         entry.ranks[client] = rank
         entry.rank = min(entry.ranks.values())
         entry.unread.add(client)
-        self._loose.pop(entry, None)
-        self._running.note(entry)
+        if entry.state is not ChunkState.ABSENT:
+            self._loose.pop(entry, None)
+            self._running.note(entry)
         self.touch(entry)
 
     def take(self, entry: Entry, client: Hashable) -> None:
@@ -145,6 +146,10 @@ class ChunkTable:
         rides_on: Entry | None = None,
     ) -> None:
         """Change the state of a chunk: the only place where states, counters and byte totals change."""
+        if entry.state is ChunkState.ABSENT and state is ChunkState.QUEUED:
+            # A new view moves hundreds of chunks like this, and none of the numbers changes.
+            entry.state = state
+            return
         self.bytes_held += entry.nbytes * ((state in HOLDS_BYTES) - (entry.state in HOLDS_BYTES))
         self.bytes_peak = max(self.bytes_peak, self.bytes_held)
         if state is ChunkState.ABSENT:

@@ -22,7 +22,7 @@ class RetryPolicy:
     ----------
     attempts : int, default 5
         Tries of one read, the first included.
-    first_s : float, default 0.1
+    first_s : float, default 0.05
         Longest wait before the second try.
     longest_s : float, default 10
         Longest wait before any try, unless the server asks for more.
@@ -36,7 +36,7 @@ class RetryPolicy:
     """
 
     attempts: int = 5
-    first_s: float = 0.1
+    first_s: float = 0.05
     longest_s: float = 10.0
     deadline_s: float = 30.0
 
