@@ -176,10 +176,10 @@ class StrictSink(RecordingSink):
 
 async def shown(engine: Engine, scene: Scene, rng: random.Random, after: Callable[[], None] = lambda: None) -> None:
     """Play what is being shown to its end, one answer at a time."""
-    running = engine._run().showing
+    running = engine.main
     engine.poll()
-    while not running.complete:
+    while not running.is_complete:
         answered = await answer_one(scene, rng)
         polled = engine.poll()
-        assert answered or polled or running.complete, "the view is not complete and nothing is being read"
+        assert answered or polled or running.is_complete, "the view is not complete and nothing is being read"
         after()

@@ -50,7 +50,7 @@ class Stack:
         for view in views:
             plan = self.engine.show(self.image, view)
             await settle()
-            while not self.engine._run().showing.complete:
+            while not self.engine.main.is_complete:
                 for part in plan.levels:
                     source = self.sources[part.level]
                     source.release(*({tuple(index) for index in part.chunks.tolist()} & set(source.waiting)))

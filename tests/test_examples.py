@@ -9,7 +9,12 @@ import pytest
 from brickstream.samples import write_sample
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
-LAST_LINES = {"open_and_look.py": "80 x 90 pixels of level 0", "your_own_loop.py": "complete: "}
+LAST_LINES = {
+    "open_and_look.py": "80 x 90 pixels of level 0",
+    "thick_slice.py": "value in the middle: ",
+    "your_own_loop.py": "complete: ",
+    "your_own_sink.py": "100% of ",
+}
 
 
 def test_every_example_is_known_here() -> None:

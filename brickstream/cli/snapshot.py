@@ -10,6 +10,7 @@ import numpy as np
 
 from brickstream.chunks import ChunkedImage
 from brickstream.cli import console
+from brickstream.errors import ViewError
 from brickstream.multiscale import Camera, View
 from brickstream.viewers.files import write_png
 from brickstream.viewers.look import Look
@@ -26,6 +27,8 @@ class Wish:
     ndisplay: int
     displayed: tuple[str, ...] | None
     point: Mapping[str, float]
+    margins: Mapping[str, float]
+    projection: str
     level: int | None
     center: Mapping[str, float] | tuple[float, ...] | None
     zoom: float | None
@@ -38,8 +41,18 @@ class Wish:
         """Make the view of an opened image."""
         if self.ndisplay == 2:
             return View.plane(
-                image, self.displayed, self.point, self.canvas, center=self.center, zoom=self.zoom, level=self.level
+                image,
+                self.displayed,
+                self.point,
+                self.canvas,
+                center=self.center,
+                zoom=self.zoom,
+                level=self.level,
+                margins=self.margins,
+                projection=self.projection,
             )
+        if self.margins:
+            raise ViewError("a volume has no thickness", "--margins", "leave it out, or show a plane: --ndisplay 2")
         return View.volume(
             image,
             self.displayed,

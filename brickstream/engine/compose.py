@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from brickstream.multiscale import Level, Plan
+from brickstream.multiscale import Level, Plan, picture_dtype
 from brickstream.multiscale.affine import IntArray
 
 
@@ -32,6 +32,8 @@ class Piece(NamedTuple):
 def compose(plan: Plan, level: int, pieces: Iterable[Piece]) -> NDArray[np.generic]:
     """Paint pieces, coarse first, onto the pixels in view of one planned level; zero where there is none.
 
+    Of one level a later piece covers an earlier one.
+
     Parameters
     ----------
     plan : Plan
@@ -47,7 +49,7 @@ def compose(plan: Plan, level: int, pieces: Iterable[Piece]) -> NDArray[np.gener
     part = next(part for part in plan.levels if part.level == level)
     axes = list(plan.displayed)
     corners = part.corner_pixels[:, axes]
-    canvas = np.zeros(tuple(corners[1] - corners[0] + 1), plan.pyramid.dtype)
+    canvas = np.zeros(tuple(corners[1] - corners[0] + 1), picture_dtype(plan.pyramid, plan.local, plan.view))
     fit = [piece for piece in pieces if piece.level >= level]
     alone = not any(other.final.any() for other in plan.levels if other.level > level)
     whole = alone and sum(piece.level == level for piece in fit) == len(part.chunks)

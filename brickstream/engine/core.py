@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +14,12 @@ from numpy.typing import NDArray
 from brickstream.chunks import ChunkedImage, ChunkKey, ChunkState, Entry, Fetcher, Want
 from brickstream.chunks.entry import VISIBLE
 from brickstream.engine.ahead import Ahead
+from brickstream.engine.cutting import Cut, columns, make_cut
 from brickstream.engine.prefetcher import Prefetcher
 from brickstream.engine.sink import ChunkId
 from brickstream.engine.update import Failure, Outcome, Prefix, Update
 from brickstream.errors import BrickstreamError
-from brickstream.multiscale import Budget, LevelPlan, Plan
+from brickstream.multiscale import Budget, LevelPlan, Plan, thick_axes
 
 _OUTCOMES = {
     ChunkState.LOADED: Outcome.LOADED,
@@ -60,36 +60,6 @@ class Request:
 Emit = Callable[[Update], None]
 
 
-class _Cut:
-    """Takes what a view shows out of the chunks of one level."""
-
-    def __init__(self, plan: Plan, part: LevelPlan) -> None:
-        self.axes = plan.displayed
-        remaining = sorted(self.axes)
-        self._fixed = [
-            (axis, int(part.corner_pixels[0, axis])) for axis in range(plan.pyramid.ndim) if axis not in remaining
-        ]
-        self._order = None if list(self.axes) == remaining else [remaining.index(axis) for axis in self.axes]
-        self._all: list[slice | int] = [slice(None)] * plan.pyramid.ndim
-
-    def of(self, chunk: NDArray[Any], start: NDArray[np.int64]) -> NDArray[np.generic]:
-        """Pixels on the displayed axes, in the view's order, at its point; `start` is the chunk's first pixel."""
-        data = chunk
-        if self._fixed:
-            where = self._all.copy()
-            for axis, point in self._fixed:
-                where[axis] = point - int(start[axis])
-            data = chunk[tuple(where)]
-        data = np.ascontiguousarray(data if self._order is None else data.transpose(self._order))
-        if data.base is not None and data.size < chunk.size:
-            # One plane must not keep a whole chunk in memory that the budget believes to be gone.
-            data = data.copy()
-        elif data is chunk:
-            data = chunk.view()
-        data.flags.writeable = False
-        return data
-
-
 class Session:
     """One request being answered.
 
@@ -105,7 +75,7 @@ class Session:
         self._emit = emit
         self._history: list[Update] = []
         self._levels: dict[ChunkKey, int] = {}
-        self._cuts = {part.level: _Cut(request.plan, part) for part in request.plan.levels}
+        self._cuts = {part.level: make_cut(request.plan, part) for part in request.plan.levels}
         self.wanted = request.plan.chunk_count
         self.settled = self.failed = 0
 
@@ -117,17 +87,25 @@ class Session:
     def wants(self) -> list[Want]:
         """List the chunks that must be delivered, coarse levels first, each level nearest first."""
         wants = []
-        held = set(self.request.held)
         for place, part in enumerate(self.request.plan.levels):
+            held = self._held(part)
             source = self.request.image.sources[part.level]
             for index, distance in zip(part.chunks.tolist(), part.distances.tolist(), strict=True):
-                if (part.level, tuple(index)) in held:
+                if tuple(index) in held:
                     self.settled += 1
                     continue
                 key = (id(source), tuple(index))
                 self._levels[key] = part.level
                 wants.append(Want(key, source, (VISIBLE, place, distance)))
         return wants
+
+    def _held(self, part: LevelPlan) -> set[tuple[int, ...]]:
+        """Chunks of a level that need not be delivered; of a thick slice only all that lie behind one another."""
+        held = {index for level, index in self.request.held if level == part.level}
+        if held and thick_axes(self.request.plan.local):
+            behind = columns(self.request.plan, part).values()
+            held = {index for column in behind if held.issuperset(column) for index in column}
+        return held
 
     def nothing(self) -> Update:
         """Make the update that says that nothing of the image is in view."""
@@ -146,13 +124,15 @@ class Session:
         failure = self._failure(entry) if entry.error is not None else None
         self._emit(self._update(level, _OUTCOMES[entry.state], index, region, data, failure))
 
-    def _pixels(self, entry: Entry, cut: _Cut, region: NDArray[np.int64]) -> NDArray[np.generic] | None:
+    def _pixels(self, entry: Entry, cut: Cut, region: NDArray[np.int64]) -> NDArray[np.generic] | None:
+        index, chunk = entry.key[1], entry.data
         if entry.state is ChunkState.FAILED:
+            cut.without(index)
             return None
-        if entry.data is None:
+        if chunk is None:
             fill = np.asarray(entry.source.fill_value, dtype=entry.source.dtype)
-            return np.broadcast_to(fill, tuple(int(region[1, a] - region[0, a]) for a in cut.axes))
-        return cut.of(entry.data, region[0])
+            chunk = np.broadcast_to(fill, tuple((region[1] - region[0]).tolist()))
+        return cut.of(chunk, index, region[0])
 
     def _failure(self, entry: Entry) -> Failure:
         error = entry.error

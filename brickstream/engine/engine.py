@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from brickstream.chunks import (
     ChunkedImage,
@@ -26,10 +29,12 @@ from brickstream.chunks import (
 )
 from brickstream.engine.ahead import Ahead
 from brickstream.engine.core import Core, Request
+from brickstream.engine.exact import box_of, pixel_of, read_box
 from brickstream.engine.showing import Showing, check_view, memory_budget
 from brickstream.engine.sink import Sink
 from brickstream.engine.update import Outcome, Update
-from brickstream.errors import BudgetError, ClosedError, TimedOutError
+from brickstream.engine.viewport import Viewport
+from brickstream.errors import BudgetError, ClosedError
 from brickstream.multiscale import Plan, View, plan_view
 
 if TYPE_CHECKING:
@@ -162,9 +167,8 @@ class Engine:
             fetcher = await stack.enter_async_context(Fetcher(limits, client.window))
             core = Core(fetcher, self._ahead)
             stack.callback(core.prefetcher.close)
-            arrived = asyncio.Event()
-            showing = Showing(core, lambda call: call(), self._sink, self.max_ram_bytes, self._request_ids, arrived.set)
-            self._running = _Running(executor, client, core, showing, arrived)
+            self._running = _Running(executor, client, core)
+            self.viewport(self._sink)
             stack.push_async_callback(_end, self._running.opening)
             self._stack = stack.pop_all()
         return self
@@ -172,7 +176,8 @@ class Engine:
     async def __aexit__(self, *exc: object) -> None:
         stack, running, self._stack, self._running = self._stack, self._running, None, None
         if running is not None:
-            running.arrived.set()
+            for viewport in running.viewports:
+                viewport.wake()
             for mail in running.slices:
                 mail.put_nowait(None)
         if stack is not None:
@@ -256,7 +261,7 @@ class Engine:
             me = asyncio.current_task()
             if self._running is running or (me is not None and me.cancelling()):
                 raise
-            raise ClosedError("the engine was closed while something was opened") from None
+            raise ClosedError("the engine was closed while something was opened or read") from None
         finally:
             running.opening.discard(task)
 
@@ -316,9 +321,84 @@ class Engine:
             running.slices.discard(mail)
             core.stop(slot)
 
+    async def export(
+        self, image: ChunkedImage, region: Mapping[str, tuple[int, int]] | None = None, level: int = 0
+    ) -> NDArray[Any]:
+        """Read a part of a level as an exact array; what is visible comes first.
+
+        Parameters
+        ----------
+        image : ChunkedImage
+        region : mapping of str to (int, int), optional
+            By name of an axis start and stop, half-open, in pixels of `level`, such as ``{"z": (10, 20)}``; axes that
+            are not named are taken whole.
+        level : int, default 0
+
+        Returns
+        -------
+        ndarray
+            On all axes, in array order, of the image's type: what NumPy slicing of the level gives. Missing chunks have
+            their fill value.
+
+        Raises
+        ------
+        ViewError
+            If there is no such level, axis or pixel.
+        BrickstreamError
+            If a chunk of it failed, now or before (see :meth:`retry_failed`): an exact array has no gaps.
+
+        Examples
+        --------
+        >>> async def stack(engine: Engine, image: ChunkedImage):
+        ...     return await engine.export(image, {"z": (10, 20)}, level=2)
+        """
+        box = box_of(image.pyramid, level, region)
+        return await self._until_closed(read_box(self._run().core.fetcher, image, level, box))
+
+    async def value_at(self, image: ChunkedImage, point: Mapping[str, float], level: int = 0) -> Any | None:
+        """Read the value at a point of the world, by name of each axis; None outside the image.
+
+        Raises
+        ------
+        ViewError
+            If the point does not have just the image's axes, or there is no such level.
+        BrickstreamError
+            If its chunk failed.
+        """
+        pixel = pixel_of(image.pyramid, level, point)
+        if pixel is None:
+            return None
+        box = np.add([pixel, pixel], [[0], [1]])
+        return (await self._until_closed(read_box(self._run().core.fetcher, image, level, box))).item()
+
+    @property
+    def main(self) -> Viewport:
+        """The viewport of the engine's own sink: what :meth:`show`, :meth:`poll` and :meth:`complete` speak of."""
+        return self._run().viewports[0]
+
+    def viewport(self, sink: Sink | None = None) -> Viewport:
+        """Make another viewport: one more image, or one more view of the same one.
+
+        Parameters
+        ----------
+        sink : Sink, optional
+            Who shows it; without one, :meth:`Viewport.poll` returns the updates.
+
+        Examples
+        --------
+        >>> def three_planes(engine: Engine, image: ChunkedImage, sinks: list[Sink]):
+        ...     for sink, shown in zip(sinks, ("yx", "zx", "zy")):
+        ...         engine.viewport(sink).show(image, View.plane(image, tuple(shown)))
+        """
+        running, arrived = self._run(), asyncio.Event()
+        showing = Showing(running.core, lambda call: call(), sink, self.max_ram_bytes, self._request_ids, arrived.set)
+        viewport = Viewport(showing, self._run, running.forget, arrived)
+        running.viewports.append(viewport)
+        return viewport
+
     def show(self, image: ChunkedImage, view: View) -> Plan:
         """Start to show a view through the sink, instead of the view shown before; see :meth:`poll`."""
-        return self._run().showing.show(image, view)
+        return self.main.show(image, view)
 
     def set_prefetch(self, prefetch: bool | Ahead) -> None:
         """Fetch something else ahead from now on, or nothing: ``Ahead(playback="t", count=8)`` while t is played."""
@@ -326,49 +406,16 @@ class Engine:
         self._run().core.prefetcher.change(self._ahead)
 
     def retry_failed(self) -> Plan | None:
-        """Read again what has failed, of the view that is shown and of any that is asked for later.
-
-        Chunks that have failed are not read again by themselves. Returns the plan of the view that is shown, or None.
-        """
-        return self._run().showing.retry_failed()
+        """Read again what has failed; see :meth:`Viewport.retry_failed`."""
+        return self.main.retry_failed()
 
     def poll(self, budget_ms: float | None = None) -> list[Update]:
         """Hand what has arrived to the sink; call it once a frame. See :meth:`Showing.poll`."""
-        running = self._run()
-        try:
-            return running.showing.poll(budget_ms)
-        finally:
-            # Somebody else may wait in `complete` for what was taken here.
-            if running.showing.complete:
-                running.arrived.set()
+        return self.main.poll(budget_ms)
 
     async def complete(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - the public name of the wait
-        """Poll until the view that is shown is complete.
-
-        Parameters
-        ----------
-        timeout : float, optional
-            Seconds to wait; None waits for ever.
-
-        Raises
-        ------
-        TimedOutError
-            If it is not complete in time; what has arrived stays.
-        ClosedError
-            If the engine is closed meanwhile.
-        """
-        running = self._run()
-        showing = running.showing
-        try:
-            async with asyncio.timeout(timeout):
-                while not showing.complete:
-                    running.arrived.clear()
-                    showing.poll()
-                    if not showing.complete:
-                        await running.arrived.wait()
-                        self._run()
-        except TimeoutError as error:
-            raise TimedOutError(f"the view is not complete after {timeout:g} s") from error
+        """Poll until the view that is shown is complete; see :meth:`Viewport.complete`."""
+        await self.main.complete(timeout)
 
     def stats(self) -> Stats:
         """Counters since the engine was made."""
@@ -392,10 +439,13 @@ class _Running:
     executor: ThreadPoolExecutor
     client: HttpClient
     core: Core
-    showing: Showing
-    arrived: asyncio.Event
+    viewports: list[Viewport] = field(default_factory=list)
     slices: set[asyncio.Queue[Update | None]] = field(default_factory=set)
     opening: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    def forget(self, viewport: Viewport) -> None:
+        """Drop a closed viewport; the main one stays, for whoever shows something again."""
+        self.viewports[1:] = [other for other in self.viewports[1:] if other is not viewport]
 
 
 async def _end(tasks: set[asyncio.Task[Any]]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, Future
 from itertools import count
@@ -17,6 +16,7 @@ from brickstream.engine.engine import Engine, Stats
 from brickstream.engine.showing import Showing
 from brickstream.engine.sink import Sink
 from brickstream.engine.update import Update
+from brickstream.engine.viewport import ThreadedViewport
 from brickstream.errors import ClosedError, TimedOutError, redact
 from brickstream.multiscale import Plan, View
 
@@ -43,8 +43,8 @@ class ThreadedEngine:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
         self._ready: Future[None] = Future()
-        self._wake = threading.Event()
-        self._showing: Showing | None = None
+        self._request_ids = count(1)
+        self._viewports: list[ThreadedViewport] = []
         self._crash: BaseException | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -53,9 +53,7 @@ class ThreadedEngine:
         self._thread = threading.Thread(target=self._main, name="brickstream", daemon=True)
         self._thread.start()
         self._ready.result()
-        self._showing = Showing(
-            self._engine.core, self._on_loop, self._sink, self._engine.max_ram_bytes, count(1), self._wake.set
-        )
+        self.viewport(self._sink)
 
     def _main(self) -> None:
         try:
@@ -65,7 +63,8 @@ class ThreadedEngine:
             if not self._ready.done():
                 self._ready.set_exception(error)
         finally:
-            self._wake.set()
+            for viewport in list(self._viewports):
+                viewport.wake()
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -91,11 +90,25 @@ class ThreadedEngine:
             raise ClosedError("the engine is closed", "", "start another with Engine.in_thread()")
         return self._loop
 
-    def _shown(self) -> Showing:
+    @property
+    def main(self) -> ThreadedViewport:
+        """The viewport of the engine's own sink: what :meth:`show`, :meth:`poll` and :meth:`complete` speak of."""
         self._alive()
-        if self._showing is None:
-            raise ClosedError("the engine was not started", "", "use Engine.in_thread()")
-        return self._showing
+        return self._viewports[0]
+
+    def viewport(self, sink: Sink | None = None) -> ThreadedViewport:
+        """Make another viewport; render thread. See :meth:`Engine.viewport`."""
+        self._alive()
+        arrived = threading.Event()
+        showing = Showing(
+            self._engine.core, self._on_loop, sink, self._engine.max_ram_bytes, self._request_ids, arrived.set
+        )
+        viewport = ThreadedViewport(showing, self._alive, self._forget, arrived)
+        self._viewports.append(viewport)
+        return viewport
+
+    def _forget(self, viewport: ThreadedViewport) -> None:
+        self._viewports[1:] = [other for other in self._viewports[1:] if other is not viewport]
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
         """Run a coroutine of the engine on its loop; any thread."""
@@ -148,7 +161,7 @@ class ThreadedEngine:
 
     def show(self, image: ChunkedImage, view: View) -> Plan:
         """Start to show a view; render thread. See :meth:`Showing.show`."""
-        return self._shown().show(image, view)
+        return self.main.show(image, view)
 
     def set_prefetch(self, prefetch: bool | Ahead) -> None:
         """Fetch something else ahead from now on, or nothing; any thread. See :meth:`Engine.set_prefetch`."""
@@ -156,32 +169,25 @@ class ThreadedEngine:
 
     def retry_failed(self) -> Plan | None:
         """Read again what has failed; render thread. See :meth:`Engine.retry_failed`."""
-        return self._shown().retry_failed()
+        return self.main.retry_failed()
 
     def poll(self, budget_ms: float | None = None) -> list[Update]:
         """Hand what has arrived to the sink, within a time budget; once a frame, render thread."""
-        showing = self._shown()
-        self._wake.clear()
-        try:
-            return showing.poll(budget_ms)
-        finally:
-            # What the time budget left over must not be slept over.
-            if showing.has_mail:
-                self._wake.set()
+        return self.main.poll(budget_ms)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Sleep until something arrives to be polled; False where `timeout` seconds passed first."""
-        return self._wake.wait(timeout)
+        return self._viewports[0].wait(timeout)
 
     @property
     def is_complete(self) -> bool:
         """Whether everything of the newest view was polled, or is held, or failed; render thread."""
-        return self._shown().complete
+        return self.main.is_complete
 
     @property
     def latest(self) -> Update | None:
         """The last update that was polled of the newest view; render thread."""
-        return self._shown().latest
+        return self.main.latest
 
     def complete(self, timeout: float | None = None) -> None:
         """Poll until the view is complete; render thread.
@@ -191,14 +197,7 @@ class ThreadedEngine:
         TimedOutError
             After `timeout` seconds; what has arrived stays.
         """
-        until = None if timeout is None else time.monotonic() + timeout
-        while True:
-            self.poll()
-            if self.is_complete:
-                return
-            left = None if until is None else until - time.monotonic()
-            if (left is not None and left <= 0) or not self.wait(left):
-                raise TimedOutError(f"the view is not complete after {timeout:g} s")
+        self.main.complete(timeout)
 
     def stats(self) -> Stats:
         """Counters since the start; any thread."""

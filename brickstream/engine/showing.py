@@ -17,7 +17,7 @@ from brickstream.engine.core import Core, Request
 from brickstream.engine.sink import Sink
 from brickstream.engine.update import Update
 from brickstream.errors import BrickstreamError, ViewError
-from brickstream.multiscale import Budget, Plan, Pyramid, View, localize, plan_view
+from brickstream.multiscale import Budget, Plan, Pyramid, View, localize, picture_dtype, plan_view
 
 OnLoop = Callable[[Callable[[], None]], None]
 """Runs a function on the event loop, soon or at once."""
@@ -32,8 +32,9 @@ def memory_budget(pyramid: Pyramid, view: View, max_bytes: int) -> Budget:
         If `max_bytes` holds not even one.
     """
     chunks = pyramid.levels[0].chunks
-    shape = tuple(chunks[axis] for axis in localize(pyramid, view).axes)
-    return Budget(max_bytes // (prod(shape) * pyramid.dtype.itemsize), shape, mixed=False)
+    local = localize(pyramid, view)
+    shape = tuple(chunks[axis] for axis in local.axes)
+    return Budget(max_bytes // (prod(shape) * picture_dtype(pyramid, local, view).itemsize), shape, mixed=False)
 
 
 def check_view(pyramid: Pyramid, view: View) -> None:
@@ -42,11 +43,8 @@ def check_view(pyramid: Pyramid, view: View) -> None:
     Raises
     ------
     ViewError
-        For thick slices, and for cuts through more axes than the picture has.
+        For cuts through more axes than the picture has.
     """
-    if view.thick:
-        names = ", ".join(name for name, _ in view.margins)
-        raise ViewError("a thick slice can be planned, but not shown yet", f"margins on {names}", "leave out margins")
     axes = localize(pyramid, view).axes
     if len(axes) != view.ndisplay:
         names = ", ".join(pyramid.axis_names[a] for a in axes)

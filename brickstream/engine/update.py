@@ -67,7 +67,8 @@ class Update:
         Box of the chunk in pixels of `level`, half-open, clipped to the level.
     data : ndarray or None
         Pixels of `region` on the displayed axes, in the view's order, at the view's point; read-only. Missing chunks
-        bring their fill value; None where the chunk failed or nothing is in view.
+        bring their fill value; None where the chunk failed or nothing is in view. In a thick slice what all planes that
+        have come there so far give together: each update of a place replaces those before it.
     settled, wanted : int
         Chunks that are loaded, missing or failed, and chunks planned, over all levels.
     failed : int

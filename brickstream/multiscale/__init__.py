@@ -25,7 +25,7 @@ from brickstream.multiscale.plan import Budget, LevelPlan, Plan, plan_view
 from brickstream.multiscale.projections import Projection, project
 from brickstream.multiscale.pyramid import Axis, Channel, Level, Pyramid
 from brickstream.multiscale.region import Region
-from brickstream.multiscale.slicing import SliceIndex, resample, slice_index
+from brickstream.multiscale.slicing import SliceIndex, picture_dtype, resample, slice_index, thick_axes
 from brickstream.multiscale.units import conversion
 from brickstream.multiscale.view import View
 from brickstream.multiscale.world import World
@@ -65,6 +65,7 @@ __all__ = [
     "level_errors",
     "localize",
     "navigate",
+    "picture_dtype",
     "pixel_window",
     "plan_view",
     "project",
@@ -74,4 +75,5 @@ __all__ = [
     "read_metadata",
     "resample",
     "slice_index",
+    "thick_axes",
 ]

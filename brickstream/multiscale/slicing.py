@@ -102,6 +102,16 @@ class SliceIndex:
         return np.flip(picture, self.flipped) if self.flipped else picture
 
 
+def thick_axes(local: LocalView) -> tuple[int, ...]:
+    """Array axes along which a slice has its thickness; none where the image is rotated against it."""
+    return tuple(np.flatnonzero(local.window[1] > local.window[0]).tolist())
+
+
+def picture_dtype(pyramid: Pyramid, local: LocalView, view: View) -> np.dtype[Any]:
+    """Type of the pixels of a view's picture: of a thick slice what its projection gives, else the image's own."""
+    return projected_dtype(pyramid.dtype, view.projection) if thick_axes(local) else pyramid.dtype
+
+
 def slice_index(pyramid: Pyramid, view: View, level: int) -> SliceIndex:
     """Find what NumPy indexing gives the picture of a line, a plane, a thick slice, or the box of a volume in view.
 
@@ -142,10 +152,9 @@ def slice_index(pyramid: Pyramid, view: View, level: int) -> SliceIndex:
 
 def _index(corners: IntArray, local: LocalView) -> tuple[int | slice, ...]:
     """Slices along the axes that vary and those with a thickness; the one pixel along the others."""
-    thick = local.window[1] > local.window[0]
+    several = {*local.axes, *thick_axes(local)}
     return tuple(
-        slice(first, last + 1) if axis in local.axes or thick[axis] else first
-        for axis, (first, last) in enumerate(corners.T.tolist())
+        slice(first, last + 1) if axis in several else first for axis, (first, last) in enumerate(corners.T.tolist())
     )
 
 

@@ -36,7 +36,7 @@ class Brick:
         Outermost layer of pixels on each face; one pixel along the face's axis.
     low, high : float
         Smallest and largest value in the slot, as data.
-    known : frozenset of (int, int, int), or None
+    known : frozenset of tuple of int, or None
         Chunks whose pixels the brick has; None means all that it can have.
     joined : set of offset
         Blocks of the apron that hold the neighbour's pixels.
@@ -50,7 +50,7 @@ class Brick:
     skins: dict[Face, Array]
     low: float
     high: float
-    known: frozenset[Index] | None
+    known: frozenset[tuple[int, ...]] | None
     joined: set[Offset] = field(default_factory=set)
     uploaded: bool = False
 

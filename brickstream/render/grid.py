@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from brickstream.multiscale import LocalView, Pyramid, pixel_window
+from brickstream.multiscale import LocalView, Plan, Pyramid, pixel_window, thick_axes
 from brickstream.multiscale.affine import FloatArray, IntArray
 from brickstream.render.layout import Triple
 
@@ -25,11 +25,17 @@ class Layer:
         Pixel of the level on each axis; -1 on displayed axes.
     displayed : tuple of int
         The array axes that the picture shows, in its order.
+    last : tuple of int
+        Of a thick slice the last pixel on each axis, -1 on displayed axes; `plane` has the first. Else empty.
+    projection : str
+        Of a thick slice, how its planes are taken together; else empty.
     """
 
     level: int
     plane: tuple[int, ...]
     displayed: tuple[int, ...]
+    last: tuple[int, ...] = ()
+    projection: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,10 +90,12 @@ class LevelGrid:
         return z, y, x
 
 
-def level_grid(pyramid: Pyramid, local: LocalView, level: int, brick: Triple) -> LevelGrid:
-    """Make the grid of a level for a view, in the image's own coordinates."""
+def level_grid(plan: Plan, level: int, brick: Triple) -> LevelGrid:
+    """Make the grid of a level for a plan, in the image's own coordinates."""
+    pyramid, local = plan.pyramid, plan.local
     axes = local.axes
-    layer = Layer(level, _plane(pyramid, local, level), axes)
+    first, last = _planes(pyramid, local, level)
+    layer = Layer(level, first, axes, last, plan.view.projection) if thick_axes(local) else Layer(level, first, axes)
     arrays = [pyramid.levels[level].shape, pyramid.levels[level].chunks]
     shape, chunk = (np.array(three([v[a] for a in axes], 1), dtype=np.int64) for v in arrays)
     scale = np.array(three([pyramid.scales[level, a] for a in axes], 1.0))
@@ -100,13 +108,14 @@ def three(values: list[int] | list[float], first: float) -> list[float]:
     return [first, *values] if len(values) == 2 else list(values)
 
 
-def _plane(pyramid: Pyramid, local: LocalView, level: int) -> tuple[int, ...]:
-    """Pixel at the view's point, as plans have it."""
+def _planes(pyramid: Pyramid, local: LocalView, level: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """First and last pixel of what the view shows on the axes that are not displayed, as plans have it."""
     others = [a for a in range(pyramid.ndim) if a not in local.axes]
-    position = (local.window[0, others] - pyramid.translations[level, others]) / pyramid.scales[level, others]
-    plane = np.full(pyramid.ndim, -1, dtype=np.int64)
-    plane[others] = pixel_window(position, position, pyramid.shapes[level, others])[0]
-    return tuple(plane.tolist())
+    position = (local.window[:, others] - pyramid.translations[level, others]) / pyramid.scales[level, others]
+    planes = np.full((2, pyramid.ndim), -1, dtype=np.int64)
+    planes[:, others] = pixel_window(position[0], position[1], pyramid.shapes[level, others])
+    first, last = planes.tolist()
+    return tuple(first), tuple(last)
 
 
 def expand(low: IntArray, high: IntArray) -> tuple[IntArray, IntArray]:

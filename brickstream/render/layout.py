@@ -12,7 +12,7 @@ from math import prod
 import numpy as np
 
 from brickstream.errors import BudgetError
-from brickstream.multiscale import Pyramid, View
+from brickstream.multiscale import Pyramid, View, localize, picture_dtype
 
 Triple = tuple[int, int, int]
 
@@ -152,7 +152,7 @@ def choose_layout(pyramid: Pyramid, view: View, max_bytes: int, max_texture: int
     brick = choose_brick(chunks, shape, max(limit, 1))
     z, y, x = (1, *brick) if flat else brick
     apron = (0, 1, 1) if flat else (1, 1, 1)
-    dtype = texel_dtype(pyramid.dtype)
+    dtype = texel_dtype(picture_dtype(pyramid, localize(pyramid, view), view))
     slots = max_bytes * (TABLE_SHARE - 1) // TABLE_SHARE // AtlasLayout((z, y, x), apron, (1, 1, 1), dtype).slot_nbytes
     need = int((-(-pyramid.shapes[:, axes] // np.array(brick))).prod(axis=1).astype(float).sum().clip(max=2**40))
     if any(pyramid.shapes[0, a] > 1 for a in range(pyramid.ndim) if a not in axes):

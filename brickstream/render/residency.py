@@ -89,7 +89,7 @@ class Residency:
         grid: LevelGrid,
         index: Index,
         interior: Array,
-        known: frozenset[Index] | None,
+        known: frozenset[tuple[int, ...]] | None,
         spare: Callable[[Key], int],
     ) -> Brick:
         """Give a brick a slot and queue its upload, with what its neighbours have for its apron.

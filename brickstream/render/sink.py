@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from brickstream.engine.sink import ChunkId
 from brickstream.engine.update import Outcome, Update
 from brickstream.errors import BudgetError
-from brickstream.multiscale import Budget, Plan, Pyramid, View
+from brickstream.multiscale import Budget, Plan, Pyramid, View, thick_axes
 from brickstream.multiscale.affine import FloatArray, IntArray
 from brickstream.render.apron import Array, Brick
 from brickstream.render.frame import Frame, make_frame
@@ -138,7 +138,9 @@ class BrickSink:
         levels = list(wanted_levels(plan, residency.layout.brick, residency.layout.capacity))
         self._wanted = {w.grid.layer: w for w in levels if w.bricks}
         residency.drop_queued(self._is_wanted)
-        stages, self._stages, self._missing, self._rows = self._stages, {}, {}, {}
+        # What a thick slice has gathered so far begins anew with each view.
+        stages = {} if thick_axes(plan.local) else self._stages
+        self._stages, self._missing, self._rows = {}, {}, {}
         held: set[ChunkId] = set()
         for wanted in levels:
             self._await(wanted, stages)
@@ -170,7 +172,7 @@ class BrickSink:
             stage = self._stages.get(key)
             if stage is None:
                 stage = self._stages[key] = Stage.empty(index, wanted.grid, texels.dtype)
-            stage.put(wanted.cells[row], start, texels)
+            stage.put(update.index, wanted.cells[row], start, texels)
             self._missing[key] -= 1
             if not self._missing[key]:
                 self._finish(wanted, stage)
@@ -286,7 +288,7 @@ class BrickSink:
             self._missing[key] = len(parts)
             if stage is not None:
                 self._stages[key] = stage
-                self._missing[key] -= sum(wanted.cells[row] in stage.known for row in parts)
+                self._missing[key] -= sum(wanted.chunks[row] in stage.known for row in parts)
                 if not self._missing[key]:
                     self._finish(wanted, stage)
 
@@ -295,7 +297,7 @@ class BrickSink:
         if key not in self._missing:
             return True
         stage = self._stages.get(key)
-        return stage is not None and wanted.cells[row] in stage.known
+        return stage is not None and wanted.chunks[row] in stage.known
 
     def _is_wanted(self, key: Key) -> bool:
         wanted = self._wanted.get(key[0])
@@ -306,7 +308,7 @@ class BrickSink:
         if brick.known is None:
             return True
         rows = wanted.parts.get(brick.index, ()) if wanted is not None else ()
-        return wanted is not None and all(wanted.cells[row] in brick.known for row in rows)
+        return wanted is not None and all(wanted.chunks[row] in brick.known for row in rows)
 
     def _finish(self, wanted: Wanted, stage: Stage) -> None:
         _, index = key = wanted.grid.layer, stage.index
@@ -394,7 +396,7 @@ class BrickSink:
         grids: list[LevelGrid] = []
         boxes: list[Box] = []
         for level in range(len(plan.pyramid.levels)):
-            grid = level_grid(plan.pyramid, plan.local, level, self._atlas.layout.brick)
+            grid = level_grid(plan, level, self._atlas.layout.brick)
             wanted = self._wanted.get(grid.layer)
             cells = np.array(wanted.bricks if wanted is not None else [], dtype=np.int64).reshape(-1, 3)
             if self._unshown:

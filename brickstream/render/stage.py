@@ -22,21 +22,21 @@ class Stage:
     grid : LevelGrid
     data : ndarray of shape (z, y, x)
         Texels; only those of `known` chunks mean something.
-    known : set of (int, int, int)
-        Chunks that have been put.
+    known : dict of tuple of int to (int, int, int)
+        Chunks that have been put, and where they are on the three axes of the grid.
     """
 
     index: Index
     grid: LevelGrid
     data: Array
-    known: set[Index] = field(default_factory=set)
+    known: dict[tuple[int, ...], Index] = field(default_factory=dict)
 
     @classmethod
     def empty(cls, index: Index, grid: LevelGrid, dtype: np.dtype[np.generic]) -> Stage:
         """Start a brick."""
         return cls(index, grid, np.zeros(grid.size(index), dtype=dtype))
 
-    def put(self, chunk: Index, start: IntArray, data: Array) -> None:
+    def put(self, chunk: tuple[int, ...], cell: Index, start: IntArray, data: Array) -> None:
         """Copy what a chunk has of this brick; `start` is the chunk's first pixel in the level."""
         mine = np.array(self.index) * self.grid.brick
         low = np.maximum(mine, start)
@@ -44,13 +44,13 @@ class Stage:
         here = tuple(slice(a, b) for a, b in zip((low - mine).tolist(), (high - mine).tolist(), strict=True))
         there = tuple(slice(a, b) for a, b in zip((low - start).tolist(), (high - start).tolist(), strict=True))
         self.data[here] = data[there]
-        self.known.add(chunk)
+        self.known[chunk] = cell
 
     def finished(self, whole: bool) -> Array:
         """Give the interior; pixels outside the known chunks repeat the edge of the box around those."""
         if whole:
             return self.data
-        chunks = np.array(sorted(self.known))
+        chunks = np.array(sorted(self.known.values()))
         mine = np.array(self.index) * self.grid.brick
         low = np.maximum(chunks.min(axis=0) * self.grid.chunk - mine, 0)
         high = np.minimum((chunks.max(axis=0) + 1) * self.grid.chunk - mine, self.data.shape)

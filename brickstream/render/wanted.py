@@ -64,7 +64,7 @@ def wanted_levels(plan: Plan, brick: Triple, room: int) -> Iterator[Wanted]:
 
 
 def _wanted(plan: Plan, part: LevelPlan, brick: Triple, room: int) -> Wanted:
-    grid = level_grid(plan.pyramid, plan.local, part.level, brick)
+    grid = level_grid(plan, part.level, brick)
     axes = list(plan.displayed)
     cells = _three(part.chunks[:, axes])
     bricks = _three(part.bricks)[:room]
@@ -77,17 +77,20 @@ def _wanted(plan: Plan, part: LevelPlan, brick: Triple, room: int) -> Wanted:
     count = -(-grid.shape // grid.chunk)
     planned, keys = ravel(cells, count), ravel(points, count)
     order = np.argsort(planned, kind="stable")
-    place = np.searchsorted(planned, keys, sorter=order).clip(max=max(len(order) - 1, 0))
-    found = planned[order[place]] == keys if len(order) else np.zeros(len(keys), dtype=bool)
+    begin, end = (np.searchsorted(planned, keys, side=side, sorter=order).tolist() for side in ("left", "right"))
     total = (high - low + 1).prod(axis=1)
+    there = dict.fromkeys(wanted.bricks, 0)
     for name in wanted.bricks:
         wanted.parts[name] = []
-    for b, row in zip(owner[found].tolist(), order[place[found]].tolist(), strict=True):
+    for b, first, last in zip(owner.tolist(), begin, end, strict=True):
         name = wanted.bricks[b]
-        wanted.parts[name].append(row)
-        wanted.bricks_of.setdefault(row, []).append(name)
+        there[name] += first < last
+        # In a thick slice several chunks lie behind one another.
+        for row in order[first:last].tolist():
+            wanted.parts[name].append(row)
+            wanted.bricks_of.setdefault(row, []).append(name)
     for name, n in zip(wanted.bricks, total.tolist(), strict=True):
-        wanted.whole[name] = len(wanted.parts[name]) == n
+        wanted.whole[name] = there[name] == n
     return wanted
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brickstream.engine import ChunkId, Outcome, Update
-from brickstream.multiscale import Budget, LevelPlan, Plan, Pyramid, View
+from brickstream.multiscale import Budget, LevelPlan, Plan, Pyramid, View, picture_dtype
 from brickstream.multiscale.affine import IntArray
 
 BLANK = -1
@@ -76,6 +76,8 @@ class RecordingSink:
         self.updates.append(update)
         if update.data is not None and update.outcome is not Outcome.NOTHING:
             region = update.region[:, list(update.plan.displayed)]
+            # The newest last: in a thick slice it shows what those before it of its place show, and more.
+            self._shown.pop((update.level, update.index), None)
             self._shown[update.level, update.index] = _Shown(update.level, region, update.data)
 
     def complete(self, generation: int) -> None:
@@ -96,7 +98,7 @@ class RecordingSink:
         Coarser pixels stand where finer ones have not come, taken by nearest centre.
         """
         plan, target = self._target()
-        canvas = np.zeros(_extent(plan, target), plan.pyramid.dtype)
+        canvas = np.zeros(_extent(plan, target), picture_dtype(plan.pyramid, plan.local, plan.view))
         for shown, places, sources in self._painted(plan, target):
             canvas[np.ix_(*places)] = shown.pixels[np.ix_(*sources)]
         return canvas
@@ -139,7 +141,9 @@ def _planned(plan: Plan) -> list[ChunkId]:
 def _same_place(old: Plan, new: Plan) -> bool:
     """Whether pixels of one plan may stand for those of another."""
     same = old.pyramid is new.pyramid and old.view.displayed == new.view.displayed
-    return same and old.view.point == new.view.point
+    return same and all(
+        getattr(old.view, what) == getattr(new.view, what) for what in ("point", "margins", "projection")
+    )
 
 
 def _extent(plan: Plan, part: LevelPlan) -> tuple[int, ...]:

@@ -229,7 +229,7 @@ async def test_what_is_in_view_does_not_count_and_is_not_read_again_when_it_has_
 
 async def test_a_ring_may_have_more_bricks_than_a_picture() -> None:
     async with shown(Ahead()) as a:
-        sink = a.engine._run().showing.sink
+        sink = a.engine.main.sink
         assert isinstance(sink, RecordingSink)
         sink.max_bricks = 1
         await a.see(a.view)

@@ -186,7 +186,7 @@ class AheadMachine(RuleBasedStateMachine):
             return
         self.all_in_view_is_answered()
         self.do(lambda: self.engine.poll())
-        assert self.engine._run().showing.complete
+        assert self.engine.main.is_complete
         assert self.sink.completed[-1] == len(self.sink.begun)
 
 

@@ -134,7 +134,7 @@ async def test_what_fails_ahead_is_not_tried_again_ahead_but_is_when_it_is_in_vi
         await a.see(a.at(z=9), a.at(z=10))
         await a.drain()
         assert a.begun.count((1, 11, 2, 2)) == 1
-        assert a.engine._run().showing.complete
+        assert a.engine.main.is_complete
         await a.show(a.at(z=11))
         assert planes(a.source.waiting) == [11]
         a.source.release_all()
@@ -160,7 +160,7 @@ async def test_what_fails_in_view_stays_failed() -> None:
 async def test_stopping_to_show_ends_it() -> None:
     async with shown(Z_ONLY, max_inflight=4) as a:
         await a.see(a.at(z=9), a.at(z=10))
-        a.engine._run().showing.stop()
+        a.engine.main.stop()
         await settle()
         assert a.source.waiting == []
         table = a.engine.core.fetcher.table

@@ -86,7 +86,7 @@ def test_views_one_after_the_other_ask_for_nothing_twice(tmp_path: Path) -> None
 async def show_all(engine: Engine, image: ChunkedImage, expected: NDArray[np.uint16]) -> None:
     engine.show(image, View.plane(image, canvas=(SIZE, SIZE)))
     await engine.complete()
-    sink = engine._run().showing.sink
+    sink = engine.main.sink
     assert isinstance(sink, RecordingSink)
     np.testing.assert_array_equal(sink.picture(), expected)
 

@@ -47,6 +47,26 @@ def test_the_finished_plane_is_what_numpy_slicing_gives(
     assert report["chunks_wanted"] == report["chunks_read"] + report["chunks_missing"]  # type: ignore[operator]
 
 
+@pytest.mark.parametrize("projection", ["max", "mean"])
+def test_a_finished_thick_slice_is_what_numpy_projects(
+    projection: str, images: Path, server: ThreadedServer, tmp_path: Path
+) -> None:
+    out, data = tmp_path / "a.png", tmp_path / "a.npy"
+    thick = ["--point", "z=80", "--margins", "z=7", "--projection", projection]
+    size = ["--size", "197x233", "--zoom", "1", "--clim", "0,255"]
+    assert main(["snapshot", f"{server.url}/brain", str(out), *thick, *size, "--data", str(data)]) == 0
+    expected = getattr(level_of(images, "brain", 0)[73:88], projection)(axis=0)
+    np.testing.assert_array_equal(np.load(data), expected)
+    picture = np.asarray(Image.open(out))[..., 0]
+    assert np.abs(picture - expected).max() <= 1
+
+
+def test_a_volume_has_no_thickness(images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [str(images / "brain"), str(tmp_path / "a.png"), "--ndisplay", "3", "--margins", "z=7"]
+    assert main(["snapshot", *words]) == 2
+    assert "a volume has no thickness" in capsys.readouterr().err
+
+
 def test_the_picture_shows_the_pixels_of_the_plane(images: Path, server: ThreadedServer, tmp_path: Path) -> None:
     out = tmp_path / "a.png"
     size = ["--size", "197x233", "--zoom", "1", "--clim", "0,255"]
