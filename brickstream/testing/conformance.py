@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -262,11 +263,41 @@ class SinkConformance:
         held = set(sink.begin(3, plan))
         assert held <= {(part.level, tuple(index)) for part in plan.levels for index in part.chunks.tolist()}
 
+    def test_what_another_picture_shows_is_not_held(self) -> None:
+        """Other planes, another thickness, another projection, other axes, another image: nothing of it is there."""
+        solid, same = self._solid(), self._solid()
+        views = [
+            View.plane(solid, point={"z": 3.0}, canvas=(21, 17)),
+            View.plane(solid, point={"z": 4.0}, canvas=(21, 17)),
+            View.plane(solid, point={"z": 3.0}, canvas=(21, 17), margins={"z": 1.0}),
+            View.plane(solid, point={"z": 3.0}, canvas=(21, 17), margins={"z": 2.0}),
+            View.plane(solid, point={"z": 3.0}, canvas=(21, 17), margins={"z": 2.0}, projection="max"),
+            View.plane(solid, ("x", "y"), {"z": 3.0}, (17, 21)),
+        ]
+        others = [(solid, view) for view in views] + [(same, views[0])]
+        for (image, view), (other_image, other) in pairwise(others):
+            asyncio.run(self._show_another(self.make_sink(), image, view, other_image, other))
+
+    async def _show_another(self, sink: Sink, image: Any, view: View, other_image: Any, other: View) -> None:
+        async with Engine(sink=sink) as engine:
+            engine.show(image, view)
+            await engine.complete()
+        plan = plan_view(other_image.pyramid, other, sink.budget(other_image.pyramid, other))
+        assert not list(sink.begin(2, plan)), f"{other} after {view}"
+
+    @staticmethod
+    def _solid() -> Any:
+        return memory_image(np.arange(9 * 17 * 21, dtype=np.uint8).reshape(9, 17, 21), (8, 8, 8), levels=2)
+
     def _scenes(self) -> list[tuple[Any, View]]:
         ramp = np.arange(37 * 53, dtype=np.uint16).reshape(37, 53)
         flat = memory_image(ramp, (16, 16), levels=2)
-        scenes = [(flat, View.plane(flat, canvas=(53, 37))), (flat, View.plane(flat, canvas=(9, 9), zoom=1.0))]
+        solid = self._solid()
+        scenes = [
+            (flat, View.plane(flat, canvas=(53, 37))),
+            (flat, View.plane(flat, canvas=(9, 9), zoom=1.0)),
+            (solid, View.plane(solid, point={"z": 4.0}, canvas=(21, 17), margins={"z": 3.0})),
+        ]
         if self.volumes:
-            solid = memory_image(np.arange(9 * 17 * 21, dtype=np.uint8).reshape(9, 17, 21), (8, 8, 8), levels=2)
             scenes.append((solid, View.volume(solid, canvas=(32, 24))))
         return scenes
