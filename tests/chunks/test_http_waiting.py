@@ -4,8 +4,11 @@ import asyncio
 from dataclasses import dataclass
 
 import pytest
+from answers import BODY, Gate, serving
 
+from brickstream.chunks import HttpOptions, RetryPolicy, make_reader, open_client
 from brickstream.chunks.http.patience import Patience
+from brickstream.errors import TimedOutError
 from brickstream.testing import settle
 
 
@@ -94,3 +97,18 @@ async def test_closing_leaves_no_timer_behind() -> None:
     assert patience._timer is None
     read.answer.set_result("answer")
     assert await read.task == "answer"
+
+
+async def test_who_waits_for_a_connection_is_not_late() -> None:
+    options, gate = HttpOptions(hedge=False, retry=RetryPolicy(attempts=1)), Gate()
+    async with serving(gate.answer) as url, open_client(1, options=options) as client:
+        reader = await asyncio.to_thread(make_reader, url, client)
+        first, second = (asyncio.create_task(reader.read(key)) for key in ("a", "b"))
+        await gate.arrived.acquire()
+        client.patience.look(asyncio.get_running_loop().time() + options.read_s)
+        with pytest.raises(TimedOutError):
+            await first
+        # The connection is free, and the wait of the second one begins.
+        await gate.arrived.acquire()
+        gate.open.set()
+        assert await second == BODY

@@ -114,6 +114,8 @@ class HttpClient:
         self.kept: dict[Hashable, Any] = {}
         self.closing = AsyncExitStack()
         self.patience = Patience(options.read_s)
+        # Who waits for a connection does not wait for an answer yet.
+        self.gate = asyncio.Semaphore(_connections(most, options))
         self.closing.callback(self.patience.close)
         self.most = most
         self._hosts: dict[URL, Host] = {}
@@ -287,12 +289,15 @@ async def open_client(
     options : HttpOptions, optional
     """
     traffic, options = traffic or Traffic(), options or HttpOptions()
-    # Second requests for late reads need connections beside those of the reads.
-    extra = max(2, most // 8) if options.hedge else 0
-    async with _session(most + extra, options) as session:
+    async with _session(_connections(most, options), options) as session:
         client = HttpClient(session, traffic, most, options)
         async with client.closing:
             yield client
+
+
+def _connections(most: int, options: HttpOptions) -> int:
+    """Connections at the same time: second requests for late reads need some beside those of the reads."""
+    return most + (max(2, most // 8) if options.hedge else 0)
 
 
 def _session(most: int, options: HttpOptions) -> aiohttp.ClientSession:

@@ -93,22 +93,30 @@ class _HttpRequest(Request):
             for _ in range(MAX_REDIRECTS + 1):
                 way = (self._host.way if url is self._url else None) or await client.way(url)
                 login = way.login if url.user is None else {}
-                sent = client.session.get(
-                    url, headers={**headers, **secrets, **login}, proxy=way.proxy, allow_redirects=False
-                )
-                with client.patience.waiting() as wait:
-                    async with sent as response:
-                        wait.arriving = response.content
-                        if response.status not in _REDIRECTS:
-                            began = asyncio.get_running_loop().time()
-                            return await self._take(response, started), began
-                        target = _target(response, url, where)
-                    # What was meant for one server is not for another.
-                    secrets = secrets if target.origin() == url.origin() else {}
-                    url = target
+                answer = await self._get(url, {**headers, **secrets, **login}, way.proxy, started)
+                if not isinstance(answer, URL):
+                    return answer
+                # What was meant for one server is not for another.
+                secrets = secrets if answer.origin() == url.origin() else {}
+                url = answer
         except Exception as error:
             raise _told(error, where) from error
         raise StoreError(f"more than {MAX_REDIRECTS} redirects", where)
+
+    async def _get(
+        self, url: URL, headers: dict[str, str], proxy: str | None, started: Callable[[], None]
+    ) -> tuple[Reply, float] | URL:
+        """Ask one server: its answer and when that began, or where it redirects to."""
+        client = self._client
+        async with client.gate:
+            sent = client.session.get(url, headers=headers, proxy=proxy, allow_redirects=False)
+            with client.patience.waiting() as wait:
+                async with sent as response:
+                    wait.arriving = response.content
+                    if response.status in _REDIRECTS:
+                        return _target(response, url, self._where)
+                    began = asyncio.get_running_loop().time()
+                    return await self._take(response, started), began
 
     def _headers(self) -> dict[str, str]:
         headers = {} if self._span is None or isinstance(self._span, AtMost) else {"Range": _range_header(self._span)}
