@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping
 from itertools import islice, product
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from brickstream.chunks import ChunkedImage, Entry, Fetcher, Want
 from brickstream.chunks.entry import VISIBLE
-from brickstream.errors import BrickstreamError, ViewError
+from brickstream.errors import BrickstreamError, BudgetError, ViewError
 from brickstream.multiscale import Pyramid
 from brickstream.multiscale.affine import IntArray
 
@@ -78,10 +79,12 @@ async def read_box(fetcher: Fetcher, image: ChunkedImage, level: int, box: IntAr
 
     Raises
     ------
+    BudgetError
+        If there is no memory for that many pixels.
     BrickstreamError
         The failure of the first chunk that failed: an exact array has no gaps.
     """
-    out = np.empty(tuple((box[1] - box[0]).tolist()), image.sources[level].dtype)
+    out = _empty(tuple((box[1] - box[0]).tolist()), image.sources[level].dtype)
     slot = object()
     try:
         chunks = _chunks(image, level, box)
@@ -90,6 +93,16 @@ async def read_box(fetcher: Fetcher, image: ChunkedImage, level: int, box: IntAr
     finally:
         fetcher.forget(slot)
     return out
+
+
+def _empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    try:
+        return np.empty(shape, dtype)
+    except (MemoryError, ValueError) as error:
+        nbytes = prod(shape) * dtype.itemsize
+        raise BudgetError(
+            f"no memory for an array of {nbytes:,} bytes", f"shape {shape}", "take a region, or a coarser level"
+        ) from error
 
 
 def _chunks(image: ChunkedImage, level: int, box: IntArray) -> Iterator[Index]:

@@ -11,7 +11,7 @@ from aiohttp import web
 from answers import AT_ONCE, BODY, Gate, Handler, reading, serving, with_status
 
 from brickstream.chunks import HttpOptions, RetryPolicy, Traffic, make_reader, open_client
-from brickstream.chunks.http import retry
+from brickstream.chunks.http import client, retry
 from brickstream.chunks.http.pace import ENOUGH
 from brickstream.chunks.http.reading import HttpReader
 from brickstream.chunks.reader import Span
@@ -62,6 +62,20 @@ async def test_in_the_end_the_error_says_how_often() -> None:
         with pytest.raises(TransientError, match=r"HTTP 503: .*/key \(tried 3 times; "):
             await reader.read("key")
     assert traffic.requests == 3
+
+
+async def test_the_last_error_says_what_the_server_asked_for() -> None:
+    async def busy(request: web.Request) -> web.Response:
+        return web.Response(status=503, headers={"Retry-After": "7"})
+
+    async with reading(busy, options=HttpOptions(retry=RetryPolicy(attempts=1))) as (reader, _):
+        with pytest.raises(TransientError) as caught:
+            await reader.read("key")
+    assert (caught.value.retry_after_s, caught.value.shedding) == (7.0, True)
+    again = client._tried(caught.value, 2)
+    assert isinstance(again, TransientError)
+    assert (again.retry_after_s, again.shedding) == (7.0, True)
+    assert "tried 2 times" in str(again)
 
 
 async def test_a_server_that_was_of_use_before_is_tried_more_often() -> None:

@@ -1,6 +1,7 @@
 """Exact arrays and single values: all pixels or an error, after what is visible."""
 
 import asyncio
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -11,8 +12,8 @@ from hypothesis import strategies as st
 
 from brickstream.chunks import ChunkedImage
 from brickstream.engine import Engine, exact
-from brickstream.errors import ClosedError, StoreError, ViewError
-from brickstream.multiscale import View
+from brickstream.errors import BudgetError, ClosedError, StoreError, ViewError
+from brickstream.multiscale import Level, Pyramid, View
 from brickstream.testing import StepSource, memory_image, settle
 
 SHAPE = (9, 14, 17)
@@ -123,6 +124,16 @@ async def test_pixels_that_there_are_not(region: Any, level: int, what: str) -> 
     async with Engine() as engine:
         with pytest.raises(ViewError, match=what):
             await engine.export(image, region, level)
+
+
+@pytest.mark.parametrize("side", [1 << 20, 1 << 31])
+async def test_more_than_there_is_memory_for_is_a_clear_error(side: int) -> None:
+    level = Level("0", (side,) * 3, np.dtype("u2"), (64,) * 3, (1.0,) * 3, (0.0,) * 3)
+    small = flowing()
+    image = replace(small, pyramid=Pyramid("huge", small.pyramid.axes, (level,)))
+    async with Engine() as engine:
+        with pytest.raises(BudgetError, match="no memory for an array of .* bytes"):
+            await engine.export(image)
 
 
 async def test_a_value_is_the_one_of_the_pixel_that_holds_the_point() -> None:

@@ -162,12 +162,19 @@ def _tried(error: StoreError, failed: int) -> StoreError:
     """Say how often a read was tried."""
     if failed < 2:
         return error
-    return type(error)(error.what, error.where, f"tried {failed} times{f'; {error.hint}' if error.hint else ''}")
+    return _retold(error, error.where, f"tried {failed} times{f'; {error.hint}' if error.hint else ''}")
 
 
 def _elsewhere(error: StoreError, where: str) -> StoreError:
     """Say that another read failed in the same way: the server was not asked."""
-    return type(error)(error.what, where, error.hint)
+    return _retold(error, where, error.hint)
+
+
+def _retold(error: StoreError, where: str, hint: str) -> StoreError:
+    """Make the same error anew, with what a server asked for."""
+    if isinstance(error, TransientError):
+        return TransientError(error.what, where, hint, retry_after_s=error.retry_after_s, shedding=error.shedding)
+    return type(error)(error.what, where, hint)
 
 
 def way_of(url: URL) -> Way:
