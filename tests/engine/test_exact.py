@@ -132,7 +132,7 @@ async def test_more_than_there_is_memory_for_is_a_clear_error(side: int) -> None
     small = flowing()
     image = replace(small, pyramid=Pyramid("huge", small.pyramid.axes, (level,)))
     async with Engine() as engine:
-        with pytest.raises(BudgetError, match="no memory for an array of .* bytes"):
+        with pytest.raises(BudgetError, match=r"no memory for an array of .* bytes"):
             await engine.export(image)
 
 
