@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Hashable, Iterable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple, cast
 
 from numpy.typing import NDArray
@@ -49,7 +49,7 @@ class Fetcher:
     def __init__(self, limits: Limits, window: Callable[[int], int] | None = None) -> None:
         self.table = ChunkTable(limits)
         self._window = window
-        self._due = False
+        self._due = self._acting = False
         self._tasks: dict[Entry, asyncio.Task[None]] = {}
         self._listeners: dict[Hashable, OnSettled] = {}
         self._wanted: dict[Hashable, dict[ChunkKey, Entry]] = {}
@@ -167,8 +167,13 @@ class Fetcher:
             self.table.move(entry, ChunkState.REQUESTED, rides_on=leader)
         if decision.abort:
             self._requeue()
-        for entry in (*decision.start, *(rider for rider, _ in decision.ride)):
-            self._start(entry)
+        # With an eager task factory a read runs within `_start`, and must not decide in the middle of this.
+        self._acting = True
+        try:
+            for entry in (*decision.start, *(rider for rider, _ in decision.ride)):
+                self._start(entry)
+        finally:
+            self._acting = False
 
     def _start(self, entry: Entry) -> None:
         if self._group is None or entry.state is not ChunkState.REQUESTED or entry in self._tasks:
@@ -186,7 +191,7 @@ class Fetcher:
         def reached(state: ChunkState) -> None:
             if self._tasks.get(entry) is me and entry.state in IN_FLIGHT and entry.state is not state:
                 self.table.move(entry, state)
-                if state is ChunkState.DECODING:
+                if state is ChunkState.DECODING and not self._acting:
                     # A slot is free: while many answers arrive at once a turn of the loop takes long.
                     self._act()
                 else:
@@ -223,12 +228,22 @@ class Fetcher:
         self._pump()
 
 
+@lru_cache
+def _in_steps(kind: type) -> bool:
+    """Whether a class reads in two steps. Who passes attributes on, or overrides `read` alone, wants to see all reads."""
+    return any("read_encoded" in base.__dict__ for base in kind.__mro__[: _place_of("read", kind) + 1])
+
+
+def _place_of(name: str, kind: type) -> int:
+    """Which of its bases gives a class an attribute."""
+    return next((place for place, base in enumerate(kind.__mro__) if name in base.__dict__), len(kind.__mro__))
+
+
 async def _read_chunk(entry: Entry, reached: Callable[[ChunkState], None]) -> NDArray[Any] | None:
     """Read a chunk and check that it is what its source says."""
     source, index = entry.source, entry.key[1]
     started = partial(reached, ChunkState.RECEIVING)
-    # Of the class, not of the object: what passes every attribute on to another source wants to see all reads.
-    if hasattr(type(source), "read_encoded"):
+    if _in_steps(type(source)):
         stepped, chunk = cast(SteppedSource, source), None
         encoded = await stepped.read_encoded(index, started)
         if encoded is not None:

@@ -326,6 +326,9 @@ class Engine:
     ) -> NDArray[Any]:
         """Read a part of a level as an exact array; what is visible comes first.
 
+        It needs room for a chunk in the RAM budget beside what waits to be polled, or to be taken of a slice: await it
+        in a task of its own where that goes on meanwhile, not within ``async for update in engine.slice(...)``.
+
         Parameters
         ----------
         image : ChunkedImage
@@ -356,7 +359,7 @@ class Engine:
         return await self._until_closed(read_box(self._run().core.fetcher, image, level, box))
 
     async def value_at(self, image: ChunkedImage, point: Mapping[str, float], level: int = 0) -> Any | None:
-        """Read the value at a point of the world, by name of each axis; None outside the image.
+        """Read the value at a point of the world, by name of each axis; None outside the image. See :meth:`export`.
 
         Raises
         ------

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from itertools import islice, product
 from math import prod
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -45,12 +46,16 @@ def box_of(pyramid: Pyramid, level: int, region: Mapping[str, tuple[int, int]] |
     ViewError
         If there is no such level or axis, or the level does not have all of these pixels.
     """
-    if not 0 <= level < len(pyramid.levels):
+    if level not in range(len(pyramid.levels)):
         raise ViewError(f"no level {level}", pyramid.name, f"levels are 0 (finest) to {len(pyramid.levels) - 1}")
     shape = pyramid.levels[level].shape
     box = np.array([np.zeros_like(shape), shape], dtype=np.int64)
-    for name, (start, stop) in (region or {}).items():
+    for name, ends in (region or {}).items():
         axis = pyramid.axis_index(name)
+        try:
+            start, stop = map(index, ends)
+        except (TypeError, ValueError) as error:
+            raise ViewError("a part of an axis is two whole numbers", f"{name}: {ends!r}", "start and stop") from error
         if not 0 <= start < stop <= shape[axis]:
             raise ViewError(
                 f"level {level} has no pixels {start} to {stop} along {name}",
@@ -163,7 +168,10 @@ def pixel_of(pyramid: Pyramid, level: int, point: Mapping[str, float]) -> Index 
         names = ", ".join(pyramid.axis_names)
         raise ViewError("a point has one number for each axis", f"{dict(point)}", f"the axes are {names}")
     shape = box_of(pyramid, level, None)[1]
-    world = np.array([float(point[name]) for name in pyramid.axis_names])
+    try:
+        world = np.array([float(point[name]) for name in pyramid.axis_names])
+    except (TypeError, ValueError) as error:
+        raise ViewError("a point is made of numbers", f"{dict(point)}") from error
     with np.errstate(invalid="ignore", over="ignore"):
         pixel = np.floor(pyramid.pixels_at(world, level) + 0.5)
         inside = bool(((pixel >= 0) & (pixel < shape)).all())

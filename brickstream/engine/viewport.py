@@ -12,7 +12,7 @@ from brickstream.chunks import ChunkedImage
 from brickstream.engine.showing import Showing
 from brickstream.engine.sink import Sink
 from brickstream.engine.update import Update
-from brickstream.errors import TimedOutError
+from brickstream.errors import ClosedError, TimedOutError
 from brickstream.multiscale import Plan, View
 
 
@@ -52,8 +52,11 @@ class _Shown:
         self._showing.stop()
 
     def close(self) -> None:
-        """Stop, and be forgotten by the engine; not needed where the engine ends anyway."""
-        self.stop()
+        """Stop, and be forgotten by the engine; quiet where the engine has ended already."""
+        try:
+            self.stop()
+        except ClosedError:
+            return  # everything has stopped
         self._gone(self)
 
     @property
@@ -124,6 +127,11 @@ class Viewport(_Shown):
                         self._check()
         except TimeoutError as error:
             raise TimedOutError(f"the view is not complete after {timeout:g} s") from error
+
+    def stop(self) -> None:
+        """Cancel what only this view wants, and wait for it no longer; what is on screen stays."""
+        super().stop()
+        self._arrived.set()
 
     def wake(self) -> None:
         """Let whoever waits look again: the engine ends."""

@@ -1,6 +1,9 @@
 """Reads of two steps: when everything has arrived, the slot is free, and the decoding goes on beside other reads."""
 
-from fetching import Client, step_source, want
+import asyncio
+import sys
+
+from fetching import Client, TwoStepSource, step_source, want
 
 from brickstream.chunks import ChunkState, Fetcher, Limits, Want
 from brickstream.chunks.entry import PREFETCH
@@ -128,3 +131,36 @@ async def test_a_full_backlog_that_nobody_waits_for_makes_room_at_once() -> None
         client.want([want(source, (3, 3))])
         await settle()
         assert (source.waiting, source.decoding) == ([(3, 3)], {})
+
+
+class Counting(TwoStepSource):
+    """Overrides `read` alone, as people count reads."""
+
+    reads = 0
+
+    async def read(self, *args: object) -> object:  # type: ignore[override]
+        self.reads += 1
+        return await super().read(*args)  # type: ignore[arg-type]
+
+
+async def test_a_subclass_that_overrides_read_alone_sees_its_reads() -> None:
+    plain = step_source(steps=2)
+    source = Counting(plain.array, plain.chunks, held=False)
+    async with Fetcher(limits(1)) as fetcher:
+        client = Client("me", fetcher)
+        client.want([want(source, (0, 0))])
+        await settle()
+        assert (source.reads, client.got) == (1, [((0, 0), ChunkState.LOADED)])
+
+
+if sys.version_info >= (3, 12):
+
+    async def test_reads_that_end_within_the_line_that_begins_them() -> None:
+        source = step_source((40, 40), steps=2, held=False)
+        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+        async with Fetcher(limits(1000, 1600)) as fetcher:
+            client = Client("me", fetcher)
+            client.want([want(source, (i, j)) for i in range(40) for j in range(40)])
+            await settle()
+            assert [state for _, state in client.got] == [ChunkState.LOADED] * 1600
+            assert fetcher.table.running == 0

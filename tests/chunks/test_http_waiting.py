@@ -20,15 +20,17 @@ class Body:
 class Read:
     """A read that ends when the test says so."""
 
-    def __init__(self, patience: Patience) -> None:
+    def __init__(self, patience: Patience, begun: bool = True) -> None:
         self.patience = patience
+        self.begun = begun
         self.body = Body()
         self.answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.task = asyncio.create_task(self._run())
 
     async def _run(self) -> str:
         with self.patience.waiting() as wait:
-            wait.arriving = self.body
+            if self.begun:
+                wait.arrives(self.body, asyncio.get_running_loop().time())
             return await self.answer
 
 
@@ -48,6 +50,19 @@ async def test_a_read_of_which_nothing_comes_is_late() -> None:
     with pytest.raises(TimeoutError):
         await read.task
     assert read.task.cancelling() == 0
+
+
+async def test_until_the_answer_begins_there_is_the_time_of_a_connection_besides() -> None:
+    patience = Patience(10, connect_s=5)
+    read = Read(patience, begun=False)
+    await settle()
+    now = asyncio.get_running_loop().time()
+    patience.look(now + 14)
+    await settle()
+    assert not read.task.done()
+    patience.look(now + 16)
+    with pytest.raises(TimeoutError):
+        await read.task
 
 
 async def test_every_piece_that_comes_buys_time() -> None:
@@ -103,12 +118,12 @@ async def test_who_waits_for_a_connection_is_not_late() -> None:
     options, gate = HttpOptions(hedge=False, retry=RetryPolicy(attempts=1)), Gate()
     async with serving(gate.answer) as url, open_client(1, options=options) as client:
         reader = await asyncio.to_thread(make_reader, url, client)
-        first, second = (asyncio.create_task(reader.read(key)) for key in ("a", "b"))
+        tasks = [asyncio.create_task(reader.read(key)) for key in ("a", "b")]
         await gate.arrived.acquire()
-        client.patience.look(asyncio.get_running_loop().time() + options.read_s)
-        with pytest.raises(TimedOutError):
-            await first
-        # The connection is free, and the wait of the second one begins.
+        client.patience.look(asyncio.get_running_loop().time() + options.connect_s + options.read_s)
+        # The one that had the connection is late; now the other one has it, and its wait begins.
         await gate.arrived.acquire()
         gate.open.set()
-        assert await second == BODY
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        assert BODY in outcomes
+        assert [type(outcome) for outcome in outcomes if outcome != BODY] == [TimedOutError]

@@ -116,7 +116,11 @@ async def test_closing_the_engine_ends_an_export() -> None:
         ({"z": (3, 3)}, 0, "no pixels 3 to 3 along z"),
         ({"z": (-1, 3)}, 0, "no pixels -1 to 3 along z"),
         ({"t": (0, 1)}, 0, "no axis 't'"),
+        ({"z": (1.5, 3)}, 0, "two whole numbers"),
+        ({"z": 5}, 0, "two whole numbers"),
+        ({"z": (None, 5)}, 0, "two whole numbers"),
         (None, 1, "no level 1"),
+        (None, 0.5, "no level 0.5"),
     ],
 )
 async def test_pixels_that_there_are_not(region: Any, level: int, what: str) -> None:
@@ -148,6 +152,8 @@ async def test_a_value_is_the_one_of_the_pixel_that_holds_the_point() -> None:
         assert engine.stats().requests <= 2
         with pytest.raises(ViewError, match="one number for each axis"):
             await engine.value_at(image, {"y": 0.0, "x": 0.0})
+        with pytest.raises(ViewError, match="made of numbers"):
+            await engine.value_at(image, {"z": "a", "y": 0.0, "x": 0.0})  # type: ignore[dict-item]
 
 
 async def test_a_big_label_is_a_value_without_loss() -> None:

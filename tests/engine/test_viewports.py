@@ -103,7 +103,20 @@ async def test_stopping_one_cancels_only_what_no_other_wants() -> None:
         assert sorted(source.waiting) == [(0, 0, 0), (0, 0, 1), (1, 0, 0), (1, 0, 1)]  # type: ignore[attr-defined]
         source.flow()  # type: ignore[attr-defined]
         await other.complete(10)
-        assert engine.main.is_complete
+
+
+async def test_whoever_waits_for_a_view_that_is_stopped_waits_no_longer() -> None:
+    image = held()
+    async with Engine() as engine:
+        for end in ("stop", "close"):
+            viewport = engine.viewport()
+            viewport.show(image, plane(image, "z"))
+            waiting = asyncio.create_task(viewport.complete())
+            await settle()
+            getattr(viewport, end)()
+            await settle()
+            assert waiting.done()
+    viewport.close()
 
 
 async def test_whoever_waits_hears_that_the_engine_ends() -> None:

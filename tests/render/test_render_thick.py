@@ -39,6 +39,7 @@ def test_the_picture_is_the_projection(projection: str, top: float) -> None:
         screen.show(view)
         assert engine.show(image, view).levels
         engine.complete(20)
+        picture = screen.draw()
         assert screen.sink.counters.bricks == puts
         expected = np.clip(project(DATA[6:17], 0, projection) / top, 0, 1) * 255
-        assert np.abs(screen.draw()[..., 0] - expected).max() <= 1
+        assert np.abs(picture[..., 0] - expected).max() <= 1

@@ -113,7 +113,7 @@ class HttpClient:
         # What readers of other kinds of store keep open between reads, by what it is for; closed with the client.
         self.kept: dict[Hashable, Any] = {}
         self.closing = AsyncExitStack()
-        self.patience = Patience(options.read_s)
+        self.patience = Patience(options.read_s, options.connect_s)
         # Who waits for a connection does not wait for an answer yet.
         self.gate = asyncio.Semaphore(_connections(most, options))
         self.closing.callback(self.patience.close)

@@ -18,22 +18,26 @@ class Arriving(Protocol):
 
 
 class Wait:
-    """One read that waits: a context manager. Set `arriving` once there is something to see."""
+    """One read that waits: a context manager."""
 
-    __slots__ = ("_cancelling", "_seen", "_since", "_task", "_waits", "arriving", "late")
+    __slots__ = ("_arriving", "_cancelling", "_seen", "_since", "_task", "_waits", "late")
 
     def __init__(self, task: asyncio.Task[object], now: float, waits: dict[Wait, None]) -> None:
         self._task, self._cancelling, self._waits = task, task.cancelling(), waits
         self._seen, self._since = 0, now
-        self.arriving: Arriving | None = None
+        self._arriving: Arriving | None = None
         self.late = False
 
-    def look(self, now: float, longest: float) -> None:
+    def arrives(self, arriving: Arriving, now: float) -> None:
+        """Hear that the answer has begun."""
+        self._arriving, self._since = arriving, now
+
+    def look(self, now: float, begin_s: float, next_s: float) -> None:
         """See whether anything has come since the last look; end the read where that was too long ago."""
-        came = 0 if self.arriving is None else self.arriving.total_bytes
+        came = 0 if self._arriving is None else self._arriving.total_bytes
         if came != self._seen:
             self._seen, self._since = came, now
-        elif now - self._since >= longest and not self.late:
+        elif now - self._since >= (begin_s if self._arriving is None else next_s) and not self.late:
             self.late = True
             self._task.cancel()
 
@@ -53,11 +57,14 @@ class Patience:
     Parameters
     ----------
     seconds : float
-        To wait; a quarter more at most.
+        To wait for the next bytes; a quarter more at most.
+    connect_s : float, default 0
+        To wait besides until an answer begins: a connection may have to be made.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, connect_s: float = 0.0) -> None:
         self._seconds = seconds
+        self._begin_s = seconds + connect_s
         self._waits: dict[Wait, None] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -73,7 +80,7 @@ class Patience:
     def look(self, now: float) -> None:
         """See what has come until a time of the loop's clock."""
         for wait in list(self._waits):
-            wait.look(now, self._seconds)
+            wait.look(now, self._begin_s, self._seconds)
 
     def _look(self) -> None:
         loop = asyncio.get_running_loop()

@@ -112,10 +112,10 @@ class _HttpRequest(Request):
             sent = client.session.get(url, headers=headers, proxy=proxy, allow_redirects=False)
             with client.patience.waiting() as wait:
                 async with sent as response:
-                    wait.arriving = response.content
+                    began = asyncio.get_running_loop().time()
+                    wait.arrives(response.content, began)
                     if response.status in _REDIRECTS:
                         return _target(response, url, self._where)
-                    began = asyncio.get_running_loop().time()
                     return await self._take(response, started), began
 
     def _headers(self) -> dict[str, str]:

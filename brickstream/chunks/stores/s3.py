@@ -157,6 +157,10 @@ def _frozen(credentials: Any) -> dict[str, Any]:
     }
 
 
+# Seconds to wait for the answer where a bucket is.
+_REGION_S = 30.0
+
+
 async def bucket_region(bucket: str, session: aiohttp.ClientSession, endpoint: str = _ANY_REGION) -> str | None:
     """Ask in which region a bucket is; None where nobody says.
 
@@ -168,7 +172,8 @@ async def bucket_region(bucket: str, session: aiohttp.ClientSession, endpoint: s
         Of S3, any region's.
     """
     try:
-        async with session.head(f"{endpoint}/{bucket}", allow_redirects=False) as answer:
+        waits = aiohttp.ClientTimeout(total=_REGION_S)
+        async with session.head(f"{endpoint}/{bucket}", allow_redirects=False, timeout=waits) as answer:
             return answer.headers.get("x-amz-bucket-region")
     except (aiohttp.ClientError, TimeoutError):
         return None  # the first read will say what is wrong
