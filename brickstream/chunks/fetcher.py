@@ -230,7 +230,7 @@ class Fetcher:
 
 @lru_cache
 def _in_steps(kind: type) -> bool:
-    """Whether a class reads in two steps. Who passes attributes on, or overrides `read` alone, wants to see all reads."""
+    """Whether a class reads in two steps; one that overrides `read` alone, or passes all on, sees every read."""
     return any("read_encoded" in base.__dict__ for base in kind.__mro__[: _place_of("read", kind) + 1])
 
 
