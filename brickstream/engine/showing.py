@@ -17,7 +17,10 @@ from brickstream.engine.core import Core, Request
 from brickstream.engine.sink import Sink
 from brickstream.engine.update import Update
 from brickstream.errors import BrickstreamError, ViewError
-from brickstream.multiscale import Budget, Plan, Pyramid, View, localize, picture_dtype, plan_view
+from brickstream.multiscale import Budget, Plan, Pyramid, View, localize, picture_dtype, plan_view, thick_axes
+
+# Bytes at most that a pixel of a thick slice takes besides, until all of its planes have come: a count and two sums.
+GATHERED = 24
 
 OnLoop = Callable[[Callable[[], None]], None]
 """Runs a function on the event loop, soon or at once."""
@@ -34,7 +37,8 @@ def memory_budget(pyramid: Pyramid, view: View, max_bytes: int) -> Budget:
     chunks = pyramid.levels[0].chunks
     local = localize(pyramid, view)
     shape = tuple(chunks[axis] for axis in local.axes)
-    return Budget(max_bytes // (prod(shape) * picture_dtype(pyramid, local, view).itemsize), shape, mixed=False)
+    pixel = picture_dtype(pyramid, local, view).itemsize + (GATHERED if thick_axes(local) else 0)
+    return Budget(max_bytes // (prod(shape) * pixel), shape, mixed=False)
 
 
 def check_view(pyramid: Pyramid, view: View) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from brickstream.chunks import ChunkedImage
 from brickstream.engine import Engine, Outcome, Update
-from brickstream.engine.showing import check_view
+from brickstream.engine.showing import GATHERED, check_view, memory_budget
 from brickstream.errors import ViewError
 from brickstream.multiscale import Affine, View, project, slice_index
 from brickstream.multiscale.projections import projected_dtype
@@ -146,6 +146,14 @@ async def test_any_thickness_is_what_indexing_says(
     assert cut.empty == (last.outcome is Outcome.NOTHING)
     if not cut.empty:
         np.testing.assert_array_equal(last.to_array(), cut.take(DATA))
+
+
+def test_what_is_gathered_counts_in_the_budget() -> None:
+    image = held()
+    thin = View.plane(image, point={"z": 11.0}, canvas=(20, 16), zoom=1.0)
+    pixels = SHAPE[1] * SHAPE[2]
+    assert memory_budget(image.pyramid, thin, 10 * 2 * pixels).max_bricks == 10
+    assert memory_budget(image.pyramid, thick(image), 10 * (8 + GATHERED) * pixels).max_bricks == 10
 
 
 def test_a_thickness_across_the_axes_of_the_image_is_refused() -> None:
