@@ -9,7 +9,7 @@ import numpy as np
 from vispy.color import BaseColormap, get_colormap, get_colormaps
 
 from brickstream.errors import ViewError
-from brickstream.multiscale import Pyramid, View, localize
+from brickstream.multiscale import Pyramid, View, localize, thick_axes
 from brickstream.render.layout import texel_unit
 
 
@@ -59,9 +59,15 @@ def shader_clim(clim: tuple[float, float], dtype: np.dtype[np.generic]) -> tuple
 
 
 def known_clim(pyramid: Pyramid, view: View) -> tuple[float, float] | None:
-    """Contrast limits that need no pixels: the channel's window, or the range of bool and uint8; None if unknown."""
+    """Contrast limits that need no pixels: the channel's window, or the range of bool and uint8; None if unknown.
+
+    What the planes of a thick slice add up to is not known before they are here.
+    """
     number = 0
-    own = localize(pyramid, view).window[0]
+    local = localize(pyramid, view)
+    if view.projection == "sum" and thick_axes(local):
+        return None
+    own = local.window[0]
     for axis, name in enumerate(pyramid.axis_names):
         if pyramid.axes[axis].type == "channel" and name not in view.displayed:
             number = int(np.floor((own[axis] - pyramid.translations[0, axis]) / pyramid.scales[0, axis] + 0.5))

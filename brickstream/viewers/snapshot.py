@@ -333,8 +333,12 @@ def take_dense(
         image = engine.open(where, limits.timeout)
         view = make_view(image)
         level = _target_level(engine, image, view)
-        make_whole = View.plane if view.camera is None else View.volume
-        whole = make_whole(image, view.displayed, dict(view.point), view.canvas, level=level)
+        point = dict(view.point)
+        if view.camera is None:
+            thick: dict[str, Any] = {"margins": dict(view.margins), "projection": view.projection}
+            whole = View.plane(image, view.displayed, point, view.canvas, level=level, **thick)
+        else:
+            whole = View.volume(image, view.displayed, point, view.canvas, level=level)
         updates = _collect(engine, image, whole, limits.timeout)
     array = replace(updates[-1], level=level, history=tuple(updates)).to_array()
     clim = look.clim or known_clim(image.pyramid, view) or (float(array.min()), float(array.max()))

@@ -61,6 +61,19 @@ def test_a_finished_thick_slice_is_what_numpy_projects(
     assert np.abs(picture - expected).max() <= 1
 
 
+@pytest.mark.parametrize("projection", ["max", "sum"])
+def test_a_thick_slice_agrees_with_a_dense_one(projection: str, server: ThreadedServer, tmp_path: Path) -> None:
+    """With the contrast limits that each finds by itself."""
+    words = [f"{server.url}/brain", "--point", "z=80", "--margins", "z=7", "--projection", projection]
+    pictures = []
+    for name, dense in (("bricks", []), ("dense", ["--dense"])):
+        out = tmp_path / f"{name}.png"
+        assert main(["snapshot", words[0], str(out), *words[1:], "--size", "197x233", "--zoom", "1", *dense]) == 0
+        pictures.append(np.asarray(Image.open(out))[..., 0].astype(int))
+    assert np.abs(pictures[0] - pictures[1]).max() <= 1
+    assert len(np.unique(pictures[0])) > 100
+
+
 def test_a_volume_has_no_thickness(images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = [str(images / "brain"), str(tmp_path / "a.png"), "--ndisplay", "3", "--margins", "z=7"]
     assert main(["snapshot", *words]) == 2
