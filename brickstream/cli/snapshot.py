@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -39,30 +40,13 @@ class Wish:
 
     def view(self, image: ChunkedImage) -> View:
         """Make the view of an opened image."""
+        where = (image, self.displayed, self.point, self.canvas)
+        framed: dict[str, Any] = {"center": self.center, "zoom": self.zoom, "level": self.level}
         if self.ndisplay == 2:
-            return View.plane(
-                image,
-                self.displayed,
-                self.point,
-                self.canvas,
-                center=self.center,
-                zoom=self.zoom,
-                level=self.level,
-                margins=self.margins,
-                projection=self.projection,
-            )
+            return View.plane(*where, **framed, margins=self.margins, projection=self.projection)
         if self.margins:
             raise ViewError("a volume has no thickness", "--margins", "leave it out, or show a plane: --ndisplay 2")
-        return View.volume(
-            image,
-            self.displayed,
-            self.point,
-            self.canvas,
-            center=self.center,
-            zoom=self.zoom,
-            camera=self.camera,
-            level=self.level,
-        )
+        return View.volume(*where, **framed, camera=self.camera)
 
 
 def run_snapshot(wish: Wish, *, dense: bool, as_json: bool) -> int:

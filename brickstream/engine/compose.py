@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,18 +55,25 @@ def compose(plan: Plan, level: int, pieces: Iterable[Piece]) -> NDArray[np.gener
     whole = alone and sum(piece.level == level for piece in fit) == len(part.chunks)
     for piece in sorted(fit, key=lambda piece: -piece.level):
         if piece.level == level:
-            _paint(canvas, corners, piece, axes)
+            paste(canvas, corners[0], piece.data, piece.region[0, axes])
         elif not whole:
             _paint_coarse(canvas, corners, piece, plan.pyramid.levels, level, axes)
     return canvas
 
 
-def _paint(canvas: NDArray[np.generic], corners: IntArray, piece: Piece, axes: list[int]) -> None:
-    """Copy a piece of the canvas's own level."""
-    start, stop = piece.region[0, axes], piece.region[1, axes]
-    low, high = np.maximum(start, corners[0]), np.minimum(stop, corners[1] + 1)
+def paste(canvas: NDArray[Any], corner: IntArray, pixels: NDArray[Any], start: IntArray) -> None:
+    """Copy pixels of the canvas's own level: what of them lies on it.
+
+    Parameters
+    ----------
+    canvas, pixels : ndarray
+        Of as many axes.
+    corner, start : ndarray of shape (axes,), int64
+        Where in the level the canvas begins, and where the pixels do.
+    """
+    low, high = np.maximum(start, corner), np.minimum(start + pixels.shape, corner + canvas.shape)
     if (low < high).all():
-        canvas[_box(low - corners[0], high - corners[0])] = piece.data[_box(low - start, high - start)]
+        canvas[_box(low - corner, high - corner)] = pixels[_box(low - start, high - start)]
 
 
 def _paint_coarse(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from brickstream.chunks import ChunkedImage, Entry, Fetcher, Want
 from brickstream.chunks.entry import VISIBLE
+from brickstream.engine.compose import paste
 from brickstream.errors import BrickstreamError, BudgetError, ViewError
 from brickstream.multiscale import Pyramid
 from brickstream.multiscale.affine import IntArray
@@ -123,7 +124,6 @@ class _Batch:
     ) -> None:
         self._fetcher, self._slot, self._out = fetcher, slot, out
         self._source, self._level, self._start = image.sources[level], image.pyramid.levels[level], box[0]
-        self._stop = box[1]
         self._waiting: set[Index] = set()
         self._done: asyncio.Future[BrickstreamError | None] = asyncio.get_running_loop().create_future()
 
@@ -146,14 +146,12 @@ class _Batch:
             self._done.set_result(entry.error)
 
     def _paste(self, entry: Entry) -> None:
-        first, last = (np.array(corner) for corner in self._level.chunk_box(entry.key[1]))
-        low, high = np.maximum(first, self._start), np.minimum(last, self._stop)
-        pixels = self._source.fill_value if entry.data is None else entry.data[_box(low - first, high - first)]
-        self._out[_box(low - self._start, high - self._start)] = pixels
-
-
-def _box(low: IntArray, high: IntArray) -> tuple[slice, ...]:
-    return tuple(slice(a, b) for a, b in zip(low.tolist(), high.tolist(), strict=True))
+        first, last = np.array(self._level.chunk_box(entry.key[1]))
+        pixels = entry.data
+        if pixels is None:
+            fill = np.asarray(self._source.fill_value, self._out.dtype)
+            pixels = np.broadcast_to(fill, tuple((last - first).tolist()))
+        paste(self._out, self._start, pixels, first)
 
 
 def pixel_of(pyramid: Pyramid, level: int, point: Mapping[str, float]) -> Index | None:

@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from brickstream.chunks import ChunkedImage
 from brickstream.engine.showing import Showing
@@ -15,8 +15,10 @@ from brickstream.engine.update import Update
 from brickstream.errors import ClosedError, TimedOutError
 from brickstream.multiscale import Plan, View
 
+Arrived = TypeVar("Arrived", asyncio.Event, threading.Event)
 
-class _Shown:
+
+class _Shown(Generic[Arrived]):
     """What every viewport can do.
 
     Parameters
@@ -26,12 +28,17 @@ class _Shown:
         Raises where the engine does not run any more.
     gone : callable
         Called when the viewport is closed.
+    arrived : asyncio.Event or threading.Event
+        Set when there is something to poll; who waits for it looks again.
     """
 
-    def __init__(self, showing: Showing, check: Callable[[], object], gone: Callable[[Any], object]) -> None:
+    def __init__(
+        self, showing: Showing, check: Callable[[], object], gone: Callable[[Any], object], arrived: Arrived
+    ) -> None:
         self._showing = showing
         self._check = check
         self._gone = gone
+        self._arrived: Arrived = arrived
 
     def show(self, image: ChunkedImage, view: View) -> Plan:
         """Start to show a view instead of the last one; see :meth:`Showing.show`."""
@@ -47,9 +54,17 @@ class _Shown:
         return self._showing.retry_failed()
 
     def stop(self) -> None:
-        """Cancel what only this view wants; what is on screen stays. A later :meth:`show` begins anew."""
+        """Cancel what only this view wants, and wait for it no longer; what is on screen stays.
+
+        A later :meth:`show` begins anew.
+        """
         self._check()
         self._showing.stop()
+        self.wake()
+
+    def wake(self) -> None:
+        """Let whoever waits look again."""
+        self._arrived.set()
 
     def close(self) -> None:
         """Stop, and be forgotten by the engine; quiet where the engine has ended already."""
@@ -77,18 +92,12 @@ class _Shown:
         return self._showing.latest
 
 
-class Viewport(_Shown):
+class Viewport(_Shown[asyncio.Event]):
     """One image in one view, for a host on the engine's event loop; made by :meth:`Engine.viewport`.
 
     Each viewport has its own sink and its own generations, and completes by itself: an image that fails in one holds up
     no other. A chunk that several want is read once, at the best of their priorities.
     """
-
-    def __init__(
-        self, showing: Showing, check: Callable[[], object], gone: Callable[[Any], object], arrived: asyncio.Event
-    ) -> None:
-        super().__init__(showing, check, gone)
-        self._arrived = arrived
 
     def poll(self, budget_ms: float | None = None) -> list[Update]:
         """Hand what has arrived to the sink; call it once a frame. See :meth:`Showing.poll`."""
@@ -128,27 +137,12 @@ class Viewport(_Shown):
         except TimeoutError as error:
             raise TimedOutError(f"the view is not complete after {timeout:g} s") from error
 
-    def stop(self) -> None:
-        """Cancel what only this view wants, and wait for it no longer; what is on screen stays."""
-        super().stop()
-        self._arrived.set()
 
-    def wake(self) -> None:
-        """Let whoever waits look again: the engine ends."""
-        self._arrived.set()
-
-
-class ThreadedViewport(_Shown):
+class ThreadedViewport(_Shown[threading.Event]):
     """One image in one view, for a host without an event loop; made by :meth:`ThreadedEngine.viewport`.
 
     As :class:`Viewport`; everything belongs to the render thread. No lock is held while the sink is called.
     """
-
-    def __init__(
-        self, showing: Showing, check: Callable[[], object], gone: Callable[[Any], object], arrived: threading.Event
-    ) -> None:
-        super().__init__(showing, check, gone)
-        self._arrived = arrived
 
     def poll(self, budget_ms: float | None = None) -> list[Update]:
         """Hand what has arrived to the sink, within a time budget; once a frame."""
@@ -181,7 +175,3 @@ class ThreadedViewport(_Shown):
             left = None if until is None else until - time.monotonic()
             if (left is not None and left <= 0) or not self.wait(left):
                 raise TimedOutError(f"the view is not complete after {timeout:g} s")
-
-    def wake(self) -> None:
-        """Let whoever waits look again: the engine ends."""
-        self._arrived.set()

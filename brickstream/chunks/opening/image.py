@@ -102,13 +102,19 @@ async def _open_place(reader: Reader, executor: Executor) -> ChunkedImage | Imag
         image = root.ome.images[0]
         infos = await _arrays(root, [clean_path(dataset.path) for dataset in image.datasets])
         return await _finish(root, executor, f"ome-zarr {image.version}", infos, image)
+    found = await _several(root)
+    if isinstance(found, ImageCollection):
+        return found
+    return await _finish(root, executor, f"zarr {root.zarr_format} group", found, _plain(found, {}))
+
+
+async def _several(root: Node) -> ImageCollection | list[ArrayInfo]:
+    """What a group without an image of its own holds: images to choose from, or the arrays of one pyramid."""
     collection = await list_images(root)
     if collection is not None:
         return collection
     infos = await _arrays_in(root)
-    if not _make_pyramid(infos):
-        return array_group(root, [info.path for info in infos])
-    return await _finish(root, executor, f"zarr {root.zarr_format} group", infos, _plain(infos, {}))
+    return infos if _make_pyramid(infos) else array_group(root, [info.path for info in infos])
 
 
 async def open_collection(reader: Reader) -> ImageCollection:
@@ -124,12 +130,9 @@ async def open_collection(reader: Reader) -> ImageCollection:
     if root.ome.images:
         labels = await labels_beside(reader, root.zarr_format)
     elif not root.is_array:
-        collection = await list_images(root)
-        if collection is not None:
-            return collection
-        infos = await _arrays_in(root)
-        if not _make_pyramid(infos):
-            return array_group(root, [info.path for info in infos])
+        found = await _several(root)
+        if isinstance(found, ImageCollection):
+            return found
     name = root.ome.images[0].name if root.ome.images else ""
     name = name or reader.url.rstrip("/").rpartition("/")[2]
     entries = [CollectionEntry(name, "", "image", "found")]
