@@ -44,12 +44,22 @@ class Fetcher:
     limits : Limits
     window : callable, optional
         Is told how many chunks are queued, and says how many reads to have under way; ``limits.max_inflight`` at most.
+
+    Attributes
+    ----------
+    idle : asyncio.Event
+        Set while nothing is queued or read, and nobody is about to want more.
+    planning : callable
+        Says whether somebody is about to want more.
     """
 
     def __init__(self, limits: Limits, window: Callable[[int], int] | None = None) -> None:
         self.table = ChunkTable(limits)
         self._window = window
-        self._due = self._acting = False
+        self.idle = asyncio.Event()
+        self.idle.set()
+        self.planning: Callable[[], bool] = lambda: False
+        self._due = self._acting = self._paused = False
         self._tasks: dict[Entry, asyncio.Task[None]] = {}
         self._listeners: dict[Hashable, OnSettled] = {}
         self._wanted: dict[Hashable, dict[ChunkKey, Entry]] = {}
@@ -137,9 +147,21 @@ class Fetcher:
         for entry in [e for e in self.table.entries.values() if e.state is ChunkState.FAILED and not e.unread]:
             self.table.move(entry, ChunkState.ABSENT)
 
+    @property
+    def paused(self) -> bool:
+        """Whether only what the first picture of a view needs is read; what runs already goes on."""
+        return self._paused
+
+    @paused.setter
+    def paused(self, paused: bool) -> None:
+        self._paused = paused
+        self._pump()
+
     def _requeue(self) -> None:
         merged = {entry.key: entry for entries in self._wanted.values() for entry in entries.values()}
         self.table.requeue(merged.values())
+        if self.table.queue:
+            self.idle.clear()
 
     def _pump(self) -> None:
         """Decide when everything of this turn of the loop has happened: many changes are one decision."""
@@ -152,7 +174,7 @@ class Fetcher:
         if self._group is None:
             return
         window = None if self._window is None else self._window(len(self.table.queue))
-        decision = self.table.decide(window)
+        decision = self.table.decide(window, first_only=self._paused)
         for entry in (*decision.cancel, *decision.abort):
             task = self._tasks.pop(entry, None)
             if task is not None:
@@ -174,6 +196,8 @@ class Fetcher:
                 self._start(entry)
         finally:
             self._acting = False
+        if not (self.table.queue or self.table.running or self.planning()):
+            self.idle.set()
 
     def _start(self, entry: Entry) -> None:
         if self._group is None or entry.state is not ChunkState.REQUESTED or entry in self._tasks:

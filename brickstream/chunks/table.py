@@ -216,7 +216,7 @@ class ChunkTable:
         """Rank of what is queued first."""
         return self._queue[-1].rank if self._queue else None
 
-    def decide(self, window: int | None = None) -> Decision:
+    def decide(self, window: int | None = None, *, first_only: bool = False) -> Decision:
         """Decide what to start, cancel, abort and evict. Pure: nothing changes here.
 
         Coarse comes first, and the first level of a view has the line to itself until its answers begin to arrive: on
@@ -226,6 +226,8 @@ class ChunkTable:
         ----------
         window : int, optional
             Reads that the link can do with now; ``limits.max_inflight`` at most.
+        first_only : bool, default False
+            Start nothing but what the first picture of a view needs.
         """
         running = self._running
         cancel = tuple(running.orphans)
@@ -238,7 +240,7 @@ class ChunkTable:
         ride: dict[Entry, Entry] = {}
         evict: list[Entry] = []
         victims: Iterator[Entry] | None = None
-        only_first = running.first_is_asked or (self._head or (PREFETCH, 0))[:2] == (VISIBLE, 0)
+        only_first = first_only or running.first_is_asked or (self._head or (PREFETCH, 0))[:2] == (VISIBLE, 0)
         # What is fetched ahead waits until everything visible is there.
         last_tier = VISIBLE if running.visible else PREFETCH
         for entry in reversed(self._queue):

@@ -1,9 +1,26 @@
 """The async slicer: view to plan to updates. Never imports a renderer; it calls a sink."""
 
 from brickstream.engine.ahead import Ahead
-from brickstream.engine.engine import Engine, Stats
+from brickstream.engine.engine import Engine
+from brickstream.engine.live import Live, LiveEvents
+from brickstream.engine.running import Stats
 from brickstream.engine.runtime import ThreadedEngine
 from brickstream.engine.sink import ChunkId, Sink
 from brickstream.engine.update import Failure, Outcome, Update
+from brickstream.engine.viewport import ThreadedViewport, Viewport
 
-__all__ = ["Ahead", "ChunkId", "Engine", "Failure", "Outcome", "Sink", "Stats", "ThreadedEngine", "Update"]
+__all__ = [
+    "Ahead",
+    "ChunkId",
+    "Engine",
+    "Failure",
+    "Live",
+    "LiveEvents",
+    "Outcome",
+    "Sink",
+    "Stats",
+    "ThreadedEngine",
+    "ThreadedViewport",
+    "Update",
+    "Viewport",
+]

@@ -5,7 +5,7 @@ Nothing here knows who shows the updates, or on which thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from brickstream.chunks import ChunkedImage, ChunkKey, ChunkState, Entry, Fetcher, Want
 from brickstream.chunks.entry import VISIBLE
 from brickstream.engine.ahead import Ahead
-from brickstream.engine.cutting import Cut, columns, make_cut
+from brickstream.engine.cutting import Cut, make_cut
 from brickstream.engine.prefetcher import Prefetcher
 from brickstream.engine.sink import ChunkId
 from brickstream.engine.update import Failure, Outcome, Prefix, Update
 from brickstream.errors import BrickstreamError
-from brickstream.multiscale import Budget, LevelPlan, Plan, thick_axes
+from brickstream.multiscale import Budget, Plan
 
 _OUTCOMES = {
     ChunkState.LOADED: Outcome.LOADED,
@@ -40,7 +40,7 @@ class Request:
         Number of the view change in its slot.
     image : ChunkedImage
     plan : Plan
-    held : collection of ChunkId
+    held : set of ChunkId
         Planned chunks that are shown already: counted as settled, not read.
     keep_history : bool
         Whether updates remember their forerunners, so that a whole picture can be made.
@@ -52,7 +52,7 @@ class Request:
     generation: int
     image: ChunkedImage
     plan: Plan
-    held: Collection[ChunkId] = ()
+    held: frozenset[ChunkId] = frozenset()
     keep_history: bool = False
     budget: Budget | None = None
 
@@ -86,26 +86,18 @@ class Session:
 
     def wants(self) -> list[Want]:
         """List the chunks that must be delivered, coarse levels first, each level nearest first."""
-        wants = []
+        wants, held = [], self.request.held
         for place, part in enumerate(self.request.plan.levels):
-            held = self._held(part)
+            level = part.level
             source = self.request.image.sources[part.level]
             for index, distance in zip(part.chunks.tolist(), part.distances.tolist(), strict=True):
-                if tuple(index) in held:
+                if (level, tuple(index)) in held:
                     self.settled += 1
                     continue
                 key = (id(source), tuple(index))
-                self._levels[key] = part.level
+                self._levels[key] = level
                 wants.append(Want(key, source, (VISIBLE, place, distance)))
         return wants
-
-    def _held(self, part: LevelPlan) -> set[tuple[int, ...]]:
-        """Chunks of a level that need not be delivered; of a thick slice only all that lie behind one another."""
-        held = {index for level, index in self.request.held if level == part.level}
-        if held and thick_axes(self.request.plan.local):
-            behind = columns(self.request.plan, part).values()
-            held = {index for column in behind if held.issuperset(column) for index in column}
-        return held
 
     def nothing(self) -> Update:
         """Make the update that says that nothing of the image is in view."""

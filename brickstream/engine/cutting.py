@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from brickstream.engine.sink import ChunkId
 from brickstream.multiscale import LevelPlan, Plan, thick_axes
 from brickstream.multiscale.projections import Projection
 
@@ -46,6 +48,19 @@ def columns(plan: Plan, part: LevelPlan) -> dict[Index, list[Index]]:
     for index, column in zip(part.chunks.tolist(), part.chunks[:, axes].tolist(), strict=True):
         found.setdefault(tuple(column), []).append(tuple(index))
     return found
+
+
+def settled_by(plan: Plan, held: Collection[ChunkId]) -> frozenset[ChunkId]:
+    """Those of the chunks that are shown already which need not be delivered: of a thick slice only whole columns."""
+    if not held or not thick_axes(plan.local):
+        return frozenset(held)
+    whole: set[ChunkId] = set()
+    for part in plan.levels:
+        for column in columns(plan, part).values():
+            chunks = {(part.level, index) for index in column}
+            if chunks.issubset(held):
+                whole |= chunks
+    return frozenset(whole)
 
 
 class _Thin:
@@ -124,4 +139,4 @@ class _Thick:
         return tuple(index[axis] for axis in self._axes)
 
 
-__all__ = ["Cut", "columns", "make_cut"]
+__all__ = ["Cut", "make_cut", "settled_by"]

@@ -7,7 +7,7 @@ import os
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -18,7 +18,6 @@ from brickstream.chunks import (
     ChunkedImage,
     DiskCache,
     Fetcher,
-    HttpClient,
     HttpOptions,
     ImageCollection,
     Limits,
@@ -30,10 +29,11 @@ from brickstream.chunks import (
 from brickstream.engine.ahead import Ahead
 from brickstream.engine.core import Core, Request
 from brickstream.engine.exact import box_of, pixel_of, read_box
+from brickstream.engine.running import Running, Stats, end_all
 from brickstream.engine.showing import Showing, check_view, memory_budget
 from brickstream.engine.sink import Sink
 from brickstream.engine.update import Outcome, Update
-from brickstream.engine.viewport import Viewport
+from brickstream.engine.viewport import HasMain, Viewport
 from brickstream.errors import BudgetError, ClosedError
 from brickstream.multiscale import Plan, View, plan_view
 
@@ -45,37 +45,7 @@ DEFAULT_RAM_BYTES = 2 << 30
 DEFAULT_INFLIGHT = 128
 
 
-@dataclass(frozen=True)
-class Stats:
-    """What an engine has done so far.
-
-    Attributes
-    ----------
-    requests : int
-        Requests begun: HTTP requests, file and store reads; metadata included.
-    bytes_read : int
-        Bytes of their answers.
-    ram_bytes, ram_peak_bytes : int
-        Decoded chunks held now, and the most so far; reads in flight are counted at their decoded size.
-    inflight_max, queue_max : int
-        The most reads at the same time, and the longest queue, so far.
-    prefetched_bytes : int
-        Of decoded chunks that were read ahead.
-    prefetch_hits : int
-        Chunks that a view needed and found read ahead.
-    """
-
-    requests: int
-    bytes_read: int
-    ram_bytes: int
-    ram_peak_bytes: int
-    inflight_max: int
-    queue_max: int
-    prefetched_bytes: int = 0
-    prefetch_hits: int = 0
-
-
-class Engine:
+class Engine(HasMain[Viewport]):
     """Streams multiscale images. Use it as an async context manager; leaving cancels and closes everything.
 
     All methods run on the event loop that entered the engine. For a host without a loop see :meth:`in_thread`.
@@ -131,7 +101,7 @@ class Engine:
         self._sink = sink
         self._request_ids = count(1)
         self._stack: AsyncExitStack | None = None
-        self._running: _Running | None = None
+        self._running: Running | None = None
 
     @classmethod
     def in_thread(
@@ -167,9 +137,9 @@ class Engine:
             fetcher = await stack.enter_async_context(Fetcher(limits, client.window))
             core = Core(fetcher, self._ahead)
             stack.callback(core.prefetcher.close)
-            self._running = _Running(executor, client, core)
+            self._running = Running(executor, client, core, self.traffic)
             self.viewport(self._sink)
-            stack.push_async_callback(_end, self._running.opening)
+            stack.push_async_callback(end_all, self._running.opening)
             self._stack = stack.pop_all()
         return self
 
@@ -183,7 +153,7 @@ class Engine:
         if stack is not None:
             await stack.aclose()
 
-    def _run(self) -> _Running:
+    def _run(self) -> Running:
         if self._running is None:
             raise ClosedError("the engine is not running", "", "use it inside `async with Engine() as engine:`")
         return self._running
@@ -399,64 +369,39 @@ class Engine:
         running.viewports.append(viewport)
         return viewport
 
-    def show(self, image: ChunkedImage, view: View) -> Plan:
-        """Start to show a view through the sink, instead of the view shown before; see :meth:`poll`."""
-        return self.main.show(image, view)
-
     def set_prefetch(self, prefetch: bool | Ahead) -> None:
         """Fetch something else ahead from now on, or nothing: ``Ahead(playback="t", count=8)`` while t is played."""
         self._ahead = _ahead(prefetch)
         self._run().core.prefetcher.change(self._ahead)
 
-    def retry_failed(self) -> Plan | None:
-        """Read again what has failed; see :meth:`Viewport.retry_failed`."""
-        return self.main.retry_failed()
-
-    def poll(self, budget_ms: float | None = None) -> list[Update]:
-        """Hand what has arrived to the sink; call it once a frame. See :meth:`Showing.poll`."""
-        return self.main.poll(budget_ms)
-
-    async def complete(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - the public name of the wait
+    async def complete(
+        self,
+        timeout: float | None = None,  # noqa: ASYNC109 - the public name of the wait
+        stall: float | None = None,
+    ) -> None:
         """Poll until the view that is shown is complete; see :meth:`Viewport.complete`."""
-        await self.main.complete(timeout)
+        await self.main.complete(timeout, stall)
+
+    @property
+    def idle(self) -> asyncio.Event:
+        """Set while nothing is queued or read, what is fetched ahead included, for any view, slice or export."""
+        return self._run().core.fetcher.idle
+
+    @property
+    def paused(self) -> bool:
+        """Whether only first pictures are read; set it while the user turns and drags.
+
+        Each new view still gets its first, coarse picture; what runs goes on; everything else waits in the queue.
+        """
+        return self._run().core.fetcher.paused
+
+    @paused.setter
+    def paused(self, paused: bool) -> None:
+        self._run().core.fetcher.paused = paused
 
     def stats(self) -> Stats:
         """Counters since the engine was made."""
-        table = self._run().core.fetcher.table
-        return Stats(
-            self.traffic.requests,
-            self.traffic.bytes_read,
-            table.bytes_held,
-            table.bytes_peak,
-            table.inflight_max,
-            table.queue_max,
-            self._run().core.prefetcher.bytes_read,
-            self._run().core.prefetcher.hits,
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class _Running:
-    """What exists between entering and leaving an engine."""
-
-    executor: ThreadPoolExecutor
-    client: HttpClient
-    core: Core
-    viewports: list[Viewport] = field(default_factory=list)
-    slices: set[asyncio.Queue[Update | None]] = field(default_factory=set)
-    opening: set[asyncio.Task[Any]] = field(default_factory=set)
-
-    def forget(self, viewport: Viewport) -> None:
-        """Drop a closed viewport; the main one stays, for whoever shows something again."""
-        self.viewports[1:] = [other for other in self.viewports[1:] if other is not viewport]
-
-
-async def _end(tasks: set[asyncio.Task[Any]]) -> None:
-    """Cancel tasks and wait for their end."""
-    for task in tasks:
-        task.cancel()
-    if tasks:
-        await asyncio.wait(tasks)
+        return self._run().stats()
 
 
 def _ahead(prefetch: bool | Ahead) -> Ahead | None:

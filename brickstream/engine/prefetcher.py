@@ -86,6 +86,7 @@ class Prefetcher:
         self._trails: dict[Hashable, _Trail] = {}
         self._read: set[ChunkKey] = set()
         self._failed: set[ChunkKey] = set()
+        fetcher.planning = lambda: any(trail.handle is not None for trail in self._trails.values())
 
     def forgive(self, image: ChunkedImage, plan: Plan) -> None:
         """Let a view try for itself what could not be read ahead: nobody was told, and nothing is known to be wrong."""
@@ -147,6 +148,7 @@ class Prefetcher:
 
     def _begin(self, trail: _Trail) -> None:
         if self._ahead is not None:
+            self._fetcher.idle.clear()
             trail.work = self._work(trail, self._ahead)
             trail.handle = asyncio.get_running_loop().call_soon(self._step, trail)
 

@@ -12,18 +12,17 @@ from typing import Any, Self, TypeVar
 
 from brickstream.chunks import ChunkedImage, ImageCollection
 from brickstream.engine.ahead import Ahead
-from brickstream.engine.engine import Engine, Stats
+from brickstream.engine.engine import Engine
+from brickstream.engine.running import Stats
 from brickstream.engine.showing import Showing
 from brickstream.engine.sink import Sink
-from brickstream.engine.update import Update
-from brickstream.engine.viewport import ThreadedViewport
+from brickstream.engine.viewport import HasMain, ThreadedViewport
 from brickstream.errors import ClosedError, TimedOutError, redact
-from brickstream.multiscale import Plan, View
 
 T = TypeVar("T")
 
 
-class ThreadedEngine:
+class ThreadedEngine(HasMain[ThreadedViewport]):
     """An engine whose event loop runs in a thread.
 
     :meth:`show`, :meth:`poll`, :meth:`wait` and :meth:`complete` belong to one thread, the render thread; the other
@@ -159,45 +158,38 @@ class ThreadedEngine:
         """Open an image without waiting: a GUI asks the future once a frame. Any thread."""
         return self.submit(self._engine.open(where, path))
 
-    def show(self, image: ChunkedImage, view: View) -> Plan:
-        """Start to show a view; render thread. See :meth:`Showing.show`."""
-        return self.main.show(image, view)
-
     def set_prefetch(self, prefetch: bool | Ahead) -> None:
         """Fetch something else ahead from now on, or nothing; any thread. See :meth:`Engine.set_prefetch`."""
         self._on_loop(lambda: self._engine.set_prefetch(prefetch))
-
-    def retry_failed(self) -> Plan | None:
-        """Read again what has failed; render thread. See :meth:`Engine.retry_failed`."""
-        return self.main.retry_failed()
-
-    def poll(self, budget_ms: float | None = None) -> list[Update]:
-        """Hand what has arrived to the sink, within a time budget; once a frame, render thread."""
-        return self.main.poll(budget_ms)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Sleep until something arrives to be polled; False where `timeout` seconds passed first."""
         return self._viewports[0].wait(timeout)
 
-    @property
-    def is_complete(self) -> bool:
-        """Whether everything of the newest view was polled, or is held, or failed; render thread."""
-        return self.main.is_complete
+    def complete(self, timeout: float | None = None, stall: float | None = None) -> None:
+        """Poll until the view is complete; render thread. See :meth:`ThreadedViewport.complete`."""
+        self.main.complete(timeout, stall)
+
+    def wait_idle(self, timeout: float | None = None) -> bool:
+        """Sleep until :attr:`Engine.idle`; False where `timeout` seconds passed first. Any thread but the engine's."""
+        future = self.submit(self._engine.idle.wait())
+        try:
+            return future.result(timeout)
+        except CancelledError as error:
+            raise ClosedError("the engine was closed while somebody waited for it") from error
+        except TimeoutError:
+            future.cancel()
+            return False
 
     @property
-    def latest(self) -> Update | None:
-        """The last update that was polled of the newest view; render thread."""
-        return self.main.latest
+    def paused(self) -> bool:
+        """Whether only first pictures are read; any thread. See :attr:`Engine.paused`."""
+        self._alive()
+        return self._engine.paused
 
-    def complete(self, timeout: float | None = None) -> None:
-        """Poll until the view is complete; render thread.
-
-        Raises
-        ------
-        TimedOutError
-            After `timeout` seconds; what has arrived stays.
-        """
-        self.main.complete(timeout)
+    @paused.setter
+    def paused(self, paused: bool) -> None:
+        self._on_loop(lambda: setattr(self._engine, "paused", paused))
 
     def stats(self) -> Stats:
         """Counters since the start; any thread."""

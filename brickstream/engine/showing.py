@@ -11,10 +11,15 @@ from collections.abc import Callable
 from functools import partial
 from itertools import count
 from math import prod
+from typing import Any
+
+import numpy as np
 
 from brickstream.chunks import ChunkedImage
 from brickstream.engine.core import Core, Request
-from brickstream.engine.sink import Sink
+from brickstream.engine.cutting import settled_by
+from brickstream.engine.live import LiveState
+from brickstream.engine.sink import ChunkId, Sink
 from brickstream.engine.update import Update
 from brickstream.errors import BrickstreamError, ViewError
 from brickstream.multiscale import Budget, Plan, Pyramid, View, localize, picture_dtype, plan_view, thick_axes
@@ -87,6 +92,7 @@ class Showing:
         self.latest: Update | None = None
         self.complete = True
         self.error: BrickstreamError | None = None
+        self.live = LiveState()
         self._core = core
         self._on_loop = on_loop
         self._max_bytes = max_bytes
@@ -94,9 +100,14 @@ class Showing:
         self._notify = notify
         self._mail: deque[tuple[Request, Update | BrickstreamError | None]] = deque()
         self._generation = 0
+        self._wish: tuple[ChunkedImage, View] | None = None
+        self._finest: int | None = None
+        self._uncovered = 0
 
     def show(self, image: ChunkedImage, view: View) -> Plan:
         """Start to show a view; return its plan. What the last view wanted and this one does not is cancelled.
+
+        While the viewport is not visible the view is only kept for later, and its plan is empty.
 
         Raises
         ------
@@ -107,17 +118,37 @@ class Showing:
         """
         pyramid = image.pyramid
         check_view(pyramid, view)
+        if not self.live.now.visible:
+            self._wish = image, view
+            return Plan(view, pyramid, (), (1,) * view.ndisplay, localize(pyramid, view))
         if self.sink is not None:
             budget = self.sink.budget(pyramid, view)
         else:
             budget = memory_budget(pyramid, view, self._max_bytes)
         plan = plan_view(pyramid, view, budget)
         self._generation += 1
-        held = self.sink.begin(self._generation, plan) if self.sink is not None else ()
+        held = settled_by(plan, self.sink.begin(self._generation, plan)) if self.sink is not None else frozenset()
         request = Request(next(self._request_ids), self._generation, image, plan, held, budget=budget)
+        self._wish = image, view
         self.request, self.latest, self.complete, self.error = request, None, False, None
         self._on_loop(lambda: self._start(request))
+        self._begin(request)
         return plan
+
+    @property
+    def visible(self) -> bool:
+        """Whether anything is asked for at all; see :meth:`set_visible`."""
+        return self.live.now.visible
+
+    def set_visible(self, visible: bool) -> None:
+        """Ask for nothing while nobody looks; show the view that was wanted last when somebody does."""
+        wish, before = self._wish, self.live.now.visible
+        if not visible and before:
+            self.cancel()
+            self._wish = wish
+        self.live.tell(visible=visible)
+        if visible and not before and wish is not None:
+            self.show(*wish)
 
     def retry_failed(self) -> Plan | None:
         """Read again what has failed of the view that is shown; None where none is shown."""
@@ -129,9 +160,9 @@ class Showing:
         """Whether something waits to be polled."""
         return bool(self._mail)
 
-    def stop(self) -> None:
+    def cancel(self) -> None:
         """Cancel what is being shown; what is on screen stays."""
-        self.request, self.complete = None, True
+        self.request, self.complete, self._wish = None, True, None
         self._on_loop(lambda: self._core.stop(self))
 
     def _start(self, request: Request) -> None:
@@ -170,11 +201,13 @@ class Showing:
         """
         until = None if budget_ms is None else time.perf_counter() + budget_ms / 1000
         taken: list[Update] = []
+        heard = False
         try:
             while self._mail:
                 request, letter = self._mail.popleft()
                 if request is not self.request:
                     continue
+                heard = True
                 if isinstance(letter, BrickstreamError):
                     self.complete, self.error = True, letter
                     raise letter
@@ -189,18 +222,59 @@ class Showing:
             # Also where the sink raised: what it has taken, or refused, is not waited for any more.
             if taken and self.request is not None:
                 self._on_loop(partial(self._release, self.request, taken))
+        if heard and self.request is not None:
+            self._tell(self.request)
         return taken
 
     def _take(self, update: Update) -> None:
         self.latest = update
         if self.sink is not None:
             self.sink.put(update)
+        if update.data is not None:
+            self._finest = update.level if self._finest is None else min(update.level, self._finest)
+        if any(part.level == update.level for part in update.plan.levels[: update.plan.cover]):
+            self._uncovered -= 1
 
     def _finish(self, request: Request) -> None:
-        self.complete = True
+        self.complete, self._uncovered = True, 0
         if self.sink is not None:
             self.sink.complete(request.generation)
 
     def _release(self, request: Request, taken: list[Update]) -> None:
         for update in taken:
             self._core.release(self, request, update)
+
+    def _begin(self, request: Request) -> None:
+        """Say what is wanted now."""
+        plan, held = request.plan, request.held
+        first: list[ChunkId] = [
+            (part.level, tuple(index)) for part in plan.levels[: plan.cover] for index in part.chunks.tolist()
+        ]
+        self._uncovered = len(first) - len(held.intersection(first))
+        self._finest = min((level for level, _ in held), default=None)
+        target = None if plan.empty else plan.target
+        self.live.tell(
+            generation=request.generation,
+            level=None if target is None else target.level,
+            corner_pixels=np.empty((0, plan.pyramid.ndim), np.int64) if target is None else target.corner_pixels,
+            progress=len(held) / plan.chunk_count if plan.chunk_count else 1.0,
+            loaded=False,
+            failed=0,
+            wanted_point=dict(plan.view.point),
+            **self._shown(request),
+        )
+
+    def _tell(self, request: Request) -> None:
+        """Say how far it is."""
+        latest = self.latest
+        self.live.tell(
+            progress=1.0 if self.complete else (latest.progress if latest is not None else self.live.now.progress),
+            loaded=self.complete,
+            failed=latest.failed if latest is not None else 0,
+            **self._shown(request),
+        )
+
+    def _shown(self, request: Request) -> dict[str, Any]:
+        if self._uncovered > 0:
+            return {}
+        return {"shown_level": self._finest, "shown_point": dict(request.plan.view.point)}

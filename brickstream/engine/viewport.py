@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from brickstream.chunks import ChunkedImage
+from brickstream.engine.live import Live, LiveEvents
 from brickstream.engine.showing import Showing
 from brickstream.engine.sink import Sink
 from brickstream.engine.update import Update
@@ -53,13 +55,28 @@ class _Shown(Generic[Arrived]):
         self._check()
         return self._showing.retry_failed()
 
-    def stop(self) -> None:
+    def cancel(self) -> None:
         """Cancel what only this view wants, and wait for it no longer; what is on screen stays.
 
         A later :meth:`show` begins anew.
         """
         self._check()
-        self._showing.stop()
+        self._showing.cancel()
+        self.wake()
+
+    @property
+    def visible(self) -> bool:
+        """Whether anybody looks.
+
+        While nobody does nothing is planned, read or put; :meth:`show` only notes the view, and becoming visible shows
+        the newest one. What is in memory, and on screen, stays.
+        """
+        return self._showing.visible
+
+    @visible.setter
+    def visible(self, visible: bool) -> None:
+        self._check()
+        self._showing.set_visible(visible)
         self.wake()
 
     def wake(self) -> None:
@@ -67,9 +84,9 @@ class _Shown(Generic[Arrived]):
         self._arrived.set()
 
     def close(self) -> None:
-        """Stop, and be forgotten by the engine; quiet where the engine has ended already."""
+        """Cancel, and be forgotten by the engine; quiet where the engine has ended already."""
         try:
-            self.stop()
+            self.cancel()
         except ClosedError:
             return  # everything has stopped
         self._gone(self)
@@ -84,6 +101,16 @@ class _Shown(Generic[Arrived]):
         """Whether everything of the newest view was polled, or is held, or failed."""
         self._check()
         return self._showing.complete
+
+    @property
+    def live(self) -> Live:
+        """What is shown now: level, corner pixels, progress, failures, the wanted and the shown point."""
+        return self._showing.live.now
+
+    @property
+    def events(self) -> LiveEvents:
+        """Signals (psygnal) of :attr:`live`: ``events.progress.connect(callback)``."""
+        return self._showing.live.events
 
     @property
     def latest(self) -> Update | None:
@@ -109,18 +136,24 @@ class Viewport(_Shown[asyncio.Event]):
             if self._showing.complete:
                 self._arrived.set()
 
-    async def complete(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - the public name of the wait
+    async def complete(
+        self,
+        timeout: float | None = None,  # noqa: ASYNC109 - the public name of the wait
+        stall: float | None = None,
+    ) -> None:
         """Poll until the view that is shown is complete.
 
         Parameters
         ----------
         timeout : float, optional
             Seconds to wait; None waits for ever.
+        stall : float, optional
+            Seconds to wait for the next chunk; for data that takes long, but must not stop.
 
         Raises
         ------
         TimedOutError
-            If it is not complete in time; what has arrived stays.
+            If it is not complete in time, or nothing comes any more; what has arrived stays.
         ClosedError
             If the engine is closed meanwhile.
         """
@@ -132,10 +165,21 @@ class Viewport(_Shown[asyncio.Event]):
                     self._arrived.clear()
                     showing.poll()
                     if not showing.complete:
-                        await self._arrived.wait()
-                        self._check()
+                        await self._next(stall)
+        except TimedOutError:
+            raise
         except TimeoutError as error:
             raise TimedOutError(f"the view is not complete after {timeout:g} s") from error
+
+    async def _next(self, stall: float | None) -> None:
+        try:
+            async with asyncio.timeout(stall) as limit:
+                await self._arrived.wait()
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise stalled(stall, self.live.progress) from error
+        self._check()
 
 
 class ThreadedViewport(_Shown[threading.Event]):
@@ -159,13 +203,13 @@ class ThreadedViewport(_Shown[threading.Event]):
         """Sleep until something arrives to be polled; False where `timeout` seconds passed first."""
         return self._arrived.wait(timeout)
 
-    def complete(self, timeout: float | None = None) -> None:
-        """Poll until the view is complete.
+    def complete(self, timeout: float | None = None, stall: float | None = None) -> None:
+        """Poll until the view is complete; see :meth:`Viewport.complete`.
 
         Raises
         ------
         TimedOutError
-            After `timeout` seconds; what has arrived stays.
+            After `timeout` seconds, or `stall` seconds without a chunk; what has arrived stays.
         """
         until = None if timeout is None else time.monotonic() + timeout
         while True:
@@ -173,5 +217,62 @@ class ThreadedViewport(_Shown[threading.Event]):
             if self.is_complete:
                 return
             left = None if until is None else until - time.monotonic()
-            if (left is not None and left <= 0) or not self.wait(left):
-                raise TimedOutError(f"the view is not complete after {timeout:g} s")
+            nap = min((wait for wait in (left, stall) if wait is not None), default=None)
+            if (left is None or left > 0) and self.wait(nap):
+                continue
+            if nap is not None and nap == stall:
+                raise stalled(stall, self.live.progress)
+            raise TimedOutError(f"the view is not complete after {timeout:g} s")
+
+
+Port = TypeVar("Port", Viewport, ThreadedViewport)
+
+
+class HasMain(ABC, Generic[Port]):
+    """What an engine does with the viewport of its own sink; on the thread of `show` and `poll`."""
+
+    @property
+    @abstractmethod
+    def main(self) -> Port:
+        """The viewport of the engine's own sink: the one that these methods speak of."""
+
+    def show(self, image: ChunkedImage, view: View) -> Plan:
+        """Start to show a view through the sink, instead of the view shown before; see :meth:`Showing.show`."""
+        return self.main.show(image, view)
+
+    def poll(self, budget_ms: float | None = None) -> list[Update]:
+        """Hand what has arrived to the sink, within a time budget; call it once a frame. See :meth:`Showing.poll`."""
+        return self.main.poll(budget_ms)
+
+    def cancel(self) -> None:
+        """Stop waiting for the view that is shown; see :meth:`Viewport.cancel`."""
+        self.main.cancel()
+
+    def retry_failed(self) -> Plan | None:
+        """Read again what has failed; see :meth:`Viewport.retry_failed`."""
+        return self.main.retry_failed()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether everything of the newest view was polled, or is held, or failed."""
+        return self.main.is_complete
+
+    @property
+    def latest(self) -> Update | None:
+        """The last update that was polled of the newest view."""
+        return self.main.latest
+
+    @property
+    def live(self) -> Live:
+        """What is shown now; see :attr:`Viewport.live`."""
+        return self.main.live
+
+    @property
+    def events(self) -> LiveEvents:
+        """Signals of :attr:`live`."""
+        return self.main.events
+
+
+def stalled(seconds: float | None, progress: float) -> TimedOutError:
+    """Make the error that says that nothing comes any more."""
+    return TimedOutError(f"nothing has come for {seconds:g} s", f"{progress:.0%} of the view is there")

@@ -160,7 +160,7 @@ async def test_what_fails_in_view_stays_failed() -> None:
 async def test_stopping_to_show_ends_it() -> None:
     async with shown(Z_ONLY, max_inflight=4) as a:
         await a.see(a.at(z=9), a.at(z=10))
-        a.engine.main.stop()
+        a.engine.main.cancel()
         await settle()
         assert a.source.waiting == []
         table = a.engine.core.fetcher.table

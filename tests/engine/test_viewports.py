@@ -108,7 +108,7 @@ async def test_stopping_one_cancels_only_what_no_other_wants() -> None:
 async def test_whoever_waits_for_a_view_that_is_stopped_waits_no_longer() -> None:
     image = held()
     async with Engine() as engine:
-        for end in ("stop", "close"):
+        for end in ("cancel", "close"):
             viewport = engine.viewport()
             viewport.show(image, plane(image, "z"))
             waiting = asyncio.create_task(viewport.complete())
