@@ -50,6 +50,9 @@ class Canvas:
         self.pixels[box] = np.where(finer, update.data[np.ix_(*there)], self.pixels[box])
         self.levels[box] = np.minimum(self.levels[box], update.level)
 
+    def drop(self, pyramid: Pyramid, regions: object) -> None:
+        """Nothing is ever held here, so there is nothing to drop."""
+
     def complete(self, generation: int) -> None:
         print(f"complete: {self.pixels.shape[0]} x {self.pixels.shape[1]} pixels, mean {self.pixels.mean():.2f}")
 

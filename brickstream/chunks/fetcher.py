@@ -147,6 +147,21 @@ class Fetcher:
         for entry in [e for e in self.table.entries.values() if e.state is ChunkState.FAILED and not e.unread]:
             self.table.move(entry, ChunkState.ABSENT)
 
+    def invalidate(self, is_stale: Callable[[ChunkKey], bool]) -> None:
+        """Drop chunks that may have been written anew; who still waits for one gets what is read from now on."""
+        for entry in [entry for entry in self.table.entries.values() if is_stale(entry.key)]:
+            if entry.state in SETTLED:
+                # They have it already, and do not hear of it twice.
+                for client in list(entry.unread):
+                    self.table.take(entry, client)
+            task = self._tasks.pop(entry, None)
+            if task is not None:
+                task.cancel()
+            if entry.state not in (ChunkState.ABSENT, ChunkState.QUEUED):
+                self.table.move(entry, ChunkState.ABSENT)
+        self._requeue()
+        self._pump()
+
     @property
     def paused(self) -> bool:
         """Whether only what the first picture of a view needs is read; what runs already goes on."""

@@ -106,6 +106,20 @@ class Reader(Protocol):
 
 
 @runtime_checkable
+class Remembering(Protocol):
+    """A reader or a source that keeps what it has read, or a part of it."""
+
+    def forget(self) -> None:
+        """Use nothing unasked that was read before now: it may have been written anew."""
+
+
+def forget(what: object) -> None:
+    """Tell a reader or a source that what it remembers may be out of date; those that keep nothing need not hear."""
+    if isinstance(what, Remembering):
+        what.forget()
+
+
+@runtime_checkable
 class Lister(Protocol):
     """A reader that may be able to say what there is."""
 

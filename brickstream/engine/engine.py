@@ -29,6 +29,7 @@ from brickstream.chunks import (
 from brickstream.engine.ahead import Ahead
 from brickstream.engine.core import Core, Request
 from brickstream.engine.exact import box_of, pixel_of, read_box
+from brickstream.engine.outdated import Regions, outdated
 from brickstream.engine.running import Running, Stats, end_all
 from brickstream.engine.showing import Showing, check_view, memory_budget
 from brickstream.engine.sink import Sink
@@ -368,6 +369,34 @@ class Engine(HasMain[Viewport]):
         viewport = Viewport(showing, self._run, running.forget, arrived)
         running.viewports.append(viewport)
         return viewport
+
+    async def invalidate(self, image: ChunkedImage, region: Mapping[str, tuple[int, int]] | None = None) -> None:
+        """Hear that an image is being written: what of it was read before now is not used any more.
+
+        Viewports that show it begin anew: what has not changed stays, what may have changed is read again, and what is
+        on screen stays until then. A slice or an export that is under way goes on with what it has, and reads the rest
+        as it is now. Shapes, levels and types are those of the image as it was opened.
+
+        Parameters
+        ----------
+        image : ChunkedImage
+        region : mapping of str to (int, int), optional
+            By name of an axis start and stop, half-open, in pixels of level 0, as for :meth:`export`; None is all.
+            What of coarser levels depends on it is found here.
+
+        Raises
+        ------
+        ViewError
+            If there is no such axis or pixel.
+        """
+        regions = outdated(image.pyramid, box_of(image.pyramid, 0, region))
+        self.outdate(image, regions)
+        for viewport in list(self._run().viewports):
+            viewport.invalidate(image, regions)
+
+    def outdate(self, image: ChunkedImage, regions: Regions) -> None:
+        """Drop what was read of a part of an image; the half of :meth:`invalidate` that belongs to the event loop."""
+        self._run().outdate(image, regions)
 
     def set_prefetch(self, prefetch: bool | Ahead) -> None:
         """Fetch something else ahead from now on, or nothing: ``Ahead(playback="t", count=8)`` while t is played."""

@@ -7,8 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from brickstream.chunks import HttpClient, Traffic
+from brickstream.chunks import ChunkedImage, HttpClient, Traffic
+from brickstream.chunks.reader import forget
 from brickstream.engine.core import Core
+from brickstream.engine.outdated import Regions, chunks_in
 from brickstream.engine.update import Update
 from brickstream.engine.viewport import Viewport
 
@@ -68,6 +70,12 @@ class Running:
             prefetcher.bytes_read,
             prefetcher.hits,
         )
+
+    def outdate(self, image: ChunkedImage, regions: Regions) -> None:
+        """Drop what was read of a part of an image, and everything that was remembered to read it."""
+        for what in (image.reader, *image.sources):
+            forget(what)
+        self.core.fetcher.invalidate(chunks_in(image, regions))
 
     def forget(self, viewport: Viewport) -> None:
         """Drop a closed viewport; the main one stays, for whoever shows something again."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import CancelledError, Future
 from itertools import count
 from pathlib import Path
@@ -13,6 +13,8 @@ from typing import Any, Self, TypeVar
 from brickstream.chunks import ChunkedImage, ImageCollection
 from brickstream.engine.ahead import Ahead
 from brickstream.engine.engine import Engine
+from brickstream.engine.exact import box_of
+from brickstream.engine.outdated import outdated
 from brickstream.engine.running import Stats
 from brickstream.engine.showing import Showing
 from brickstream.engine.sink import Sink
@@ -157,6 +159,13 @@ class ThreadedEngine(HasMain[ThreadedViewport]):
     def open_soon(self, where: object, path: str = "") -> Future[ChunkedImage]:
         """Open an image without waiting: a GUI asks the future once a frame. Any thread."""
         return self.submit(self._engine.open(where, path))
+
+    def invalidate(self, image: ChunkedImage, region: Mapping[str, tuple[int, int]] | None = None) -> None:
+        """Hear that an image is being written; render thread. See :meth:`Engine.invalidate`."""
+        regions = outdated(image.pyramid, box_of(image.pyramid, 0, region))
+        self._on_loop(lambda: self._engine.outdate(image, regions))
+        for viewport in list(self._viewports):
+            viewport.invalidate(image, regions)
 
     def set_prefetch(self, prefetch: bool | Ahead) -> None:
         """Fetch something else ahead from now on, or nothing; any thread. See :meth:`Engine.set_prefetch`."""

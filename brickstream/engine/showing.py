@@ -19,6 +19,7 @@ from brickstream.chunks import ChunkedImage
 from brickstream.engine.core import Core, Request
 from brickstream.engine.cutting import settled_by
 from brickstream.engine.live import LiveState
+from brickstream.engine.outdated import Regions
 from brickstream.engine.sink import ChunkId, Sink
 from brickstream.engine.update import Update
 from brickstream.errors import BrickstreamError, ViewError
@@ -154,6 +155,13 @@ class Showing:
         """Read again what has failed of the view that is shown; None where none is shown."""
         self._on_loop(self._core.fetcher.retry_failed)
         return None if self.request is None else self.show(self.request.image, self.request.plan.view)
+
+    def invalidate(self, image: ChunkedImage, regions: Regions) -> None:
+        """Show anew what may have been written anew; the engine has dropped its chunks before."""
+        if self.sink is not None:
+            self.sink.drop(image.pyramid, regions)
+        if self.request is not None and self.request.image is image:
+            self.show(image, self.request.plan.view)
 
     @property
     def has_mail(self) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
 from brickstream.engine.update import Update
 from brickstream.multiscale import Budget, Plan, Pyramid, View
+from brickstream.multiscale.affine import IntArray
 
 ChunkId = tuple[int, tuple[int, ...]]
 """Level and chunk index."""
@@ -26,6 +27,19 @@ class Sink(Protocol):
 
     def put(self, update: Update) -> None:
         """Take one chunk of the newest generation."""
+
+    def drop(self, pyramid: Pyramid, regions: Mapping[int, IntArray]) -> None:
+        """Hear that a part of an image may have been written anew: chunks in it are not held any more.
+
+        What they show stays on screen until something newer replaces it. A view that is shown begins anew after this.
+
+        Parameters
+        ----------
+        pyramid : Pyramid
+            Of the image; a sink that shows another one need not do anything.
+        regions : mapping of int to ndarray of shape (2, ndim), int64
+            By level start and stop, half-open, in pixels of the level.
+        """
 
     def complete(self, generation: int) -> None:
         """Hear that every chunk of the generation was put, is held, or failed."""

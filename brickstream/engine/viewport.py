@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from brickstream.chunks import ChunkedImage
 from brickstream.engine.live import Live, LiveEvents
+from brickstream.engine.outdated import Regions
 from brickstream.engine.showing import Showing
 from brickstream.engine.sink import Sink
 from brickstream.engine.update import Update
@@ -54,6 +55,11 @@ class _Shown(Generic[Arrived]):
         """
         self._check()
         return self._showing.retry_failed()
+
+    def invalidate(self, image: ChunkedImage, regions: Regions) -> None:
+        """Show anew what of an image may have been written anew; for the engine, see :meth:`Engine.invalidate`."""
+        self._check()
+        self._showing.invalidate(image, regions)
 
     def cancel(self) -> None:
         """Cancel what only this view wants, and wait for it no longer; what is on screen stays.

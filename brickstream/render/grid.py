@@ -37,6 +37,27 @@ class Layer:
     last: tuple[int, ...] = ()
     projection: str = ""
 
+    def meets(self, brick: Index, size: Triple, region: IntArray) -> bool:
+        """Whether a brick of this layer has a pixel in a box of the level.
+
+        Parameters
+        ----------
+        brick, size : tuple of int
+            Index of the brick, and pixels of its interior; of a plane the first is not looked at.
+        region : ndarray of shape (2, ndim), int64
+            Start and stop, half-open, on all array axes.
+        """
+        shown = dict(zip(self.displayed[::-1], zip(brick[::-1], size[::-1], strict=True), strict=False))
+        for axis, (start, stop) in enumerate(region.T.tolist()):
+            if axis in shown:
+                index, n = shown[axis]
+                first, last = index * n, index * n + n - 1
+            else:
+                first, last = self.plane[axis], (self.last or self.plane)[axis]
+            if first >= stop or last < start:
+                return False
+        return True
+
 
 @dataclass(frozen=True, eq=False)
 class LevelGrid:

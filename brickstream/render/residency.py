@@ -78,6 +78,16 @@ class Residency:
         self._used.pop(key, None)
         self._used[key] = None
 
+    def doubt(self, is_stale: Callable[[Key], bool]) -> None:
+        """Take some bricks to have nothing of what they should; what they show stays until they are added anew."""
+        for layer, bricks in self.layers.items():
+            for index in [index for index in bricks if is_stale((layer, index))]:
+                bricks[index].known = frozenset()
+                # Neighbours have a pixel of it in their aprons.
+                for place in product(*(range(i - 1, i + 2) for i in index)):
+                    if place in bricks:
+                        bricks[place].joined.clear()
+
     def drop_queued(self, keep: Callable[[Key], bool]) -> None:
         """Forget bricks that wait for their upload and are no longer wanted."""
         for key in {u.key for u in self.uploads if not u.brick.uploaded and not keep(u.key)}:
@@ -175,8 +185,10 @@ class Residency:
         return found
 
     def _slot(self, layer: Layer, index: Index, spare: Callable[[Key], int]) -> int:
-        if self.get(layer, index) is not None:
-            self._release((layer, index))
+        before = self.get(layer, index)
+        if before is not None:
+            # It stays on screen until what is newer has been written over it.
+            return before.slot
         if not self._free:
             self._release(self._victim(spare))
         slot = self._free.pop()

@@ -5,7 +5,7 @@ Needs no GPU itself: what the GPU has to do goes through a :class:`Device`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Protocol
@@ -176,6 +176,18 @@ class BrickSink:
             self._missing[key] -= 1
             if not self._missing[key]:
                 self._finish(wanted, stage)
+
+    def drop(self, pyramid: Pyramid, regions: Mapping[int, IntArray]) -> None:
+        """Wait anew for the bricks of these regions, of all planes; they stay on screen until they have come."""
+        if self._residency is None or pyramid is not self._pyramid:
+            return
+        size = self._residency.layout.brick
+
+        def is_stale(key: Key) -> bool:
+            return key[0].meets(key[1], size, regions[key[0].level])
+
+        self._residency.doubt(is_stale)
+        self._stages = {key: stage for key, stage in self._stages.items() if not is_stale(key)}
 
     def complete(self, generation: int) -> None:
         """Hear that nothing of a generation is outstanding: aprons that still can be patched are."""

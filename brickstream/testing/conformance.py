@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from brickstream.chunks.source import ChunkSource, Index, clip_chunk
 from brickstream.engine import Engine, Sink
+from brickstream.engine.outdated import outdated
 from brickstream.errors import BrickstreamError
 from brickstream.multiscale import View, plan_view
 from brickstream.testing.images import memory_image
@@ -277,6 +278,25 @@ class SinkConformance:
         others = [(solid, view) for view in views] + [(same, views[0])]
         for (image, view), (other_image, other) in pairwise(others):
             asyncio.run(self._show_another(self.make_sink(), image, view, other_image, other))
+
+    def test_what_is_dropped_is_not_held(self) -> None:
+        """Of what may have been written anew nothing is there; of another image, everything still is."""
+        for image, view in self._scenes():
+            asyncio.run(self._drop(image, view))
+
+    async def _drop(self, image: Any, view: View) -> None:
+        sink = self.make_sink()
+        async with Engine(sink=sink) as engine:
+            plan = engine.show(image, view)
+            await engine.complete()
+        before = set(sink.begin(2, plan))
+        everything = np.array([np.zeros(image.pyramid.ndim), image.pyramid.levels[0].shape], dtype=np.int64)
+        sink.drop(self._solid().pyramid, outdated(image.pyramid, everything))
+        assert set(sink.begin(3, plan)) == before, "another image was meant"
+        sink.drop(image.pyramid, outdated(image.pyramid, everything // 2))
+        assert set(sink.begin(4, plan)) <= before
+        sink.drop(image.pyramid, outdated(image.pyramid, everything))
+        assert not list(sink.begin(5, plan))
 
     async def _show_another(self, sink: Sink, image: Any, view: View, other_image: Any, other: View) -> None:
         async with Engine(sink=sink) as engine:

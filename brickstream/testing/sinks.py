@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from brickstream.engine import ChunkId, Outcome, Update
+from brickstream.engine.outdated import touches
 from brickstream.multiscale import Budget, LevelPlan, Plan, Pyramid, View, picture_dtype
 from brickstream.multiscale.affine import IntArray
 
@@ -56,6 +57,7 @@ class RecordingSink:
         self.completed: list[int] = []
         self.plan: Plan | None = None
         self._shown: dict[ChunkId, _Shown] = {}
+        self._stale: set[ChunkId] = set()
 
     def budget(self, pyramid: Pyramid, view: View) -> Budget:
         """Allow `max_bricks` bricks, each a chunk of level 0 on the displayed axes."""
@@ -67,18 +69,27 @@ class RecordingSink:
         """Start a generation; planned chunks that are on the canvas are held."""
         if self.plan is not None and not _same_place(self.plan, plan):
             self._shown.clear()
+            self._stale.clear()
         self.begun.append((generation, plan))
         self.plan = plan
-        return [chunk for chunk in _planned(plan) if chunk in self._shown]
+        return [chunk for chunk in _planned(plan) if chunk in self.held]
 
     def put(self, update: Update) -> None:
         """Paint a chunk; a failed one is only written down."""
         self.updates.append(update)
         if update.data is not None and update.outcome is not Outcome.NOTHING:
             region = update.region[:, list(update.plan.displayed)]
+            self._stale.discard((update.level, update.index))
             # The newest last: in a thick slice it shows what those before it of its place show, and more.
             self._shown.pop((update.level, update.index), None)
             self._shown[update.level, update.index] = _Shown(update.level, region, update.data)
+
+    def drop(self, pyramid: Pyramid, regions: Mapping[int, IntArray]) -> None:
+        """Hold nothing of these regions any more; it stays on the canvas."""
+        if self.plan is not None and self.plan.pyramid is pyramid:
+            for level, index in self._shown:
+                if touches(index, pyramid.levels[level].chunks, regions[level]):
+                    self._stale.add((level, index))
 
     def complete(self, generation: int) -> None:
         """Write down that a generation is complete, and drop what it does not need."""
@@ -89,8 +100,8 @@ class RecordingSink:
 
     @property
     def held(self) -> frozenset[ChunkId]:
-        """Chunks on the canvas now."""
-        return frozenset(self._shown)
+        """Chunks on the canvas now, but for those that may be out of date."""
+        return frozenset(self._shown).difference(self._stale)
 
     def picture(self) -> NDArray[np.generic]:
         """Paint the target level's pixels in view: shape of its `corner_pixels` on the displayed axes; zero is blank.

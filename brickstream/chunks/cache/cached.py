@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from math import inf
 from urllib.parse import urlsplit
 
 from brickstream.chunks.cache.disk import DiskCache
@@ -43,6 +44,8 @@ class _Known:
     """Hashes of the documents by folder and name."""
     tags: dict[str, str] = field(default_factory=dict)
     """Tag of the last answer by key, for values that are read in parts."""
+    doubted: float = -inf
+    """What was checked until then is not used unasked."""
 
 
 class CachedReader:
@@ -74,6 +77,10 @@ class CachedReader:
         made = CachedReader(wrap(self._reader), self._cache, *self._identity)
         made._known = self._known
         return made
+
+    def forget(self) -> None:
+        """Use nothing unasked that was read before now: the server is asked whether it is still right."""
+        self._known.doubted = self._cache.clock()
 
     async def names(self, folder: str = "") -> tuple[str, ...]:
         """Names of the folders; see :meth:`brickstream.chunks.reader.Lister.names`."""
@@ -120,6 +127,8 @@ class CachedReader:
     def _is_fresh(self, key: str, span: ByteRange | None, entry: Entry) -> bool:
         """Whether an answer may be used unasked."""
         if _is_leading(key, span) or self._known.tags.get(key, entry.tag) != entry.tag:
+            return False
+        if entry.checked <= self._known.doubted:
             return False
         longest = self._cache.missing_age_s if entry.body is None else self._cache.max_age_s
         return 0 <= self._cache.clock() - entry.checked <= longest

@@ -12,7 +12,7 @@ from urllib.request import url2pathname
 
 from brickstream.chunks.http.client import HttpClient
 from brickstream.chunks.http.reading import HttpReader
-from brickstream.chunks.reader import DOCUMENTS, ByteRange, Lister, LocalReader, Reader, nothing_started
+from brickstream.chunks.reader import DOCUMENTS, ByteRange, Lister, LocalReader, Reader, forget, nothing_started
 from brickstream.chunks.stores.filesystems import read_url
 from brickstream.chunks.stores.store import scrub
 from brickstream.chunks.stores.zarr_stores import read_store
@@ -170,6 +170,10 @@ class Below:
     def over(self, wrap: Callable[[Reader], Reader]) -> Below:
         """Make the same reader on top of another one; see :class:`brickstream.chunks.tagged.Decorator`."""
         return Below(wrap(self.reader), self.folder)
+
+    def forget(self) -> None:
+        """Use nothing unasked that was read before now."""
+        forget(self.reader)
 
     async def names(self, folder: str = "") -> tuple[str, ...]:
         """Names of the folders; see :meth:`brickstream.chunks.reader.Lister.names`."""

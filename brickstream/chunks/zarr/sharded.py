@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from brickstream.chunks.reader import Reader, Span, Suffix, nothing_started
+from brickstream.chunks.reader import Reader, Span, Suffix, forget, nothing_started
 from brickstream.chunks.source import Index
 from brickstream.chunks.zarr.coalesce import MAX_GAP, coalescing
 from brickstream.chunks.zarr.decoding import Decoder, ShardIndex
@@ -142,8 +142,14 @@ class ShardIndexes:
         known = self._known.get(key)
         return known if isinstance(known, np.ndarray) else None
 
+    def forget(self) -> None:
+        """Read every index anew, those too that are on their way."""
+        self._known.clear()
+        self._nbytes = 0
+        self._reads = Joint()
+
     async def _read(self, key: str) -> _Known:
-        index = self._index
+        index, reads = self._index, self._reads
         raw = await self._reader.read(key, Suffix(index.nbytes) if index.at_end else Span(0, index.nbytes))
         known: _Known = None
         if raw is not None:
@@ -153,7 +159,8 @@ class ShardIndexes:
             except CodecError as error:
                 where = f"{self._reader.url}/{key}"
                 known = _Damaged(CodecError(f"the shard's index is damaged: {error.what}", where))
-        self._remember(key, known)
+        if reads is self._reads:
+            self._remember(key, known)
         return known
 
     def _remember(self, key: str, known: _Known) -> None:
@@ -226,6 +233,11 @@ class ShardedSource:
             return tuple(o + p for o, p in zip(origin, place, strict=True))
 
         return [whole(place) for place in neighbours(table, inner, lambda place: wanted(whole(place)))]
+
+    def forget(self) -> None:
+        """Use nothing unasked that was read before now, the indexes of shards above all."""
+        self._indexes.forget()
+        forget(self.reader)
 
     async def read(self, index: Index, started: Callable[[], None] = nothing_started) -> NDArray[Any] | None:
         """Read one inner chunk by its byte range, together with its neighbours if they are asked for at once."""

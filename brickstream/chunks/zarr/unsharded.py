@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from brickstream.chunks.reader import Reader, nothing_started
+from brickstream.chunks.reader import Reader, forget, nothing_started
 from brickstream.chunks.source import Index
 from brickstream.chunks.zarr.decoding import Decoder
 
@@ -46,6 +46,10 @@ class ZarrSource:
     def key(self, index: Index) -> str:
         """Key of a chunk in the store."""
         return self.chunk_key(index)
+
+    def forget(self) -> None:
+        """Use nothing unasked that was read before now."""
+        forget(self.reader)
 
     async def read(self, index: Index, started: Callable[[], None] = nothing_started) -> NDArray[Any] | None:
         """Read one chunk with one request."""
