@@ -17,13 +17,13 @@ from brickstream.engine.sink import ChunkId
 from brickstream.engine.update import Outcome, Update
 from brickstream.errors import BudgetError
 from brickstream.multiscale import Budget, Plan, Pyramid, View, thick_axes
-from brickstream.multiscale.affine import FloatArray, IntArray
-from brickstream.render.apron import Array, Brick
-from brickstream.render.frame import Frame, make_frame
-from brickstream.render.grid import Index, Layer, LevelGrid, level_grid, three
-from brickstream.render.layout import TABLE_SHARE, AtlasLayout, Triple, choose_layout, texel_unit
-from brickstream.render.page_table import Box, PageTable, make_windows
+from brickstream.multiscale.affine import IntArray
+from brickstream.render.apron import Array
+from brickstream.render.frame import Frame
+from brickstream.render.grid import Index, Layer, three
+from brickstream.render.layout import TABLE_SHARE, AtlasLayout, Triple, choose_layout
 from brickstream.render.residency import Key, Residency
+from brickstream.render.screen import Screen
 from brickstream.render.stage import Stage, to_texels
 from brickstream.render.wanted import Wanted, wanted_levels
 
@@ -90,7 +90,6 @@ class BrickSink:
         self.counters = Counters()
         self.generation: int | None = None
         self.plan: Plan | None = None
-        self.frame: Frame | None = None
         self.value_range: tuple[float, float] | None = None
         self._device = device
         self._max_texture = max_texture
@@ -101,11 +100,9 @@ class BrickSink:
         self._stages: dict[Key, Stage] = {}
         self._missing: dict[Key, int] = {}
         self._rows: dict[ChunkId, tuple[Wanted, int]] = {}
-        self._final: list[tuple[Layer, IntArray]] = []
-        self._unshown: set[Key] = set()
-        self._leftovers = False
-        self._table: PageTable | None = None
-        self._written: tuple[int, int] | None = None
+        self._screen: Screen | None = None
+        self._coming: Screen | None = None
+        self._is_written = False
 
     # -- what the engine calls -------------------------------------------------------------------------------------
 
@@ -217,10 +214,11 @@ class BrickSink:
         self._make_room(self._residency)
         self._forget_evicted()
         done = self._upload(budget_ms)
-        if self._table is not None:
-            if self._leftovers and not self._unshown:
-                self._rebuild()  # what was on screen before is not needed any more
-            self._write_table()
+        if self._coming is not None and self._coming.is_covered:
+            self._turn_to(self._coming)
+        if self._screen is not None and self._screen.is_littered and self.shows_newest:
+            self._rebuild()  # what was on screen before is not needed any more
+        self._write_table()
         return done
 
     @property
@@ -239,10 +237,8 @@ class BrickSink:
         return self._residency.layout if self._residency is not None else None
 
     def shown_levels(self) -> list[int]:
-        """Levels that the bricks in view are drawn from, as of the last commit, sorted."""
-        if self._table is None:
-            return []
-        return sorted(self._table.windows[i].grid.layer.level for i in self._table.shown(self._final))
+        """Levels that the bricks in view of the newest plan are drawn from, as of the last commit, sorted."""
+        return self._screen.shown_levels() if self._screen is not None and self.shows_newest else []
 
     @property
     def coarseness(self) -> float:
@@ -273,7 +269,7 @@ class BrickSink:
             raise BudgetError("the plan was made for other bricks", f"{plan.brick_shape}", "plan with budget()")
         if self._residency is None or self._pyramid is not plan.pyramid or self._residency.layout != layout:
             self._residency, self._pyramid, self._allocated = Residency(layout), plan.pyramid, None
-            self._stages = {}
+            self._stages, self._screen, self._coming = {}, None, None
             self.value_range = None
         return self._residency
 
@@ -293,7 +289,7 @@ class BrickSink:
             brick = self._atlas.get(layer, index)
             if brick is not None:
                 self._atlas.touch(layer, index)
-                if self._is_whole(wanted, brick):
+                if wanted.is_whole(brick):
                     continue
             stage = stages.get(key)
             parts = wanted.parts[index]
@@ -315,13 +311,6 @@ class BrickSink:
         wanted = self._wanted.get(key[0])
         return wanted is not None and key[1] in wanted.parts
 
-    def _is_whole(self, wanted: Wanted | None, brick: Brick) -> bool:
-        """Whether a brick has all pixels of it that are in view."""
-        if brick.known is None:
-            return True
-        rows = wanted.parts.get(brick.index, ()) if wanted is not None else ()
-        return wanted is not None and all(wanted.chunks[row] in brick.known for row in rows)
-
     def _finish(self, wanted: Wanted, stage: Stage) -> None:
         _, index = key = wanted.grid.layer, stage.index
         del self._missing[key], self._stages[key]
@@ -338,6 +327,8 @@ class BrickSink:
             key = wanted.grid.layer, index
             if self._missing.pop(key, None) is not None:
                 self._stages.pop(key, None)
+                for screen in self._screens():
+                    screen.settle(key)
                 self._settled(wanted, index)
 
     def _settled(self, wanted: Wanted, index: Index) -> None:
@@ -352,73 +343,49 @@ class BrickSink:
         """Rank of a brick for eviction: not on screen first, then the finest; wanted never."""
         if self._is_wanted(key):
             return -1
-        return 1 + key[0].level if self._table is not None and self._table.holds(*key) else 0
+        return 1 + key[0].level if any(screen.holds(key) for screen in self._screens()) else 0
 
     # -- page table ------------------------------------------------------------------------------------------------
 
     def _rebuild(self) -> None:
-        """Make the page table for the newest plan from what is resident."""
-        self._table = self.frame = None
-        if not self._wanted:
-            return
-        self._final = [
-            (layer, np.array(sorted(w.final), dtype=np.int64)) for layer, w in self._wanted.items() if w.final
-        ]
-        self._unshown = {(layer, index) for layer, wanted in self._wanted.items() for index in wanted.final}
-        for layer, wanted in self._wanted.items():
-            self._unshown -= {(layer, i) for i, b in self._uploaded(layer) if self._is_whole(wanted, b)}
-        reach = self._reach()
-        grids, boxes = self._take_part(reach)
-        target = next(i for i, grid in enumerate(grids) if grid.layer in self._wanted)
-        width, room = self._table_room()
-        focus = np.array(three(self._newest.local.focus.tolist(), 0.0))
-        windows = make_windows(grids, target, boxes, reach, focus, room)
-        self._table = PageTable(windows, target, width, texel_unit(self._atlas.layout.dtype))
-        self._leftovers = False
-        for grid in grids:
-            for index, brick in self._uploaded(grid.layer):
-                planned = self._is_wanted((grid.layer, index))
-                if planned or self._unshown:
-                    self._leftovers |= not planned
-                    self._table.place(grid.layer, brick, self._is_whole(self._wanted.get(grid.layer), brick))
-        self._written = None
-        self.frame = make_frame(self._table, reach, self._final)
+        """Make the picture of the newest plan out of what is resident.
 
-    def _reach(self) -> tuple[FloatArray, FloatArray]:
-        """Box, in own coordinates, around the bricks of the finished picture."""
-        boxes = [self._wanted[layer].grid.box(cells) for layer, cells in self._final]
-        low, high = ([box[i] for box in boxes] for i in (0, 1))
-        return np.concatenate(low).min(axis=0), np.concatenate(high).max(axis=0)
+        The one before, of other planes, stays on screen until this one has something everywhere in view.
+        """
+        self._coming = None
+        if not self._wanted:
+            self._screen = None
+            return
+        new = Screen(self._newest, self._wanted, self._atlas, self._table_room())
+        if self._screen is None or new.is_covered or not self._may_stay(self._screen, new):
+            self._turn_to(new)
+        else:
+            self._coming = new
+
+    def _may_stay(self, old: Screen, new: Screen) -> bool:
+        return old.plan.displayed == new.plan.displayed and not new.is_like(old)
+
+    def _turn_to(self, screen: Screen) -> None:
+        self._screen, self._coming, self._is_written = screen, None, False
+
+    @property
+    def frame(self) -> Frame | None:
+        """What is drawn; None where nothing of the image is in view."""
+        return self._screen.frame if self._screen is not None else None
+
+    @property
+    def shows_newest(self) -> bool:
+        """Whether what is drawn belongs to the newest plan; else it is what was there before, of other planes."""
+        return self._coming is None
+
+    def _screens(self) -> list[Screen]:
+        return [screen for screen in (self._screen, self._coming) if screen is not None]
 
     @property
     def _newest(self) -> Plan:
         if self.plan is None:
             raise BudgetError("no plan has begun", "", "call begin() first")
         return self.plan
-
-    def _uploaded(self, layer: Layer) -> list[tuple[Index, Brick]]:
-        return [(i, b) for i, b in self._atlas.layers.get(layer, {}).items() if b.uploaded]
-
-    def _take_part(self, reach: tuple[FloatArray, FloatArray]) -> tuple[list[LevelGrid], list[Box]]:
-        """Levels of the page table, finest first, and the bricks that each has to show.
-
-        What is resident and not planned takes part until the finished picture is there.
-        """
-        plan = self._newest
-        grids: list[LevelGrid] = []
-        boxes: list[Box] = []
-        for level in range(len(plan.pyramid.levels)):
-            grid = level_grid(plan, level, self._atlas.layout.brick)
-            wanted = self._wanted.get(grid.layer)
-            cells = np.array(wanted.bricks if wanted is not None else [], dtype=np.int64).reshape(-1, 3)
-            if self._unshown:
-                first, last = grid.bricks_in(*reach)
-                there = np.array([i for i, _ in self._uploaded(grid.layer)], dtype=np.int64).reshape(-1, 3)
-                cells = np.concatenate([cells, there[((there >= first) & (there <= last)).all(axis=1)]])
-            if len(cells):
-                grids.append(grid)
-                boxes.append((cells.min(axis=0), cells.max(axis=0)))
-        return grids, boxes
 
     def _table_room(self) -> tuple[int, int]:
         """Cells in a row of the page table, and in all of it."""
@@ -430,10 +397,10 @@ class BrickSink:
         return width, max(min(fits, width * self._max_texture()[0], MAX_CELLS) - width, width)
 
     def _forget_evicted(self) -> None:
-        for layer, index in self._atlas.evicted:
+        for key in self._atlas.evicted:
             self.counters.evicted += 1
-            if self._table is not None:
-                self._table.remove(layer, index)
+            for screen in self._screens():
+                screen.remove(key)
         self._atlas.evicted.clear()
 
     def _make_room(self, residency: Residency) -> None:
@@ -459,7 +426,7 @@ class BrickSink:
         start, done = perf_counter(), 0
         while (upload := self._atlas.next_upload()) is not None:
             self._device.write(upload.start, upload.texels)
-            brick, layer = upload.brick, upload.key[0]
+            brick = upload.brick
             if brick.uploaded:
                 self.counters.patches += 1
                 self.counters.bytes_patches += upload.texels.nbytes
@@ -467,26 +434,16 @@ class BrickSink:
                 brick.uploaded = True
                 self.counters.bricks += 1
                 self.counters.bytes_bricks += upload.texels.nbytes
-            whole = self._is_whole(self._wanted.get(layer), brick)
-            if self._table is not None:
-                self._table.place(layer, brick, whole)
-                if whole:
-                    self._unshown.discard(upload.key)
+            screen = self._coming or self._screen
+            if screen is not None:
+                screen.place(upload.key, brick)
             done += 1
             if budget_ms is not None and (perf_counter() - start) * 1e3 >= budget_ms:
                 break
         return done
 
     def _write_table(self) -> None:
-        table = self._table
-        if table is None or self.frame is None:
+        if self._screen is None:
             return
-        runs = list(table.refresh())
-        if self._written != table.cells.shape[:2]:
-            self._written = table.cells.shape[0], table.cells.shape[1]
-            runs = [(0, table.cells.shape[0])]
-        for first, stop in runs:
-            self._device.write_table(table.cells, first, stop)
-            self.counters.bytes_table += (stop - first) * table.cells.shape[1] * CELL_NBYTES
-        if runs:
-            self.frame = make_frame(table, self._reach(), self._final)
+        self.counters.bytes_table += self._screen.write(self._device, everything=not self._is_written)
+        self._is_written = True

@@ -9,6 +9,7 @@ import numpy as np
 
 from brickstream.multiscale import LevelPlan, Plan
 from brickstream.multiscale.affine import IntArray
+from brickstream.render.apron import Brick
 from brickstream.render.grid import Index, LevelGrid, expand, level_grid, ravel, three
 from brickstream.render.layout import Triple
 
@@ -44,6 +45,10 @@ class Wanted:
     bricks_of: dict[int, list[Index]] = field(default_factory=dict)
     whole: dict[Index, bool] = field(default_factory=dict)
     final: set[Index] = field(default_factory=set)
+
+    def is_whole(self, brick: Brick) -> bool:
+        """Whether a brick has all pixels of it that are in view."""
+        return brick.known is None or all(self.chunks[row] in brick.known for row in self.parts.get(brick.index, ()))
 
 
 def wanted_levels(plan: Plan, brick: Triple, room: int) -> Iterator[Wanted]:

@@ -184,13 +184,13 @@ def test_zooming_out_keeps_the_fine_picture_until_the_new_one_is_there(kit) -> N
     assert plan.target.level == 2
     held = sink.begin(2, plan)
     sink.commit()
-    assert sink._table.windows[0].grid.layer.level == 0
+    assert sink._screen.table.windows[0].grid.layer.level == 0
     assert sink.shown_levels() == [0]
     for update in kit.updates(plan, lambda k, at: arrays[k][at], 2, held):
         sink.put(update)
     sink.commit()
     assert sink.shown_levels() == [2]
-    assert [w.grid.layer.level for w in sink._table.windows] == [2]
+    assert [w.grid.layer.level for w in sink._screen.table.windows] == [2]
 
 
 def test_a_brick_with_new_parts_in_view_waits_for_them(kit) -> None:
@@ -212,7 +212,7 @@ def test_a_brick_with_new_parts_in_view_waits_for_them(kit) -> None:
     for update in kit.updates(plan, lambda k, at: array[at], 2, held):
         sink.put(update)
     sink.commit()
-    o = sink.layout.origin(sink._residency.get(sink._table.windows[0].grid.layer, (0, 0, 0)).slot)
+    o = sink.layout.origin(sink._residency.get(sink._screen.table.windows[0].grid.layer, (0, 0, 0)).slot)
     np.testing.assert_array_equal(sink._device.atlas[o[0], o[1] + 1 : o[1] + 9, o[2] + 1 : o[2] + 17], array[:8, :16])
 
 

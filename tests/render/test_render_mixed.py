@@ -33,7 +33,7 @@ def look_inside(pyramid: Pyramid) -> View:
 
 def level_at(sink: BrickSink, place: np.ndarray) -> int | None:
     """Level that the page table says to draw at a place (z, y, x, own coordinates), as the shader reads it."""
-    table = sink._table
+    table = sink._screen.table
     assert table is not None
 
     def cell_of(window) -> np.ndarray:
