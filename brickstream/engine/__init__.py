@@ -3,6 +3,7 @@
 from brickstream.engine.ahead import Ahead
 from brickstream.engine.engine import Engine
 from brickstream.engine.live import Live, LiveEvents
+from brickstream.engine.playback import Playback
 from brickstream.engine.running import Stats
 from brickstream.engine.runtime import ThreadedEngine
 from brickstream.engine.sink import ChunkId, Sink
@@ -17,6 +18,7 @@ __all__ = [
     "Live",
     "LiveEvents",
     "Outcome",
+    "Playback",
     "Sink",
     "Stats",
     "ThreadedEngine",

@@ -44,6 +44,7 @@ class _Trail:
         Chunks of it that are not there yet.
     """
 
+    slot: Hashable
     image: ChunkedImage
     plan: Plan
     budget: Budget
@@ -83,6 +84,7 @@ class Prefetcher:
         self.bytes_read = self.hits = 0
         self._fetcher = fetcher
         self._ahead = ahead
+        self._playing: dict[Hashable, Ahead] = {}
         self._trails: dict[Hashable, _Trail] = {}
         self._read: set[ChunkKey] = set()
         self._failed: set[ChunkKey] = set()
@@ -103,7 +105,7 @@ class Prefetcher:
         What was fetched ahead and is no longer guessed is given up at once, unless the view is complete: then nothing
         is in a hurry, and what goes on being guessed goes on being read.
         """
-        trail = self._trails.setdefault(slot, _Trail(image, plan, budget))
+        trail = self._trails.setdefault(slot, _Trail(slot, image, plan, budget))
         trail.pause()
         if trail.image is not image:
             trail.views, trail.plans = (), {}
@@ -124,18 +126,34 @@ class Prefetcher:
             trail.ready = True
             self._begin(trail)
 
+    def play(self, slot: Hashable, ahead: Ahead | None) -> None:
+        """Fetch the frames of a playback ahead of one slot, whatever else is fetched ahead; None ends that."""
+        self._playing.pop(slot, None)
+        if ahead is not None:
+            self._playing[slot] = ahead
+        trail = self._trails.get(slot)
+        if trail is not None:
+            self._begin_anew(trail)
+
     def change(self, ahead: Ahead | None) -> None:
         """Fetch something else from now on, or nothing."""
         self._ahead = ahead
         for trail in self._trails.values():
-            trail.pause()
-            if ahead is not None and trail.ready:
-                self._begin(trail)
-            else:
-                self._want(trail, {})
+            self._begin_anew(trail)
+
+    def _begin_anew(self, trail: _Trail) -> None:
+        trail.pause()
+        if self._ahead_of(trail) is not None and trail.ready:
+            self._begin(trail)
+        else:
+            self._want(trail, {})
+
+    def _ahead_of(self, trail: _Trail) -> Ahead | None:
+        return self._playing.get(trail.slot, self._ahead)
 
     def stop(self, slot: Hashable) -> None:
         """Forget a slot."""
+        self._playing.pop(slot, None)
         trail = self._trails.pop(slot, None)
         if trail is not None:
             trail.pause()
@@ -147,9 +165,10 @@ class Prefetcher:
             self.stop(slot)
 
     def _begin(self, trail: _Trail) -> None:
-        if self._ahead is not None:
+        ahead = self._ahead_of(trail)
+        if ahead is not None:
             self._fetcher.idle.clear()
-            trail.work = self._work(trail, self._ahead)
+            trail.work = self._work(trail, ahead)
             trail.handle = asyncio.get_running_loop().call_soon(self._step, trail)
 
     def _step(self, trail: _Trail) -> None:
@@ -181,10 +200,11 @@ class Prefetcher:
             trail.plans = {key: trail.plans[key] for key in wants}
 
     def _views(self, trail: _Trail) -> list[View]:
-        if self._ahead is None:
+        ahead = self._ahead_of(trail)
+        if ahead is None:
             return []
         try:
-            return ahead_views(trail.plan, trail.views, self._ahead)
+            return ahead_views(trail.plan, trail.views, ahead)
         except BrickstreamError:
             # An image at the limits of float64: it can be shown here, and elsewhere perhaps not.
             return []

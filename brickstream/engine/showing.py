@@ -16,10 +16,12 @@ from typing import Any
 import numpy as np
 
 from brickstream.chunks import ChunkedImage
+from brickstream.engine.ahead import Ahead
 from brickstream.engine.core import Core, Request
 from brickstream.engine.cutting import settled_by
 from brickstream.engine.live import LiveState
 from brickstream.engine.outdated import Regions
+from brickstream.engine.playback import Playback
 from brickstream.engine.sink import ChunkId, Sink
 from brickstream.engine.update import Update
 from brickstream.errors import BrickstreamError, ViewError
@@ -104,6 +106,7 @@ class Showing:
         self._wish: tuple[ChunkedImage, View] | None = None
         self._finest: int | None = None
         self._uncovered = 0
+        self._playback: Playback | None = None
 
     def show(self, image: ChunkedImage, view: View) -> Plan:
         """Start to show a view; return its plan. What the last view wanted and this one does not is cancelled.
@@ -127,6 +130,8 @@ class Showing:
         else:
             budget = memory_budget(pyramid, view, self._max_bytes)
         plan = plan_view(pyramid, view, budget)
+        if self.request is not None and self.request.image is not image:
+            self._stop_playing()
         self._generation += 1
         held = settled_by(plan, self.sink.begin(self._generation, plan)) if self.sink is not None else frozenset()
         request = Request(next(self._request_ids), self._generation, image, plan, held, budget=budget)
@@ -169,7 +174,8 @@ class Showing:
         return bool(self._mail)
 
     def cancel(self) -> None:
-        """Cancel what is being shown; what is on screen stays."""
+        """Cancel what is being shown, a playback too; what is on screen stays."""
+        self._stop_playing()
         self.request, self.complete, self._wish = None, True, None
         self._on_loop(lambda: self._core.stop(self))
 
@@ -232,7 +238,35 @@ class Showing:
                 self._on_loop(partial(self._release, self.request, taken))
         if heard and self.request is not None:
             self._tell(self.request)
+        if self._playback is not None:
+            self._play(self._playback)
         return taken
+
+    def play(self, axis: str, fps: float, *, ahead: int, **how: Any) -> Playback:
+        """Play an axis; see :meth:`Viewport.play`."""
+        request = self.request
+        if request is None:
+            raise ViewError("nothing is shown that could be played", "", "show a view first")
+        playback = Playback(request.image.pyramid, request.plan.view, axis, fps, **how)
+        guess = Ahead(playback=axis, step=playback.step, count=ahead, circular=playback.circular)
+        self._stop_playing()
+        self._playback = playback
+        self._on_loop(lambda: self._core.prefetcher.play(self, guess))
+        return playback
+
+    def _play(self, playback: Playback) -> None:
+        request = self.request
+        view = None if request is None else playback.next_view(request.plan.view, self.live.now)
+        if request is not None and view is not None:
+            self.show(request.image, view)
+        elif not playback.is_running:
+            self._stop_playing()
+
+    def _stop_playing(self) -> None:
+        if self._playback is not None:
+            self._playback.stop()
+            self._playback = None
+            self._on_loop(lambda: self._core.prefetcher.play(self, None))
 
     def _take(self, update: Update) -> None:
         self.latest = update

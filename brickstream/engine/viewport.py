@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 from brickstream.chunks import ChunkedImage
 from brickstream.engine.live import Live, LiveEvents
 from brickstream.engine.outdated import Regions
+from brickstream.engine.playback import Playback, Wait
 from brickstream.engine.showing import Showing
 from brickstream.engine.sink import Sink
 from brickstream.engine.update import Update
@@ -60,6 +61,47 @@ class _Shown(Generic[Arrived]):
         """Show anew what of an image may have been written anew; for the engine, see :meth:`Engine.invalidate`."""
         self._check()
         self._showing.invalidate(image, regions)
+
+    def play(
+        self,
+        axis: str,
+        fps: float = 10.0,
+        *,
+        step: int = 1,
+        circular: bool = True,
+        wait: Wait = "complete",
+        ahead: int = 8,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> Playback:
+        """Play an axis, from where the view is; each :meth:`poll` shows the frame whose time it is.
+
+        The next frames are fetched ahead. Where data come too slowly frames are dropped, and counted: see
+        :class:`Playback`. A new view of the same image goes on being played; another image, and :meth:`cancel`, end it.
+
+        Parameters
+        ----------
+        axis : str
+            Not displayed.
+        fps : float, default 10
+            Frames a second.
+        step : int, default 1
+            Pixels of level 0 from frame to frame; below zero it runs backwards.
+        circular : bool, default True
+            Whether it goes on at the other end; else it ends there.
+        wait : {"complete", "first"}
+            What of a frame must be there before the next one: all of it, or a first picture.
+        ahead : int, default 8
+            Frames that are fetched ahead.
+        clock : callable
+            Seconds; for tests.
+
+        Raises
+        ------
+        ViewError
+            If nothing is shown, the axis is displayed or not there, or a number is not usable.
+        """
+        self._check()
+        return self._showing.play(axis, fps, step=step, circular=circular, wait=wait, ahead=ahead, clock=clock)
 
     def cancel(self) -> None:
         """Cancel what only this view wants, and wait for it no longer; what is on screen stays.
@@ -253,6 +295,10 @@ class HasMain(ABC, Generic[Port]):
     def cancel(self) -> None:
         """Stop waiting for the view that is shown; see :meth:`Viewport.cancel`."""
         self.main.cancel()
+
+    def play(self, axis: str, fps: float = 10.0, **how: Any) -> Playback:
+        """Play an axis; see :meth:`Viewport.play`."""
+        return self.main.play(axis, fps, **how)
 
     def retry_failed(self) -> Plan | None:
         """Read again what has failed; see :meth:`Viewport.retry_failed`."""
