@@ -11,9 +11,6 @@ from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from brickstream.chunks import (
     ChunkedImage,
     DiskCache,
@@ -28,8 +25,9 @@ from brickstream.chunks import (
 )
 from brickstream.engine.ahead import Ahead
 from brickstream.engine.core import Core, Request
-from brickstream.engine.exact import box_of, pixel_of, read_box
+from brickstream.engine.exact import box_of
 from brickstream.engine.outdated import Regions, outdated
+from brickstream.engine.reads import Reads
 from brickstream.engine.running import Running, Stats, end_all
 from brickstream.engine.showing import Showing, check_view, memory_budget
 from brickstream.engine.sink import Sink
@@ -46,7 +44,7 @@ DEFAULT_RAM_BYTES = 2 << 30
 DEFAULT_INFLIGHT = 128
 
 
-class Engine(HasMain[Viewport]):
+class Engine(HasMain[Viewport], Reads):
     """Streams multiscale images. Use it as an async context manager; leaving cancels and closes everything.
 
     All methods run on the event loop that entered the engine. For a host without a loop see :meth:`in_thread`.
@@ -292,58 +290,10 @@ class Engine(HasMain[Viewport]):
             running.slices.discard(mail)
             core.stop(slot)
 
-    async def export(
-        self, image: ChunkedImage, region: Mapping[str, tuple[int, int]] | None = None, level: int = 0
-    ) -> NDArray[Any]:
-        """Read a part of a level as an exact array; what is visible comes first.
-
-        It needs room for a chunk in the RAM budget beside what waits to be polled, or to be taken of a slice: await it
-        in a task of its own where that goes on meanwhile, not within ``async for update in engine.slice(...)``.
-
-        Parameters
-        ----------
-        image : ChunkedImage
-        region : mapping of str to (int, int), optional
-            By name of an axis start and stop, half-open, in pixels of `level`, such as ``{"z": (10, 20)}``; axes that
-            are not named are taken whole.
-        level : int, default 0
-
-        Returns
-        -------
-        ndarray
-            On all axes, in array order, of the image's type: what NumPy slicing of the level gives. Missing chunks have
-            their fill value.
-
-        Raises
-        ------
-        ViewError
-            If there is no such level, axis or pixel.
-        BrickstreamError
-            If a chunk of it failed, now or before (see :meth:`retry_failed`): an exact array has no gaps.
-
-        Examples
-        --------
-        >>> async def stack(engine: Engine, image: ChunkedImage):
-        ...     return await engine.export(image, {"z": (10, 20)}, level=2)
-        """
-        box = box_of(image.pyramid, level, region)
-        return await self._until_closed(read_box(self._run().core.fetcher, image, level, box))
-
-    async def value_at(self, image: ChunkedImage, point: Mapping[str, float], level: int = 0) -> Any | None:
-        """Read the value at a point of the world, by name of each axis; None outside the image. See :meth:`export`.
-
-        Raises
-        ------
-        ViewError
-            If the point does not have just the image's axes, or there is no such level.
-        BrickstreamError
-            If its chunk failed.
-        """
-        pixel = pixel_of(image.pyramid, level, point)
-        if pixel is None:
-            return None
-        box = np.add([pixel, pixel], [[0], [1]])
-        return (await self._until_closed(read_box(self._run().core.fetcher, image, level, box))).item()
+    @property
+    def fetcher(self) -> Fetcher:
+        """Who reads."""
+        return self._run().core.fetcher
 
     @property
     def main(self) -> Viewport:
@@ -414,7 +364,7 @@ class Engine(HasMain[Viewport]):
     @property
     def idle(self) -> asyncio.Event:
         """Set while nothing is queued or read, what is fetched ahead included, for any view, slice or export."""
-        return self._run().core.fetcher.idle
+        return self.fetcher.idle
 
     @property
     def paused(self) -> bool:
@@ -422,11 +372,11 @@ class Engine(HasMain[Viewport]):
 
         Each new view still gets its first, coarse picture; what runs goes on; everything else waits in the queue.
         """
-        return self._run().core.fetcher.paused
+        return self.fetcher.paused
 
     @paused.setter
     def paused(self, paused: bool) -> None:
-        self._run().core.fetcher.paused = paused
+        self.fetcher.paused = paused
 
     def stats(self) -> Stats:
         """Counters since the engine was made."""

@@ -111,6 +111,17 @@ class ThreadedEngine(HasMain[ThreadedViewport]):
     def _forget(self, viewport: ThreadedViewport) -> None:
         self._viewports[1:] = [other for other in self._viewports[1:] if other is not viewport]
 
+    @property
+    def engine(self) -> Engine:
+        """The engine on its event loop: what it awaits goes through :meth:`submit`.
+
+        Examples
+        --------
+        >>> def stack(threaded: ThreadedEngine, image: ChunkedImage):
+        ...     return threaded.submit(threaded.engine.export(image, {"z": (10, 20)})).result()
+        """
+        return self._engine
+
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
         """Run a coroutine of the engine on its loop; any thread."""
         try:

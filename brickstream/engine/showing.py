@@ -24,6 +24,7 @@ from brickstream.engine.outdated import Regions
 from brickstream.engine.playback import Playback
 from brickstream.engine.sink import ChunkId, Sink
 from brickstream.engine.update import Update
+from brickstream.engine.values import ValueSample
 from brickstream.errors import BrickstreamError, ViewError
 from brickstream.multiscale import Budget, Plan, Pyramid, View, localize, picture_dtype, plan_view, thick_axes
 
@@ -96,6 +97,7 @@ class Showing:
         self.complete = True
         self.error: BrickstreamError | None = None
         self.live = LiveState()
+        self.values = ValueSample()
         self._core = core
         self._on_loop = on_loop
         self._max_bytes = max_bytes
@@ -137,6 +139,7 @@ class Showing:
         request = Request(next(self._request_ids), self._generation, image, plan, held, budget=budget)
         self._wish = image, view
         self.request, self.latest, self.complete, self.error = request, None, False, None
+        self.values.begin(plan)
         self._on_loop(lambda: self._start(request))
         self._begin(request)
         return plan
@@ -272,6 +275,7 @@ class Showing:
         self.latest = update
         if self.sink is not None:
             self.sink.put(update)
+        self.values.put(update)
         if update.data is not None:
             self._finest = update.level if self._finest is None else min(update.level, self._finest)
         if any(part.level == update.level for part in update.plan.levels[: update.plan.cover]):

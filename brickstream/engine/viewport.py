@@ -18,6 +18,7 @@ from brickstream.engine.sink import Sink
 from brickstream.engine.update import Update
 from brickstream.errors import ClosedError, TimedOutError
 from brickstream.multiscale import Plan, View
+from brickstream.multiscale.affine import FloatArray
 
 Arrived = TypeVar("Arrived", asyncio.Event, threading.Event)
 
@@ -61,6 +62,43 @@ class _Shown(Generic[Arrived]):
         """Show anew what of an image may have been written anew; for the engine, see :meth:`Engine.invalidate`."""
         self._check()
         self._showing.invalidate(image, regions)
+
+    def histogram(
+        self, bins: int = 256, limits: tuple[float, float] | None = None
+    ) -> tuple[FloatArray, FloatArray] | None:
+        """Estimate how many pixels of the chunks in view have which values, from what has come so far; reads nothing.
+
+        Of the finest level that has come wholly; before that, of everything that has come. About a thousand values of
+        each chunk are looked at.
+
+        Parameters
+        ----------
+        bins : int, default 256
+        limits : (float, float), optional
+            First and last edge; default the smallest and the largest value.
+
+        Returns
+        -------
+        counts : ndarray of shape (bins,), float64
+            Pixels of that level.
+        edges : ndarray of shape (bins + 1,), float64
+            None in place of both where nothing has come.
+        """
+        self._check()
+        return self._showing.values.histogram(bins, limits)
+
+    def contrast_limits(self, low: float = 0.1, high: float = 99.9) -> tuple[float, float] | None:
+        """Find the values below which so many percent of the pixels lie; None where nothing has come.
+
+        From what has streamed so far, as :meth:`histogram`.
+
+        Raises
+        ------
+        ViewError
+            If they are not percentages, the smaller one first.
+        """
+        self._check()
+        return self._showing.values.limits(low, high)
 
     def play(
         self,
