@@ -265,10 +265,13 @@ app.add_typer(bench_app, name="bench")
 
 @bench_app.command("run")
 def bench_run(
-    suite: Annotated[str, typer.Argument(help="quick or plan.")] = "quick",
+    suite: Annotated[str, typer.Argument(help="quick, open, hold or plan.")] = "quick",
     as_json: Json = False,
 ) -> int:
-    """Run a benchmark suite. quick: first pixels and complete at a few latencies. plan: what a plan costs.
+    """Run a benchmark suite.
+
+    quick: first pixels and complete at a few latencies. open: the first update, in round trips, and what a pan costs.
+    hold: how long the render thread is held up while chunks arrive. plan: what a plan costs.
 
     Example: brickstream bench run quick --json
     """

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -14,6 +11,7 @@ from typing import Any
 
 from brickstream.chunks import ChunkedImage
 from brickstream.errors import BrickstreamError, MissingPackageError
+from brickstream.latency.process import server_process
 from brickstream.multiscale import View
 from brickstream.samples import write_sample
 from brickstream.viewers.snapshot import Report, Snapshot
@@ -73,25 +71,8 @@ def _make_images(folder: Path) -> list[tuple[str, int]]:
     return [("globe", 2), ("brain", 2), ("brain", 3)]
 
 
-@contextmanager
-def _serving(folder: Path, case: Case) -> Iterator[str]:
-    """Serve a folder from a process of its own: in ours, server and viewer would wait for one interpreter lock."""
-    words = [sys.executable, "-m", "brickstream", "serve", str(folder), "--port", "0"]
-    words += ["--latency-ms", str(case.latency_ms)]
-    if case.bandwidth_mbps is not None:
-        words += ["--bandwidth-mbps", str(case.bandwidth_mbps)]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
-        try:
-            url = server.stdout.readline().strip() if server.stdout is not None else ""
-            if not url:
-                raise BrickstreamError("the server of the benchmark did not start", str(folder))
-            yield url.rstrip("/")
-        finally:
-            server.terminate()
-
-
 def _measure(case: Case, folder: Path) -> dict[str, Any]:
-    with _serving(folder, case) as url:
+    with server_process(folder, case.latency_ms, case.bandwidth_mbps) as url:
         reports = [_once(f"{url}/{case.image}", case) for _ in range(RUNS)]
     row: dict[str, Any] = {**asdict(case), "level": reports[0].level, "first_level": reports[0].first_level}
     for name in ("open_s", "first_pixels_s", "complete_s", "requests", "bytes_read", "chunks_wanted"):

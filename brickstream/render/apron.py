@@ -8,6 +8,7 @@ the offset is then taken as 0 on that axis, which repeats the border pixels as a
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import product
 
 import numpy as np
@@ -20,6 +21,8 @@ Array = NDArray[np.generic]
 Offset = tuple[int, int, int]
 Face = tuple[int, int]
 """Axis and side (-1 or 1)."""
+Box = tuple[slice, slice, slice]
+Border = tuple[bool, bool, bool]
 
 
 @dataclass(eq=False)
@@ -61,10 +64,23 @@ def offsets(apron: Triple) -> list[Offset]:
     return [(z, y, x) for z, y, x in product(*steps) if (z, y, x) != (0, 0, 0)]
 
 
-def inside(grid: LevelGrid, index: Index, offset: Offset) -> Offset:
-    """Take an offset as 0 along axes where it leaves the level."""
-    z, y, x = (o if 0 <= i + o < n else 0 for i, o, n in zip(index, offset, grid.counts, strict=True))
-    return z, y, x
+Reach = tuple[Offset, Offset]
+"""An offset, and the same inside the level."""
+
+
+def reaches(grid: LevelGrid, index: Index, apron: Triple) -> tuple[Reach, ...]:
+    """Offsets of a brick's apron, each as it is and taken as 0 along axes where it leaves the level."""
+    low, high = grid.at_border(index)
+    return _reaches(low, high, apron)
+
+
+@lru_cache(512)
+def _reaches(low: Border, high: Border, apron: Triple) -> tuple[Reach, ...]:
+    made = []
+    for offset in offsets(apron):
+        z, y, x = (0 if (o < 0 and a) or (o > 0 and b) else o for o, a, b in zip(offset, low, high, strict=True))
+        made.append((offset, (z, y, x)))
+    return tuple(made)
 
 
 def step(index: Index, offset: Offset) -> Index:
@@ -84,8 +100,21 @@ def skins(interior: Array, apron: Triple) -> dict[Face, Array]:
 
 def padded(interior: Array, layout: AtlasLayout) -> Array:
     """Fill a slot with a brick: the interior, and its own edge pixels repeated all around."""
-    pads = [(a, total - a - n) for a, total, n in zip(layout.apron, layout.slot, interior.shape, strict=True)]
-    return np.pad(interior, pads, mode="edge")
+    return _repeat_edges(interior, layout.apron, layout.slot)
+
+
+def _repeat_edges(pixels: Array, before: Triple, total: Triple) -> Array:
+    """Put pixels into a larger box and repeat their edges to its ends: ``np.pad`` took ten times as long."""
+    out = np.empty(total, pixels.dtype)
+    (z, y, x), (d, h, w) = before, pixels.shape
+    out[z : z + d, y : y + h, x : x + w] = pixels
+    # Each axis repeats what those before it have filled.
+    rows = out[z : z + d, y : y + h]
+    rows[:, :, :x], rows[:, :, x + w :] = rows[:, :, x : x + 1], rows[:, :, x + w - 1 : x + w]
+    planes = out[z : z + d]
+    planes[:, :y], planes[:, y + h :] = planes[:, y : y + 1], planes[:, y + h - 1 : y + h]
+    out[:z], out[z + d :] = out[z : z + 1], out[z + d - 1 : z + d]
+    return out
 
 
 def join(slot: Array, layout: AtlasLayout, brick: Brick, offset: Offset, reach: Offset, neighbour: Brick) -> None:
@@ -93,18 +122,29 @@ def join(slot: Array, layout: AtlasLayout, brick: Brick, offset: Offset, reach: 
     slot[block(layout, brick.size, offset)] = _strip(offset, reach, neighbour)
 
 
-def block(layout: AtlasLayout, size: Triple, offset: Offset) -> tuple[slice, slice, slice]:
+def block(layout: AtlasLayout, size: Triple, offset: Offset) -> Box:
     """Texels of one block of the apron, within the slot."""
+    return _block(layout.apron, layout.slot, size, offset)
+
+
+@lru_cache(4096)
+def _block(apron: Triple, slot: Triple, size: Triple, offset: Offset) -> Box:
     parts = []
-    for o, a, total, n in zip(offset, layout.apron, layout.slot, size, strict=True):
+    for o, a, total, n in zip(offset, apron, slot, size, strict=True):
         parts.append(slice(0, a) if o < 0 else slice(a, a + n) if o == 0 else slice(a + n, total))
     return parts[0], parts[1], parts[2]
 
 
 def _strip(offset: Offset, reach: Offset, neighbour: Brick) -> Array:
     """Pixels of a neighbour that touch the brick at an offset."""
+    face, box = _strip_box(offset, reach)
+    return neighbour.skins[face][box]
+
+
+@lru_cache(1024)
+def _strip_box(offset: Offset, reach: Offset) -> tuple[Face, Box]:
+    """Face of the neighbour, and the part of it."""
     axis = next(a for a in range(3) if reach[a])
-    face = neighbour.skins[axis, -reach[axis]]
     parts = []
     for a, (o, r) in enumerate(zip(offset, reach, strict=True)):
         if a == axis or o == 0:
@@ -113,7 +153,7 @@ def _strip(offset: Offset, reach: Offset, neighbour: Brick) -> Array:
             # Inside the level the nearest pixels are on the side that faces the brick; at its border, the border's own.
             first = r > 0 or (r == 0 and o < 0)
             parts.append(slice(0, 1) if first else slice(-1, None))
-    return face[parts[0], parts[1], parts[2]]
+    return (axis, -reach[axis]), (parts[0], parts[1], parts[2])
 
 
 def faces_of(new: dict[Offset, Offset]) -> set[Face]:
@@ -130,11 +170,11 @@ def face_slab(layout: AtlasLayout, brick: Brick, face: Face) -> tuple[Triple, Ar
     """Apron of one face as clamped pixels of the brick itself: where it starts within the slot, and its texels."""
     axis, side = face
     own = brick.skins[face]
-    pads = [(a, total - a - n) for a, total, n in zip(layout.apron, layout.slot, brick.size, strict=True)]
-    pads[axis] = (0, 0)
-    start = [0, 0, 0]
+    before, total, start = list(layout.apron), list(layout.slot), [0, 0, 0]
+    before[axis], total[axis] = 0, 1
     start[axis] = 0 if side < 0 else layout.apron[axis] + brick.size[axis]
-    return (start[0], start[1], start[2]), np.pad(own, pads, mode="edge")
+    first, shape = (before[0], before[1], before[2]), (total[0], total[1], total[2])
+    return (start[0], start[1], start[2]), _repeat_edges(own, first, shape)
 
 
 def join_slab(

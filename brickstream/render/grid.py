@@ -90,6 +90,11 @@ class LevelGrid:
         z, y, x = self.count.tolist()
         return z, y, x
 
+    def at_border(self, index: Index) -> tuple[tuple[bool, bool, bool], tuple[bool, bool, bool]]:
+        """Whether a brick is the first, and whether it is the last, along each axis."""
+        (z, y, x), (d, h, w) = index, self.counts
+        return (z == 0, y == 0, x == 0), (z == d - 1, y == h - 1, x == w - 1)
+
     def bricks_in(self, low: FloatArray, high: FloatArray) -> tuple[IntArray, IntArray]:
         """First and last brick (inclusive, clamped to the grid) that hold a part of own boxes of shape (..., 3)."""
         edges = [(corner - self.shift) / self.scale + 0.5 for corner in (low, high)]

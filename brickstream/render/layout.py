@@ -7,6 +7,7 @@ and no apron.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import prod
 
 import numpy as np
@@ -45,7 +46,7 @@ class AtlasLayout:
     grid: Triple
     dtype: np.dtype[np.generic]
 
-    @property
+    @cached_property
     def slot(self) -> Triple:
         """Texels of one slot (z, y, x)."""
         z, y, x = (b + 2 * a for b, a in zip(self.brick, self.apron, strict=True))

@@ -132,11 +132,11 @@ class Residency:
 
     def around(self, grid: LevelGrid, index: Index) -> list[Index]:
         """Indices of all neighbours inside the level."""
-        spans = [
-            range(max(0, i - 1), min(n, i + 2)) if a else (i,)
-            for i, n, a in zip(index, grid.counts, self.layout.apron, strict=True)
+        return [
+            apron.step(index, reach)
+            for offset, reach in apron.reaches(grid, index, self.layout.apron)
+            if reach == offset
         ]
-        return [(z, y, x) for z, y, x in product(*spans) if (z, y, x) != index]
 
     def patch(self, grid: LevelGrid, index: Index) -> None:
         """Queue uploads for those parts of a brick's apron whose neighbours have come since it was uploaded."""
@@ -177,8 +177,7 @@ class Residency:
     def _neighbours(self, grid: LevelGrid, index: Index) -> list[tuple[Offset, Offset, Brick]]:
         bricks = self.layers.get(grid.layer, {})
         found = []
-        for offset in self._offsets:
-            reach = apron.inside(grid, index, offset)
+        for offset, reach in apron.reaches(grid, index, self.layout.apron):
             neighbour = bricks.get(apron.step(index, reach)) if reach != (0, 0, 0) else None
             if neighbour is not None:
                 found.append((offset, reach, neighbour))

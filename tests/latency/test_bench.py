@@ -65,4 +65,5 @@ def test_an_unknown_suite_is_one_clear_line(capsys: pytest.CaptureFixture[str]) 
     with pytest.raises(BrickstreamError, match="no suite 'nonsense'"):
         bench.run_suite("nonsense")
     assert main(["bench", "run", "nonsense"]) == 2
-    assert capsys.readouterr().err.strip() == "brickstream: error: no suite 'nonsense' (there is quick, plan)"
+    said = capsys.readouterr().err.strip()
+    assert said == "brickstream: error: no suite 'nonsense' (there is quick, open, hold, plan)"
