@@ -5,6 +5,10 @@ Every read is held by the test; a seed decides which is answered next.
 
 import asyncio
 import random
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -251,3 +255,76 @@ def test_law_10_honest_loaded_missing_and_failed_are_three_things(scene: Scene, 
         assert failed >= last.failed
 
     asyncio.run(check())
+
+
+@given(scenes(), seeds)
+@MODEST
+def test_law_7_exact_the_finished_picture_is_what_slicing_gives(scene: Scene, seed: int) -> None:
+    """Whatever came first: what is shown in the end is the target level, bit for bit, through a sink and in a slice."""
+
+    async def check() -> None:
+        rng, sink = random.Random(seed), StrictSink()
+        async with Engine(sink=sink) as engine:
+            plan = engine.show(scene.image, scene.view)
+            await shown(engine, scene, rng)
+            last = (await sliced(engine, scene, rng))[-1]
+            if plan.empty:
+                return
+            expected = scene.cut(plan, plan.target.level, scene.arrays[plan.target.level])
+            np.testing.assert_array_equal(sink.picture(), expected)
+            np.testing.assert_array_equal(last.to_array(), expected)
+            assert last.to_array().dtype == expected.dtype
+
+    asyncio.run(check())
+
+
+@given(scenes(views=3), seeds)
+@MODEST
+def test_law_8_never_wait_the_render_thread_asks_and_takes_but_reads_nothing(scene: Scene, seed: int) -> None:
+    """While every read stands still, `show` and `poll` come back; no source is ever touched by their thread."""
+    threads = set()
+    for source in scene.sources:
+        source.read = partial(_noting, source.read, threads)  # type: ignore[method-assign]
+    rng = random.Random(seed)
+    with Engine.in_thread(sink=StrictSink()) as engine:
+        for view in scene.views:
+            plan = engine.show(scene.image, view)
+            for _ in range(rng.randrange(3)):
+                taken = engine.poll(budget_ms=4)
+                assert plan.empty or not taken
+        engine.submit(_let_go(scene)).result(30)
+        engine.complete(30)
+    assert threading.get_ident() not in threads
+
+
+async def _noting(read: Callable[..., Any], threads: set[int], *args: Any) -> Any:
+    threads.add(threading.get_ident())
+    return await read(*args)
+
+
+async def _let_go(scene: Scene) -> None:
+    for source in scene.sources:
+        source.flow()
+
+
+@pytest.mark.parametrize("ndisplay", [2, 3])
+async def test_law_9_pay_for_what_you_see_and_not_for_the_size_of_the_dataset(ndisplay: int) -> None:
+    """A plane and a volume, of an image of 128^3 and of one of 1,048,576^3: as many chunks, and as many bytes."""
+    costs = []
+    for side, levels in ((128, 3), (1 << 20, 16)):
+        shapes = [-(-side // 2**k) for k in range(levels)]
+        arrays = [np.broadcast_to(np.uint8(k + 1), (n,) * 3) for k, n in enumerate(shapes)]
+        image = memory_image(arrays, (16, 16, 16), source=lambda a, c: StepSource(a, c, held=False))
+        if ndisplay == 2:
+            # A place in the middle; of level 1, since the small pyramid has coarser ones too.
+            middle = {"y": side / 2 - 0.5, "x": side / 2 - 0.5}
+            view = View.plane(image, point={"z": side / 2}, canvas=(40, 40), zoom=0.5, level=1, center=middle)
+        else:
+            view = View.volume(image, canvas=(40, 40))
+        async with Engine() as engine:
+            plan = engine.plan(image, view)
+            updates = [update async for update in engine.slice(image, view)]
+            entries = len(engine.fetcher.table.entries)
+            costs.append((plan.chunk_count, len(updates), engine.stats().ram_peak_bytes, entries))
+            assert all((update.data == update.level + 1).all() for update in updates if update.data is not None)
+    assert costs[0] == costs[1]

@@ -7,7 +7,7 @@ import pytest
 
 from brickstream.cli import main
 from brickstream.errors import BrickstreamError
-from brickstream.latency import bench, planning, waiting
+from brickstream.latency import bench, holding, opening, planning, waiting
 from brickstream.samples import write_sample
 
 
@@ -59,6 +59,38 @@ def test_plan_says_for_every_case_what_a_plan_costs(
     lines = bench.table(result).splitlines()
     assert len(lines) == 13
     assert "medians of 2 plans" in lines[-1]
+
+
+def test_open_says_how_many_round_trips_the_first_update_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opening, "RUNS", 1)
+    monkeypatch.setattr(opening, "LATENCY_MS", 20.0)
+    monkeypatch.setattr(opening, "SHAPE", (64, 384, 384))
+    monkeypatch.setattr(opening, "CASES", [case for case in opening.CASES if case.ndisplay == 2])
+    result = bench.run_suite("open")
+    plain, sharded = result["rows"]
+    assert (plain["round_trips_s"], sharded["round_trips_s"]) == (0.06, 0.08)
+    for row in result["rows"]:
+        first, drawn = row["first_update_s"]["median"], row["first_frame_s"]["median"]
+        assert row["open_s"]["median"] < first < drawn
+        # Less than two latencies is not possible: one for the metadata, one for a chunk.
+        assert first >= 0.04
+        assert row["back_requests"]["max"] == 0
+    assert plain["pan_requests"]["median"] == plain["pan_new_chunks"]["median"] > 0
+    assert len(bench.table(result).splitlines()) == 4
+
+
+def test_hold_says_how_long_the_render_thread_is_held_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(holding, "SECONDS", 0.5)
+    monkeypatch.setattr(holding, "SHAPE", (64, 128, 128))
+    monkeypatch.setattr(holding, "LATENCY_MS", 5.0)
+    result = bench.run_suite("hold")
+    assert [row["name"] for row in result["rows"]] == ["plane", "volume"]
+    for row in result["rows"]:
+        assert row["frames"] == 30
+        assert row["chunks_per_s"] > 0
+        for name in ("hold_ms", "poll_ms", "change_ms"):
+            assert 0 < row[name]["p50"] <= row[name]["p99"] <= row[name]["max"]
+    assert len(bench.table(result).splitlines()) == 4
 
 
 def test_an_unknown_suite_is_one_clear_line(capsys: pytest.CaptureFixture[str]) -> None:
