@@ -27,7 +27,7 @@ RUNS = 5
 LATENCY_MS = 50.0
 SHAPE = (256, 384, 384)
 CANVAS = (800, 600)
-PAN = 40.0
+PAN = 160.0
 TIMEOUT_S = 60.0
 
 
@@ -45,7 +45,7 @@ class Case:
         """The middle of it, close up, so that a pan brings something new."""
         if self.ndisplay == 2:
             return View.plane(image, canvas=CANVAS, zoom=4.0)
-        return View.volume(image, canvas=CANVAS)
+        return View.volume(image, canvas=CANVAS, zoom=4.0)
 
 
 CASES = (
