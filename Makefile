@@ -23,7 +23,7 @@ xvfb_need = $(if $(SCREEN),,$(shell command -v xvfb-run >/dev/null \
 need = $(foreach name,$(1),$(call stop_if,$($(name)_need)))
 stop_if = $(if $(1),$(error $(1)))
 
-.PHONY: help demo test test-hosts lint wheel-smoke oracle soak bench bench-fetch clean
+.PHONY: help demo test test-hosts docs lint wheel-smoke oracle soak bench bench-fetch clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -44,6 +44,11 @@ test-hosts: ## run the tests that need Qt and a display (xvfb-run where there is
 	$(call need,python gl xvfb)
 	$(SETUP) dev samples desktop
 	@$(ON_SCREEN) $(PYTEST) -m hosts $(ARGS)
+
+docs: ## write the API reference, made of the docstrings, to docs-out/
+	$(call need,python)
+	$(SETUP) dev samples
+	@$(BIN)/python tools/api_reference.py docs-out
 
 lint: ## check style, types, layers and sizes
 	$(call need,python)

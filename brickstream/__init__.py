@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from brickstream.engine import Engine, Update
     from brickstream.errors import BrickstreamError
-    from brickstream.multiscale import View
+    from brickstream.multiscale import Camera, View
 
 __version__ = "0.1.0"
-__all__ = ["BrickstreamError", "Engine", "Update", "View", "__version__"]
+__all__ = ["BrickstreamError", "Camera", "Engine", "Update", "View", "__version__"]
 
 _HOMES = {
     "BrickstreamError": "brickstream.errors",
+    "Camera": "brickstream.multiscale",
     "Engine": "brickstream.engine",
     "Update": "brickstream.engine",
     "View": "brickstream.multiscale",

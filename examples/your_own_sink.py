@@ -5,14 +5,13 @@ Run: python examples/your_own_sink.py URL [OUT.png]
 
 import asyncio
 import sys
-from pathlib import Path
 
 import numpy as np
 
 import brickstream as bs
 from brickstream.engine import Update
 from brickstream.multiscale import Budget, Plan, Pyramid
-from brickstream.viewers.files import write_png
+from brickstream.viewers.files import write_gray
 
 PLANES = (("y", "x"), ("z", "x"), ("y", "z"))
 
@@ -57,7 +56,7 @@ class Canvas:
         print(f"complete: {self.pixels.shape[0]} x {self.pixels.shape[1]} pixels, mean {self.pixels.mean():.2f}")
 
 
-async def main(url: str, out: Path | None) -> None:
+async def main(url: str, out: str | None = None) -> None:
     async with bs.Engine() as engine:
         image = await engine.open(url)
         canvases = [Canvas() for _ in PLANES]
@@ -70,10 +69,8 @@ async def main(url: str, out: Path | None) -> None:
     if out is not None:
         height = max(canvas.pixels.shape[0] for canvas in canvases)
         padded = [np.pad(c.pixels, ((0, height - len(c.pixels)), (0, 4))) for c in canvases]
-        grey = np.hstack(padded)
-        grey = (255 * grey / max(grey.max(), 1)).astype(np.uint8)
-        write_png(out, np.dstack([grey, grey, grey, np.full_like(grey, 255)]))
+        write_gray(out, np.hstack(padded))
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], Path(sys.argv[2]) if len(sys.argv) > 2 else None))
+    asyncio.run(main(*sys.argv[1:]))

@@ -4,7 +4,7 @@ from brickstream.engine.ahead import Ahead
 from brickstream.engine.engine import Engine
 from brickstream.engine.live import Live, LiveEvents
 from brickstream.engine.playback import Playback
-from brickstream.engine.reads import Profile
+from brickstream.engine.reads import Profile, Reads
 from brickstream.engine.running import Stats
 from brickstream.engine.runtime import ThreadedEngine
 from brickstream.engine.sink import ChunkId, Sink
@@ -21,6 +21,7 @@ __all__ = [
     "Outcome",
     "Playback",
     "Profile",
+    "Reads",
     "Sink",
     "Stats",
     "ThreadedEngine",

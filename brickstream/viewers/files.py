@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,12 +11,12 @@ from numpy.typing import NDArray
 from brickstream.errors import StoreError
 
 
-def write_png(path: Path, picture: NDArray[np.uint8]) -> None:
+def write_png(path: str | Path, picture: NDArray[np.uint8]) -> None:
     """Write a picture as PNG.
 
     Parameters
     ----------
-    path : Path
+    path : str or pathlib.Path
     picture : ndarray of shape (height, width, 3 or 4), uint8
 
     Raises
@@ -29,3 +30,22 @@ def write_png(path: Path, picture: NDArray[np.uint8]) -> None:
         Image.fromarray(picture).save(path, format="PNG")
     except OSError as error:
         raise StoreError(f"cannot be written ({error.strerror or error})", str(path)) from error
+
+
+def write_gray(path: str | Path, pixels: NDArray[Any]) -> None:
+    """Write pixels of any type as a PNG in shades of gray, from their smallest to their largest value.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+    pixels : ndarray of shape (height, width)
+
+    Raises
+    ------
+    StoreError
+        If the file cannot be written.
+    """
+    values = pixels.astype(np.float64)
+    low, high = np.nanmin(values), np.nanmax(values)
+    shades = np.nan_to_num((values - low) * (255 / max(high - low, 1e-300)))
+    write_png(path, np.repeat(shades.astype(np.uint8)[..., None], 3, axis=2))
