@@ -13,7 +13,10 @@ ROOT = Path(__file__).resolve().parent.parent
 def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("reference")
     made = subprocess.run(
-        [sys.executable, str(ROOT / "tools" / "api_reference.py"), str(out)], capture_output=True, text=True, check=False
+        [sys.executable, str(ROOT / "tools" / "api_reference.py"), str(out)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert made.returncode == 0, made.stderr
     return out
