@@ -1,0 +1,144 @@
+"""What an engine has done and does: events, counters, histograms."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from brickstream.chunks.cache.disk import CacheCounters
+from brickstream.engine.telemetry.events import Event, Ring
+from brickstream.engine.telemetry.frames import FRAME, FrameRecorder, Work
+from brickstream.engine.telemetry.reads import ChunkRecorder, DecodeThreads, RequestRecorder
+from brickstream.engine.telemetry.tally import Book, Known
+from brickstream.engine.telemetry.trace import trace_of, write_json
+from brickstream.engine.telemetry.views import ViewRecorder
+from brickstream.errors import BudgetError
+
+CAPACITY = 1 << 16
+
+
+class Telemetry:
+    """Remembers what one engine does. Give it to the engine: ``Engine(telemetry=Telemetry())``.
+
+    The engine writes on its own threads, a host on the render thread; reading is safe on any thread, at any time.
+
+    Parameters
+    ----------
+    capacity : int, default 65536
+        Events that are kept, about 400 bytes each; counters and histograms know of the older ones too.
+    clock : callable
+        Gives nanoseconds that never go back.
+    epoch : callable
+        Gives nanoseconds since 1970: asked once, so that events have a date.
+
+    Attributes
+    ----------
+    chunks, requests, views, frames
+        Who hears of what; for the engine.
+
+    Raises
+    ------
+    BudgetError
+        If the capacity is below one.
+
+    Examples
+    --------
+    >>> async def report(url: str):
+    ...     async with Engine(telemetry=True) as engine:
+    ...         image = await engine.open(url)
+    ...         async for update in engine.slice(image, View.plane(image)):
+    ...             pass
+    ...         engine.telemetry.write_trace("trace.json")
+    ...         return engine.telemetry.summary()
+    """
+
+    def __init__(
+        self,
+        capacity: int = CAPACITY,
+        clock: Callable[[], int] = time.perf_counter_ns,
+        epoch: Callable[[], int] = time.time_ns,
+    ) -> None:
+        if capacity < 1:
+            raise BudgetError("telemetry keeps at least one event", f"capacity={capacity}")
+        self.capacity = capacity
+        self.start = clock()
+        self.epoch = epoch() - self.start
+        self._ring = Ring(capacity, clock)
+        self._book = Book()
+        self.chunks = ChunkRecorder(self._ring, self._book)
+        self.requests = RequestRecorder(self._ring, self._book, self.chunks)
+        self.views = ViewRecorder(self._ring, self._book)
+        self.frames = FrameRecorder(self._ring)
+        self.disk: CacheCounters | None = None
+
+    def now(self) -> int:
+        """Nanoseconds of the clock."""
+        return self._ring.now()
+
+    def frame(self) -> Work:
+        """Time a frame of the host, polling and drawing included; a context manager for the render thread.
+
+        A frame in which nothing happened is not remembered.
+        """
+        return Work(self.frames, FRAME)
+
+    def work(self, what: str) -> Work:
+        """Time a piece of work of the render thread, such as "commit" or "draw"; a context manager.
+
+        Set `idle` of what it gives where there was nothing to do: then it is not remembered.
+        """
+        return Work(self.frames, what)
+
+    def threads(self, count: int) -> ThreadPoolExecutor:
+        """Make decode threads whose work is timed."""
+        return DecodeThreads(count, self._ring, self.chunks)
+
+    def events(self) -> list[Event]:
+        """List what is remembered, the oldest first; any thread."""
+        return self._ring.events()
+
+    @property
+    def images(self) -> list[Known]:
+        """The images that were shown, the newest last; any thread."""
+        return list(self._book.images.copy())
+
+    def summary(self) -> dict[str, Any]:
+        """Say what was counted since the start, as JSON; any thread. The keys are in ``docs/telemetry.md``."""
+        events = self._ring.events()
+        recorded = events[-1].number if events else 0
+        return {
+            "seconds": (self.now() - self.start) / 1e9,
+            "events": {"recorded": recorded, "kept": len(events), "capacity": self.capacity},
+            "total": self._book.total.as_dict(),
+            "images": [{"image": k.url, "name": k.name, **k.tally.as_dict()} for k in self.images],
+            "render": self.frames.as_dict(),
+            "disk_cache": None if self.disk is None else asdict(self.disk),
+        }
+
+    def trace(self) -> dict[str, Any]:
+        """Say what is remembered as a document in Chrome's trace event format; any thread.
+
+        Perfetto (ui.perfetto.dev) and chrome://tracing show it.
+        """
+        return trace_of(self.events(), self.start, {k.number: k.url for k in self.images})
+
+    def write_trace(self, path: str | Path) -> None:
+        """Write :meth:`trace` to a file. Blocks.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be written.
+        """
+        write_json(Path(path), self.trace())
+
+
+def as_telemetry(telemetry: bool | Telemetry | None) -> Telemetry | None:
+    """Make what an engine writes to; None where it writes nothing."""
+    if isinstance(telemetry, Telemetry):
+        return telemetry
+    return Telemetry() if telemetry else None
