@@ -8,6 +8,7 @@ from brickstream.engine.reads import Profile
 from brickstream.engine.running import Stats
 from brickstream.engine.runtime import ThreadedEngine
 from brickstream.engine.sink import ChunkId, Sink
+from brickstream.engine.telemetry import Telemetry
 from brickstream.engine.update import Failure, Outcome, Update
 from brickstream.engine.viewport import ThreadedViewport, Viewport
 
@@ -23,6 +24,7 @@ __all__ = [
     "Profile",
     "Sink",
     "Stats",
+    "Telemetry",
     "ThreadedEngine",
     "ThreadedViewport",
     "Update",

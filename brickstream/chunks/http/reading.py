@@ -126,9 +126,7 @@ class _HttpRequest(Request):
             headers["If-None-Match" if self._tag.startswith(('"', "W/")) else "If-Modified-Since"] = self._tag
         return headers
 
-    async def _take(
-        self, response: aiohttp.ClientResponse, exchange: Exchange, started: Callable[[], None]
-    ) -> Reply:
+    async def _take(self, response: aiohttp.ClientResponse, exchange: Exchange, started: Callable[[], None]) -> Reply:
         status, where = response.status, self._where
         if status in self._client.options.missing_statuses:
             return Reply(None)

@@ -2,7 +2,7 @@
 
 from brickstream.engine.telemetry.events import ChunkEvent, Decoded, Event, RenderEvent, RequestEvent, ViewEvent
 from brickstream.engine.telemetry.otel import SpanExport
-from brickstream.engine.telemetry.telemetry import Telemetry, as_telemetry
+from brickstream.engine.telemetry.telemetry import Telemetry, as_telemetry, decode_threads
 
 __all__ = [
     "ChunkEvent",
@@ -14,4 +14,5 @@ __all__ = [
     "Telemetry",
     "ViewEvent",
     "as_telemetry",
+    "decode_threads",
 ]

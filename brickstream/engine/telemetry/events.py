@@ -32,8 +32,8 @@ class ChunkEvent(NamedTuple):
         Number of the image, from 1; 0 where it is none that was shown.
     level : int
         -1 where the image is not known.
-    index : tuple of int
-        In the chunk grid of the level.
+    chunk : tuple of int
+        Its index in the grid of the level.
     tier : int
         0 for what is visible, 1 for what is fetched ahead.
     queued, requested, receiving, decoding, end : int
@@ -51,7 +51,7 @@ class ChunkEvent(NamedTuple):
     number: int
     image: int
     level: int
-    index: Index
+    chunk: Index
     tier: int
     queued: int
     requested: int

@@ -14,14 +14,20 @@ _NO_STALL = (FRAME, "draw")
 
 
 class Work:
-    """Some work of the render thread: a context manager. With `idle` set, or a frame without any, it leaves no trace."""
+    """Some work of the render thread: a context manager.
+
+    Attributes
+    ----------
+    idle : bool
+        Nothing was done: it leaves no trace. False as soon as other work has ended within it.
+    """
 
     __slots__ = ("_frames", "idle", "start", "what")
 
-    def __init__(self, frames: FrameRecorder, what: str) -> None:
+    def __init__(self, frames: FrameRecorder, what: str, idle: bool) -> None:
         self._frames = frames
         self.what = what
-        self.idle = what == FRAME
+        self.idle = idle
         self.start = 0
 
     def __enter__(self) -> Self:
@@ -58,13 +64,19 @@ class FrameRecorder:
         now = self._ring.now()
         self._open.pop()
         if not work.idle:
-            self._took(work.what, work.start, now)
-            for outer in self._open:
-                outer.idle = False
+            self.took(work.what, work.start, now)
+        elif not self._open:
+            self._held = 0
+
+    def took(self, what: str, start: int, end: int) -> None:
+        """Hear of a piece of work that has ended, within those that were begun."""
+        self._remember(what, start, end)
+        for outer in self._open:
+            outer.idle = False
         if not self._open:
             self._longest, self._held = max(self._longest, self._held), 0
 
-    def _took(self, what: str, start: int, end: int) -> None:
+    def _remember(self, what: str, start: int, end: int) -> None:
         if what not in _NO_STALL and all(outer.what == FRAME for outer in self._open):
             self._held += end - start
         times = self._times.get(what)

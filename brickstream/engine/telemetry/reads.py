@@ -17,6 +17,7 @@ from brickstream.engine.telemetry.tally import Book, Place
 from brickstream.errors import BrickstreamError
 
 T = TypeVar("T")
+DECODE_THREAD = "brickstream-decode"
 
 
 @dataclass(eq=False, slots=True)
@@ -166,13 +167,15 @@ class DecodeThreads(ThreadPoolExecutor):
     Parameters
     ----------
     threads : int
-    ring : Ring
+    now : callable
+        Gives nanoseconds.
     chunks : ChunkRecorder
+        Knows which chunks are being read.
     """
 
-    def __init__(self, threads: int, ring: Ring, chunks: ChunkRecorder) -> None:
-        super().__init__(threads, thread_name_prefix="brickstream-decode")
-        self._ring = ring
+    def __init__(self, threads: int, now: Callable[[], int], chunks: ChunkRecorder) -> None:
+        super().__init__(threads, DECODE_THREAD)
+        self._now = now
         self._chunks = chunks
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
@@ -184,8 +187,8 @@ class DecodeThreads(ThreadPoolExecutor):
         return super().submit(self._timed, read, fn, *args, **kwargs)
 
     def _timed(self, read: _Read, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
-        start = self._ring.now()
+        start = self._now()
         try:
             return fn(*args, **kwargs)
         finally:
-            read.decoded.append(Decoded(threading.current_thread().name, start, self._ring.now()))
+            read.decoded.append(Decoded(threading.current_thread().name, start, self._now()))

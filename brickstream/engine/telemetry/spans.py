@@ -64,7 +64,7 @@ def _parts(group: str, stamps: Mapping[str, int], end: int) -> tuple[Span, ...]:
 
 
 def _of_chunk(event: ChunkEvent, images: Mapping[int, str]) -> Iterator[Span]:
-    name = f"{event.level}: {'/'.join(map(str, event.index))}"
+    name = f"{event.level}: {'/'.join(map(str, event.chunk))}"
     about = {
         "image": images.get(event.image, ""),
         "level": event.level,

@@ -7,16 +7,19 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from brickstream.chunks.cache.disk import CacheCounters
 from brickstream.engine.telemetry.events import Event, Ring
 from brickstream.engine.telemetry.frames import FRAME, FrameRecorder, Work
-from brickstream.engine.telemetry.reads import ChunkRecorder, DecodeThreads, RequestRecorder
+from brickstream.engine.telemetry.reads import DECODE_THREAD, ChunkRecorder, DecodeThreads, RequestRecorder
 from brickstream.engine.telemetry.tally import Book, Known
 from brickstream.engine.telemetry.trace import trace_of, write_json
 from brickstream.engine.telemetry.views import ViewRecorder
 from brickstream.errors import BudgetError
+
+if TYPE_CHECKING:
+    from brickstream.engine.core import Request
 
 CAPACITY = 1 << 16
 
@@ -84,18 +87,19 @@ class Telemetry:
 
         A frame in which nothing happened is not remembered.
         """
-        return Work(self.frames, FRAME)
+        return Work(self.frames, FRAME, idle=True)
 
-    def work(self, what: str) -> Work:
+    def work(self, what: str, *, idle: bool = False) -> Work:
         """Time a piece of work of the render thread, such as "commit" or "draw"; a context manager.
 
-        Set `idle` of what it gives where there was nothing to do: then it is not remembered.
+        What begins as `idle` is not remembered, unless `idle` of what it gives is set to False meanwhile.
         """
-        return Work(self.frames, what)
+        return Work(self.frames, what, idle)
 
-    def threads(self, count: int) -> ThreadPoolExecutor:
-        """Make decode threads whose work is timed."""
-        return DecodeThreads(count, self._ring, self.chunks)
+    def planned(self, request: Request, start: int) -> None:
+        """Hear that a view is planned that was asked for at `start`; render thread."""
+        self.views.planned(request, start)
+        self.frames.took("plan", start, self.now())
 
     def events(self) -> list[Event]:
         """List what is remembered, the oldest first; any thread."""
@@ -135,6 +139,13 @@ class Telemetry:
             If it cannot be written.
         """
         write_json(Path(path), self.trace())
+
+
+def decode_threads(count: int, telemetry: Telemetry | None) -> ThreadPoolExecutor:
+    """Make threads that decode chunks; their work is timed where there is a telemetry."""
+    if telemetry is None:
+        return ThreadPoolExecutor(count, DECODE_THREAD)
+    return DecodeThreads(count, telemetry.now, telemetry.chunks)
 
 
 def as_telemetry(telemetry: bool | Telemetry | None) -> Telemetry | None:

@@ -37,11 +37,11 @@ class ViewRecorder:
     def __init__(self, ring: Ring, book: Book) -> None:
         self._ring = ring
         self._book = book
-        self._open: dict[int, _Open] = {}
+        self._open: dict[Request, _Open] = {}
 
     def planned(self, request: Request, start: int) -> None:
         """Hear of a view when it is planned, and since when its host waits; render thread, before :meth:`began`."""
-        self._open[request.request_id] = _Open(start)
+        self._open[request] = _Open(start)
 
     def learn(self, image: ChunkedImage) -> None:
         """Hear of an image that is about to be read; event loop."""
@@ -56,7 +56,7 @@ class ViewRecorder:
         held, known : int
             Chunks that are shown already; and of the others those that are here already.
         """
-        opened = self._open.setdefault(request.request_id, _Open(self._ring.now()))
+        opened = self._open.setdefault(request, _Open(self._ring.now()))
         opened.place, opened.held, opened.known = self._book.learn(request.image), held, known
         for tally in opened.place.tallies:
             tally.loop.views += 1
@@ -77,7 +77,7 @@ class ViewRecorder:
 
     def taken(self, request: Request, update: Update) -> None:
         """Hear that an update was handed over; render thread, or the loop of a slice."""
-        opened = self._open.get(request.request_id)
+        opened = self._open.get(request)
         if opened is None or opened.place is None:
             return
         if not opened.first and update.data is not None:
@@ -89,7 +89,7 @@ class ViewRecorder:
 
     def finished(self, request: Request) -> None:
         """Hear that a view is complete, and that its host knows; twice is fine."""
-        opened = self._open.pop(request.request_id, None)
+        opened = self._open.pop(request, None)
         if opened is None or opened.place is None:
             return
         now = self._ring.now()
@@ -100,7 +100,7 @@ class ViewRecorder:
 
     def left(self, request: Request) -> None:
         """Hear that a view is not shown any more; event loop. Quiet where it was complete."""
-        opened = self._open.pop(request.request_id, None)
+        opened = self._open.pop(request, None)
         if opened is None or opened.place is None:
             return
         for tally in opened.place.tallies:
