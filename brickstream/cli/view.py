@@ -8,17 +8,17 @@ from pathlib import Path
 
 from brickstream.cli.panel import watching
 from brickstream.engine import Telemetry
-from brickstream.viewers.desktop import WindowOptions, run_window
+from brickstream.viewers import desktop
 
 
-def run_view(window: WindowOptions, *, stats: bool, trace: Path | None) -> int:
+def run_view(window: desktop.WindowOptions, *, stats: bool, trace: Path | None) -> int:
     """Show a window, and say meanwhile or in the end what was done for it; return the exit code."""
     if not stats and trace is None:
-        return run_window(window)
+        return desktop.run_window(window)
     telemetry = Telemetry()
     try:
         with watching(telemetry) if stats else nullcontext():
-            return run_window(replace(window, telemetry=telemetry))
+            return desktop.run_window(replace(window, telemetry=telemetry))
     finally:
         if trace is not None:
             telemetry.write_trace(trace)

@@ -238,7 +238,7 @@ class Snapshot:
                 engine.wait(self._left())
 
     def _frame(self, engine: ThreadedEngine, offscreen: OffscreenView) -> Picture | None:
-        """Take what has arrived and draw what there is to draw; return the last picture when there is nothing to wait for."""
+        """Take what has arrived and draw what there is to draw; None while there is more to wait for."""
         for update in engine.poll(_STAGE_POLL_MS.get(next(iter(self._stages), ""), _POLL_MS)):
             self._take(update)
         offscreen.commit(_POLL_MS)

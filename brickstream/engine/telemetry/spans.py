@@ -92,7 +92,7 @@ def _of_request(event: RequestEvent, images: Mapping[int, str]) -> Span:
         "hedge": event.hedge,
         "reason": event.reason,
     }
-    name = "/".join(event.where.rsplit("/", 4)[1:]) or event.where
+    name = "/".join(event.where.rsplit("/", 4)[-4:])
     stamps = {"waiting": event.asked, "answer": event.began}
     return Span("requests", name, event.asked, event.end, about, _parts("requests", stamps, event.end))
 
