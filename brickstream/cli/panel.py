@@ -21,7 +21,7 @@ MAX_IMAGES = 8
 # Without a terminal, so many columns.
 WIDTH = 110
 _BARS = " ▁▂▃▄▅▆▇█"
-_CHUNKS = ("queued", "in_flight", "decoding", "in_memory", "loaded", "missing", "failed", "given_up")
+_CHUNKS = ("queued", "in_flight", "decoding", "loaded", "missing", "failed", "given_up")
 _TIMES = ("queued", "wait", "receive", "decode", "first_pixels", "complete")
 _WORK = ("plan", "poll", "commit", "draw", "frame")
 
@@ -33,14 +33,15 @@ def panel(summary: Mapping[str, Any]) -> RenderableType:
 
 
 def _table(names: Sequence[str]) -> Table:
-    table = Table(box=None, pad_edge=False, expand=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for place, name in enumerate(names):
-        table.add_column(name.replace("_", " "), justify="right" if place else "left", no_wrap=True)
+        table.add_column(name, justify="right" if place else "left", no_wrap=True, vertical="bottom")
     return table
 
 
 def _chunks(summary: Mapping[str, Any]) -> Table:
-    table = _table(("chunks", *_CHUNKS, "MB", "wasted MB"))
+    # Two lines, so that all of them fit side by side.
+    table = _table(("\nchunks", *("\n".join(("", *name.split("_"))[-2:]) for name in _CHUNKS), "\nMB", "wasted\nMB"))
     for image in summary["images"][-MAX_IMAGES:]:
         table.add_row(Text(image["name"] or image["image"]), *_counts(image))
     if len(summary["images"]) != 1:
