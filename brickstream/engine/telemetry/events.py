@@ -13,6 +13,10 @@ from typing import NamedTuple
 from brickstream.chunks.source import Index
 
 
+# That add events: the event loop and the render thread.
+_THREADS = 2
+
+
 class Decoded(NamedTuple):
     """Work of a decode thread for a chunk."""
 
@@ -175,6 +179,17 @@ class Ring:
     def add(self, event: Event) -> None:
         """Remember an event; the oldest one may be forgotten."""
         self._events.append(event)
+
+    @property
+    def kept(self) -> int:
+        """Events that are remembered now."""
+        return len(self._events)
+
+    @property
+    def recorded(self) -> int:
+        """Events that were ever added. The newest may be of another thread, and one earlier."""
+        events, last = self._events, min(len(self._events), _THREADS)
+        return max((events[-place].number for place in range(1, last + 1)), default=0)
 
     def events(self) -> list[Event]:
         """List what is remembered, the oldest first. Two threads may have added in another order than they counted."""

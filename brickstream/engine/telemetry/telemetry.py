@@ -112,11 +112,10 @@ class Telemetry:
 
     def summary(self) -> dict[str, Any]:
         """Say what was counted since the start, as JSON; any thread. The keys are in ``docs/telemetry.md``."""
-        events = self._ring.events()
-        recorded = events[-1].number if events else 0
+        ring = self._ring
         return {
             "seconds": (self.now() - self.start) / 1e9,
-            "events": {"recorded": recorded, "kept": len(events), "capacity": self.capacity},
+            "events": {"recorded": ring.recorded, "kept": ring.kept, "capacity": self.capacity},
             "total": self._book.total.as_dict(),
             "images": [{"image": k.url, "name": k.name, **k.tally.as_dict()} for k in self.images],
             "render": self.frames.as_dict(),
