@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from brickstream.chunks.source import Index
 
-
 # That add events: the event loop and the render thread.
 _THREADS = 2
 
