@@ -41,7 +41,7 @@ def draw(trace: Json) -> Image.Image:
         top += GAP if place and lanes[place - 1][0] != lane[0] else 0
         tops[lane] = top
         top += ROW
-    picture = Image.new("RGB", (WIDTH, top + GAP), "#181818")
+    picture = Image.new("RGB", (WIDTH, top + 2 * GAP + 4), "#181818")
     pen = ImageDraw.Draw(picture)
 
     def x(time: float) -> float:
@@ -56,9 +56,14 @@ def draw(trace: Json) -> Image.Image:
         mine = [y for (group, _), y in tops.items() if group == pid]
         if mine:
             pen.text((8, min(mine) - 3), name, fill="#eeeeee")
-    for tenth in range(0, 11, 2):
-        time = begin + (end - begin) * tenth / 10
-        pen.text((x(time) - 8 * (tenth == 10), 4), f"{(time - begin) / 1000:.0f} ms", fill="#aaaaaa", anchor="ma")
+    for fifth in range(6):
+        time = begin + (end - begin) * fifth / 5
+        anchor = "ra" if fifth == 5 else "ma"
+        pen.text((x(time), 4), f"{(time - begin) / 1000:.0f} ms", fill="#aaaaaa", anchor=anchor)
+    for place, (name, color) in enumerate(COLORS.items()):
+        left = 8 + place * (WIDTH - 16) / len(COLORS)
+        pen.rectangle((left, top + GAP, left + 8, top + GAP + 8), fill=color)
+        pen.text((left + 12, top + GAP - 2), name, fill="#cccccc")
     return picture
 
 

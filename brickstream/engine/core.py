@@ -243,6 +243,12 @@ class Core:
         self.prefetcher.stop(slot)
         self.fetcher.forget(slot)
 
+    def close(self) -> None:
+        """End what all slots asked for; the fetcher, which ends with the engine, ends their reads."""
+        self.prefetcher.close()
+        for slot in list(self.sessions):
+            self._leave(slot)
+
     def _leave(self, slot: Hashable) -> None:
         session = self.sessions.pop(slot, None)
         if session is not None and self.telemetry is not None:

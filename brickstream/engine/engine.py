@@ -144,7 +144,7 @@ class Engine(HasMain[Viewport], Reads):
             limits = Limits(self.max_ram_bytes, self.max_inflight)
             fetcher = await stack.enter_async_context(Fetcher(limits, client.window))
             core = Core(fetcher, self._ahead, self.telemetry)
-            stack.callback(core.prefetcher.close)
+            stack.callback(core.close)
             self._running = Running(executor, client, core, self.traffic)
             self.viewport(self._sink)
             stack.push_async_callback(end_all, self._running.opening)

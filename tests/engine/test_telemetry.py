@@ -15,7 +15,7 @@ from scenes import MODEST, Scene, StrictSink, answer_one, scenes, seeds, shown
 from ticking import assert_nested, chunks, lanes, ticking, views, works
 
 from brickstream.chunks import ChunkState
-from brickstream.engine import Engine, Telemetry
+from brickstream.engine import Ahead, Engine, Telemetry
 from brickstream.engine.telemetry.histogram import Histogram
 from brickstream.errors import BudgetError
 from brickstream.multiscale import View
@@ -294,6 +294,36 @@ async def test_what_a_view_leaves_is_given_up() -> None:
     assert (told["given_up"], told["queued"], told["in_flight"]) == (4, 0, 0)
     assert {event.outcome for event in chunks(telemetry)} == {"given up"}
     assert not any(event.wanted for event in chunks(telemetry))
+
+
+async def test_the_end_of_the_engine_ends_views_and_reads() -> None:
+    image, telemetry = held_image(), ticking()
+    async with Engine(sink=RecordingSink(), telemetry=telemetry) as engine:
+        engine.show(image, whole(image))
+        await image.sources[0].requested(4)
+    (view,) = views(telemetry)
+    assert (view.complete, view.first) == (False, 0)
+    assert {event.outcome for event in chunks(telemetry)} == {"given up"}
+    told = numbers(telemetry)
+    assert told["views"] == {"shown": 1, "complete": 0, "left": 1}
+    assert told["chunks"]["in_flight"] == 0
+
+
+async def test_what_is_fetched_ahead_is_marked() -> None:
+    image = memory_image(np.zeros((8, 8, 8), np.uint8), (1, 8, 8), source=StepSource)
+    image.sources[0].flow()
+    telemetry = ticking()
+    async with Engine(sink=RecordingSink(), telemetry=telemetry, prefetch=Ahead(ring=0.0, count=2)) as engine:
+        for z in (1, 2):
+            engine.show(image, View.plane(image, point={"z": z}, canvas=(8, 8)))
+            await engine.complete(20)
+            await engine.idle.wait()
+            await settle()
+        await engine.idle.wait()
+    assert [(event.chunk[0], event.tier) for event in chunks(telemetry)][:2] == [(1, 0), (2, 0)]
+    ahead = {event.chunk[0] for event in chunks(telemetry) if event.tier}
+    assert ahead == {3, 4}
+    assert not any(event.tier for event in chunks(telemetry) if event.chunk[0] not in ahead)
 
 
 async def test_an_export_counts_for_its_image() -> None:

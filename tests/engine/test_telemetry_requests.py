@@ -16,6 +16,7 @@ from stored import write_image
 from ticking import assert_nested, chunks, lanes, requests, ticking
 
 from brickstream.chunks import DiskCache, HttpOptions
+from brickstream.chunks.http.pace import Pace
 from brickstream.cli.panel import panel
 from brickstream.engine import Engine, Telemetry
 from brickstream.engine.telemetry.reads import DECODE_THREAD
@@ -165,20 +166,37 @@ async def test_what_came_in_vain_is_wasted(how: str) -> None:
         assert (told["requests"]["failed"], told["requests"]["retries"], told["chunks"]["loaded"]) == (1, 1, 1)
 
 
-async def test_the_second_request_for_a_late_read_is_a_hedge(monkeypatch: pytest.MonkeyPatch, root: Path) -> None:
-    """As soon as an answer has come, every read is late."""
-    from brickstream.chunks.http.pace import Pace
+async def test_what_cannot_be_decoded_is_wasted(root: Path) -> None:
+    key, telemetry = "image/0/c/0/0", Telemetry()
+    async with Server(root, faults={key: Fault("corrupt", share=0.9)}) as server:
+        await look(f"{server.url}/image", telemetry)
+    told = telemetry.summary()["total"]
+    assert told["chunks"]["failed"] == 1
+    assert told["bytes"]["wasted"] == (root / key).stat().st_size
 
-    monkeypatch.setattr(Pace, "late_after", lambda self, now: 0.0 if self.requests > 12 else None)
+
+async def test_the_second_request_for_a_late_read_is_a_hedge(monkeypatch: pytest.MonkeyPatch, root: Path) -> None:
+    """Every read is late at once, and of a chunk the server only answers the second request."""
+    monkeypatch.setattr(Pace, "late_after", lambda self, now: 0.0)
+    asked = Counter[str]()
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        path = root / request.path.strip("/")
+        asked[request.path] += 1
+        if "/c/" in request.path and asked[request.path] == 1:
+            await asyncio.Event().wait()
+        return web.Response(body=path.read_bytes()) if path.is_file() else web.Response(status=404)
+
     telemetry = Telemetry()
-    async with Server(root, Network(latency_ms=30)) as server:
-        await look(f"{server.url}/image", telemetry, http=HttpOptions(retry=AT_ONCE.retry))
-    told = telemetry.summary()["total"]["requests"]
-    hedges = [event for event in requests(telemetry) if event.hedge]
-    assert 0 < told["hedges"] == len(hedges)
-    # One of the two is closed, whichever lost.
-    assert told["cancelled"] == len([e for e in requests(telemetry) if e.outcome == "cancelled"]) > 0
-    assert told["failed"] == told["retries"] == 0
+    async with serving(handler) as url:
+        await look(f"{url}/image", telemetry, http=HttpOptions(retry=AT_ONCE.retry))
+    told = telemetry.summary()["images"][0]["requests"]
+    assert (told["begun"], told["hedges"], told["done"], told["cancelled"]) == (40, 20, 20, 20)
+    assert {event.outcome for event in requests(telemetry) if event.hedge and event.image} == {"done"}
+    # Each hedge was for its own chunk.
+    for event in chunks(telemetry):
+        path = root / "image" / str(event.level) / "c" / "/".join(map(str, event.chunk))
+        assert event.nbytes == (path.stat().st_size if event.outcome == "loaded" else 0)
 
 
 async def test_decoding_is_timed_in_its_threads(root: Path) -> None:

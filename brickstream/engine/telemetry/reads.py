@@ -26,6 +26,7 @@ class _Read:
 
     place: Place
     queued: int
+    tier: int = 0
     requested: int = 0
     receiving: int = 0
     decoding: int = 0
@@ -69,7 +70,7 @@ class ChunkRecorder:
 
     def _goes_on(self, entry: Entry, read: _Read, state: ChunkState, now: int) -> None:
         if state is ChunkState.REQUESTED:
-            read.requested = now
+            read.requested, read.tier = now, entry.rank[0] if entry.rank is not None else 0
             for tally in read.place.tallies:
                 tally.loop.times["queued"].add(now - read.queued)
         elif state is ChunkState.RECEIVING:
@@ -94,10 +95,9 @@ class ChunkRecorder:
                 if read.decoding or read.decoded:
                     loop.times["decode"].add(read.decode_time(now))
         place, key = read.place, entry.key[1]
-        tier = entry.rank[0] if entry.rank is not None else 0
         times = (read.queued, read.requested, read.receiving, read.decoding, now)
         tail = (outcome, read.nbytes, wanted, tuple(read.decoded))
-        self._ring.add(ChunkEvent(self._ring.number(), place.image, place.level, key, tier, *times, *tail))
+        self._ring.add(ChunkEvent(self._ring.number(), place.image, place.level, key, read.tier, *times, *tail))
 
 
 class RequestRecorder:
