@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import re
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from brickstream.errors import MissingPackageError, StoreError
 from brickstream.multiscale import View
 from brickstream.testing import RecordingSink, memory_image
 
+ROOT = Path(__file__).parents[2]
 MS = 1_000_000
 IMAGES = {1: "http://host/brain.zarr"}
 EVENTS: list[Event] = [
@@ -151,6 +154,26 @@ async def test_a_trace_is_written_to_a_file(tmp_path: Path) -> None:
 def test_a_trace_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="cannot be written"):
         Telemetry().write_trace(tmp_path / "no such folder" / "trace.json")
+
+
+def keys(document: dict[str, Any]) -> Iterator[str]:
+    """Every key of a summary, but for those of histograms."""
+    for name, value in document.items():
+        yield name
+        if isinstance(value, dict) and "p50" not in value:
+            yield from keys(value)
+
+
+async def test_every_key_of_the_summary_is_documented() -> None:
+    telemetry = ticking()
+    await streamed(telemetry)
+    summary = telemetry.summary()
+    text = await asyncio.to_thread((ROOT / "docs" / "telemetry.md").read_text, encoding="utf-8")
+    first_cells = re.findall(r"^\| ([^|]*) \|", text, re.MULTILINE)
+    documented = {word for cell in first_cells for word in re.findall(r"\w+", cell)}
+    assert set(keys(summary["total"])) <= documented
+    assert set(keys({name: value for name, value in summary.items() if name not in ("total", "images")})) <= documented
+    assert {"image", "name", *summary["total"]} == set(summary["images"][0])
 
 
 # ---- OpenTelemetry
