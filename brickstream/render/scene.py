@@ -141,7 +141,7 @@ class BrickScene:
         """Upload what is queued (see :meth:`BrickSink.commit`) and bring the visual up to date; return uploads made."""
         if self._telemetry is None:
             return self._commit(budget_ms)
-        with self._telemetry.work("commit") as work:
+        with self._telemetry.work("commit", idle=True) as work:
             done = self._commit(budget_ms)
             work.idle = not done
         return done

@@ -108,7 +108,7 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class Known:
-    """An image that was shown."""
+    """An image that was opened or shown."""
 
     number: int
     url: str

@@ -107,7 +107,7 @@ class Telemetry:
 
     @property
     def images(self) -> list[Known]:
-        """The images that were shown, the newest last; any thread."""
+        """The images that were opened or shown, the newest last; any thread."""
         return list(self._book.images.copy())
 
     def summary(self) -> dict[str, Any]:

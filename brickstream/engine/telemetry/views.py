@@ -44,7 +44,7 @@ class ViewRecorder:
         self._open[request] = _Open(start)
 
     def learn(self, image: ChunkedImage) -> None:
-        """Hear of an image that is about to be read; event loop."""
+        """Hear of an image that was opened; event loop."""
         self._book.learn(image)
 
     def began(self, request: Request, held: int, known: int) -> None:
