@@ -198,6 +198,58 @@ async def test_an_image_is_not_kept_alive() -> None:
     assert telemetry.summary()["images"][0]["chunks"]["loaded"] == 24
 
 
+class Bare:
+    """A source that nobody can refer to weakly."""
+
+    __slots__ = ("array", "chunks")
+    fill_value = 0
+
+    def __init__(self, array: Any, chunks: tuple[int, ...]) -> None:
+        self.array, self.chunks = array, chunks
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.array.shape)
+
+    @property
+    def dtype(self) -> Any:
+        return self.array.dtype
+
+    def key(self, index: tuple[int, ...]) -> str:
+        return "/".join(map(str, index))
+
+    async def read(self, index: tuple[int, ...], started: Any) -> Any:
+        started()
+        return np.array(self.array[tuple(slice(8 * i, 8 * i + 8) for i in index)])
+
+
+async def test_what_is_left_of_an_image_that_is_gone_counts_for_it() -> None:
+    telemetry = ticking()
+    async with Engine(24 * 8 * 8 * 2, telemetry=telemetry) as engine:
+
+        async def look() -> None:
+            image = memory_image(DATA, (8, 8))
+            async for _ in engine.slice(image, whole(image)):
+                pass
+
+        for k in range(2):
+            await look()
+            gc.collect()
+            told = [
+                (image["chunks"]["in_memory"], image["chunks"]["evicted"]) for image in telemetry.summary()["images"]
+            ]
+            assert told == [[(24, 0)], [(0, 24), (24, 0)]][k]
+
+
+async def test_a_source_of_any_kind_is_known() -> None:
+    telemetry = ticking()
+    async with Engine(telemetry=telemetry) as engine:
+        image = memory_image(DATA, (8, 8), source=Bare)
+        async for _ in engine.slice(image, whole(image)):
+            pass
+    assert telemetry.summary()["images"][0]["chunks"]["loaded"] == 24
+
+
 async def test_each_image_has_numbers_of_its_own() -> None:
     left, right = held_image(name="left"), held_image(name="right", levels=2)
     async with Engine(telemetry=True) as engine:

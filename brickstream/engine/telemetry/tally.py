@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary, ref
 
-from brickstream.chunks import ChunkedImage, ChunkState
+from brickstream.chunks import ChunkedImage, ChunkSource, ChunkState
 from brickstream.engine.telemetry.histogram import Histogram
 
 # So many images have numbers of their own, the newest; in all, every image counts.
@@ -127,7 +127,7 @@ class Book:
         self.images: deque[Known] = deque(maxlen=MOST_IMAGES)
         self._unknown = Place(0, -1, (self.total,))
         self._numbers: WeakKeyDictionary[ChunkedImage, Place] = WeakKeyDictionary()
-        self._places: dict[int, tuple[ref[ChunkedImage], Place]] = {}
+        self._places: dict[int, tuple[ref[Any], Place]] = {}
 
     def learn(self, image: ChunkedImage) -> Place:
         """Find the place of an image's level 0; an image that is new gets its number."""
@@ -137,9 +137,11 @@ class Book:
             known = Known(number, image.url, image.pyramid.name, Tally())
             self.images.append(known)
             place = self._numbers[image] = Place(number, 0, (self.total, known.tally))
-            # Sources of images that are gone may have given their id to others.
+            # Sources that are gone may have given their id to others; of an image that is gone chunks may be left.
             alive = {key: value for key, value in self._places.items() if value[0]() is not None}
-            levels = {id(source): (ref(image), place._replace(level=k)) for k, source in enumerate(image.sources)}
+            levels = {
+                id(source): (_weakly(source, image), place._replace(level=k)) for k, source in enumerate(image.sources)
+            }
             self._places = alive | levels
         return place
 
@@ -151,3 +153,11 @@ class Book:
         """Find what is known of a source by its id."""
         found = self._places.get(source)
         return self._unknown if found is None else found[1]
+
+
+def _weakly(source: ChunkSource, image: ChunkedImage) -> ref[Any]:
+    """Refer to a source; to its image, where nobody can refer to the source without keeping it alive."""
+    try:
+        return ref(source)
+    except TypeError:
+        return ref(image)
