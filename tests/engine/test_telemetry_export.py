@@ -229,6 +229,19 @@ async def test_each_event_is_exported_once() -> None:
     assert export.flush() == len(memory.get_finished_spans()) - first > 0
 
 
+def test_an_event_that_is_added_late_is_exported_all_the_same() -> None:
+    """One thread has counted first, and adds when the other one has added and that was exported."""
+    telemetry, (provider, memory) = ticking(capacity=3), exporting()
+    export = SpanExport(telemetry, provider)
+    names = []
+    for number in (2, 1, 3, 5, 4, 6, 7):
+        telemetry._ring.add(RenderEvent(number, str(number), number, number))
+        if number != 3:
+            export.flush()
+        names = [span.name for span in memory.get_finished_spans()]
+    assert names == [f"render {number}" for number in (2, 1, 3, 5, 4, 6, 7)]
+
+
 def test_without_the_package_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry", None)
     with pytest.raises(MissingPackageError, match=r"pip install 'brickstream\[otel\]'"):

@@ -191,5 +191,5 @@ class Ring:
         return max((events[-place].number for place in range(1, last + 1)), default=0)
 
     def events(self) -> list[Event]:
-        """List what is remembered, the oldest first. Two threads may have added in another order than they counted."""
-        return sorted(self._events.copy(), key=lambda event: event.number)
+        """List what is remembered, as it was added. Two threads may have added in another order than they counted."""
+        return list(self._events.copy())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
+from brickstream.engine.telemetry.events import Event
 from brickstream.engine.telemetry.spans import Span, spans_of
 from brickstream.engine.telemetry.telemetry import Telemetry
 from brickstream.errors import MissingPackageError
@@ -39,16 +41,16 @@ class SpanExport:
         self._trace = trace
         self._tracer = trace.get_tracer("brickstream", tracer_provider=provider)
         self._telemetry = telemetry
-        self._last = 0
+        self._last: Event | None = None
 
     def flush(self) -> int:
         """Export what was remembered since the last time; return how many spans that were."""
-        telemetry = self._telemetry
-        events = [event for event in telemetry.events() if event.number > self._last]
+        newest = takewhile(lambda event: event is not self._last, reversed(self._telemetry.events()))
+        events = list(newest)[::-1]
         if not events:
             return 0
-        self._last = events[-1].number
-        images = {known.number: known.url for known in telemetry.images}
+        self._last = events[-1]
+        images = {known.number: known.url for known in self._telemetry.images}
         return sum(self._export(span, None) for span in spans_of(events, images))
 
     def _export(self, span: Span, parent: Context | None) -> int:
