@@ -50,13 +50,14 @@ class Telemetry:
 
     Examples
     --------
-    >>> async def report(url: str):
-    ...     async with Engine(telemetry=True) as engine:
-    ...         image = await engine.open(url)
-    ...         async for update in engine.slice(image, View.plane(image)):
-    ...             pass
-    ...         engine.telemetry.write_trace("trace.json")
-    ...         return engine.telemetry.summary()
+    >>> def report(url: str):
+    ...     telemetry = Telemetry()
+    ...     with Engine.in_thread(telemetry=telemetry) as engine:
+    ...         image = engine.open(url)
+    ...         engine.show(image, View.plane(image))
+    ...         engine.complete()
+    ...     telemetry.write_trace("trace.json")
+    ...     return telemetry.summary()
     """
 
     def __init__(
