@@ -10,9 +10,10 @@ from brickstream.chunks.opening.collections import CollectionEntry, ImageCollect
 from brickstream.chunks.opening.image import ChunkedImage, image_of, open_collection, open_image, read_labels
 from brickstream.chunks.opening.opener import Opener
 from brickstream.chunks.opening.places import below, make_reader
-from brickstream.chunks.reader import Reader, Traffic
+from brickstream.chunks.reader import Reader
 from brickstream.chunks.source import ChunkSource
 from brickstream.chunks.table import ChunkTable, Limits
+from brickstream.chunks.traffic import Traffic
 
 __all__ = [
     "ArraySource",

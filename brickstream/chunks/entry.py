@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -20,6 +21,9 @@ Rank = tuple[int, int, float]
 
 VISIBLE = 0
 PREFETCH = 1
+
+READING: ContextVar[Entry | None] = ContextVar("READING", default=None)
+"""The chunk that the running task reads, where somebody observes: requests and decoding are done for it."""
 
 
 class ChunkState(Enum):

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, cast
 
 from numpy.typing import NDArray
 
-from brickstream.chunks.entry import IN_FLIGHT, SETTLED, ChunkKey, ChunkState, Entry, Rank
+from brickstream.chunks.entry import IN_FLIGHT, READING, SETTLED, ChunkKey, ChunkState, Entry, Rank
 from brickstream.chunks.source import ChunkSource, SteppedSource, chunk_nbytes, clip_chunk
 from brickstream.chunks.table import ChunkTable, Limits
 from brickstream.errors import BrickstreamError, BudgetError, CodecError, StoreError
@@ -142,6 +142,11 @@ class Fetcher:
         self._requeue()
         self._pump()
 
+    def known(self, wants: Iterable[Want]) -> int:
+        """Count those of some chunks whose answer is here already: in memory, or known to be missing or failed."""
+        entries = (self.table.entries.get(want.key) for want in wants)
+        return sum(entry is not None and entry.state in SETTLED for entry in entries)
+
     def retry_failed(self) -> None:
         """Forget which chunks have failed: who wants one again causes another read."""
         for entry in [e for e in self.table.entries.values() if e.state is ChunkState.FAILED and not e.unread]:
@@ -226,6 +231,8 @@ class Fetcher:
         me = asyncio.current_task()
         if me is not None:
             self._tasks[entry] = me
+        if self.table.observer is not None:
+            READING.set(entry)
 
         def reached(state: ChunkState) -> None:
             if self._tasks.get(entry) is me and entry.state in IN_FLIGHT and entry.state is not state:

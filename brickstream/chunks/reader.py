@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from brickstream.chunks.traffic import Exchange, Traffic
 from brickstream.errors import AccessDeniedError, StoreError, TooLongError
 
 # Names of the documents that describe a place.
@@ -45,25 +46,6 @@ class AtMost:
 
 
 ByteRange = Suffix | Span | AtMost
-
-
-@dataclass
-class Traffic:
-    """What was asked for and what came, counted for a whole engine.
-
-    Attributes
-    ----------
-    requests : int
-        Requests begun: every HTTP request, every file or store read.
-    bytes_read : int
-        Bytes of the answers' bodies, as they came over the wire.
-    retries : int
-        Requests that were sent again after a failure.
-    """
-
-    requests: int = 0
-    bytes_read: int = 0
-    retries: int = 0
 
 
 def nothing_started() -> None:
@@ -155,11 +137,11 @@ class LocalReader:
         self, key: str, span: ByteRange | None = None, started: Callable[[], None] = nothing_started
     ) -> bytes | None:
         """Read a file; see :meth:`Reader.read`."""
-        self._traffic.requests += 1
-        body = await asyncio.to_thread(self._read, key, span)
-        started()
-        if body is not None:
-            self._traffic.bytes_read += len(body)
+        with Exchange(self._traffic, f"{self.url}/{key}") as exchange:
+            body = await asyncio.to_thread(self._read, key, span)
+            started()
+            if body is not None:
+                exchange.took(len(body))
         return body
 
     def _read(self, key: str, span: ByteRange | None) -> bytes | None:

@@ -26,6 +26,9 @@ from brickstream.errors import BrickstreamError
 Beside = Callable[[Index, Callable[[Index], bool]], Sequence[Index]]
 """See :class:`brickstream.chunks.source.BundlingSource`."""
 
+Observer = Callable[[Entry, ChunkState], None]
+"""Is told of a chunk that is about to change, and of its next state. Must be quick, and change nothing."""
+
 # Missing and failed chunks hold no data, only the memory of how they ended.
 MAX_REMEMBERED = 50_000
 # So many answers may wait to be decoded, for each read that may run: memory for them is reserved, but who looks
@@ -86,10 +89,13 @@ class ChunkTable:
         Decoded bytes, reservations of running reads included.
     bytes_peak, inflight_max, queue_max : int
         The highest values so far.
+    observer : Observer or None
+        Who is told of every change of a state.
     """
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
+        self.observer: Observer | None = None
         self.entries: dict[ChunkKey, Entry] = {}
         self.bytes_held = self.bytes_peak = 0
         self.inflight_max = 0
@@ -146,6 +152,8 @@ class ChunkTable:
         rides_on: Entry | None = None,
     ) -> None:
         """Change the state of a chunk: the only place where states, counters and byte totals change."""
+        if self.observer is not None:
+            self.observer(entry, state)
         if entry.state is ChunkState.ABSENT and state is ChunkState.QUEUED:
             # A new view moves hundreds of chunks like this, and none of the numbers changes.
             entry.state = state

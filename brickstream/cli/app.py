@@ -27,6 +27,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on s
 Url = Annotated[str, typer.Argument(help="An http(s) URL or a folder: OME-Zarr, a Zarr array, or a group of arrays.")]
 Image = Annotated[str, typer.Option("--image", help="Path of one image in a plate or another collection: A/1/0")]
 Point = Annotated[list[str] | None, typer.Option(help="World position on an axis that is not displayed: z=90 t=3")]
+Stats = Annotated[bool, typer.Option("--stats", help="Say what was fetched, decoded and drawn, and how long it took.")]
+Trace = Annotated[Path | None, typer.Option(metavar="OUT.json", help="Write a trace for ui.perfetto.dev.")]
 Timeout = Annotated[float | None, typer.Option(help="Seconds, from the start of the opening.", min=0)]
 
 
@@ -182,6 +184,8 @@ def snapshot(
     prefetch: Annotated[str, typer.Option(help="on or off: fetch ahead of what is in view.")] = "off",
     max_texture: Annotated[int | None, typer.Option(help="Pretend that the GL limit is this.", min=16)] = None,
     timeout: Timeout = None,
+    stats: Stats = False,
+    trace: Trace = None,
     as_json: Json = False,
 ) -> int:
     """Draw a view offscreen when it is complete, and say what it cost.
@@ -218,6 +222,8 @@ def snapshot(
             options.on_off(prefetch, "--prefetch"),
         ),
         data=options.out_file(data) if data is not None else None,
+        trace=options.out_file(trace) if trace is not None else None,
+        stats=stats,
     )
     return run_snapshot(wish, dense=dense, as_json=as_json)
 
@@ -236,13 +242,16 @@ def view(
     screenshot: Annotated[Path | None, typer.Option(metavar="OUT.png", help="Write a picture when complete.")] = None,
     exit_when_complete: Annotated[bool, typer.Option("--exit-when-complete", help="Close when complete.")] = False,
     timeout: Timeout = None,
+    stats: Stats = False,
+    trace: Trace = None,
 ) -> int:
     """Open a window: pan and zoom or orbit with the mouse, keys 2 and 3 switch, sliders move the other axes.
 
     Example: brickstream view http://127.0.0.1:8765/brain.ome.zarr --ndisplay 3
     """
     from brickstream.chunks import below
-    from brickstream.viewers.desktop import WindowOptions, run_window
+    from brickstream.cli.view import run_view
+    from brickstream.viewers.desktop import WindowOptions
     from brickstream.viewers.look import Look
 
     window = WindowOptions(
@@ -256,7 +265,7 @@ def view(
         timeout=timeout,
         prefetch=options.on_off(prefetch, "--prefetch"),
     )
-    return run_window(window)
+    return run_view(window, stats=stats, trace=options.out_file(trace) if trace is not None else None)
 
 
 bench_app = typer.Typer(help="Measure how long people wait.", no_args_is_help=True)

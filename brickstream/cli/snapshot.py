@@ -11,6 +11,8 @@ import numpy as np
 
 from brickstream.chunks import ChunkedImage
 from brickstream.cli import console
+from brickstream.cli.panel import say_panel
+from brickstream.engine import Telemetry
 from brickstream.errors import ViewError
 from brickstream.multiscale import Camera, View
 from brickstream.viewers.files import write_png
@@ -37,6 +39,8 @@ class Wish:
     look: Look
     limits: Limits
     data: Path | None
+    trace: Path | None = None
+    stats: bool = False
 
     def view(self, image: ChunkedImage) -> View:
         """Make the view of an opened image."""
@@ -53,6 +57,7 @@ def run_snapshot(wish: Wish, *, dense: bool, as_json: bool) -> int:
     """Take a snapshot, write its files, say what it cost; return the exit code."""
     if dense:
         return _run_dense(wish, as_json)
+    telemetry = Telemetry() if wish.stats or wish.trace is not None else None
     with console.progress("chunks") as step:
         snapshot = Snapshot(
             wish.url,
@@ -63,15 +68,18 @@ def run_snapshot(wish: Wish, *, dense: bool, as_json: bool) -> int:
             ndisplay=wish.ndisplay,
             on_progress=step,
             keep_data=wish.data is not None,
+            telemetry=telemetry,
         )
         picture = snapshot.take()
+    if telemetry is not None and wish.trace is not None:
+        telemetry.write_trace(wish.trace)
     write_png(wish.out, picture)
     if wish.data is not None:
         np.save(wish.data, snapshot.data())
     report = snapshot.report
     for failure in snapshot.failures:
         console.tell(f"failed: {failure.url}/{failure.key}: {failure.reason}")
-    _say(wish, report, as_json)
+    _say(wish, report, telemetry if wish.stats else None, as_json)
     if not report.complete:
         console.tell(f"timeout: {_settled(report)} of {report.chunks_wanted} chunks after {wish.limits.timeout:g} s")
         return 4
@@ -82,9 +90,10 @@ def _settled(report: Report) -> int:
     return report.chunks_read + report.chunks_missing + report.chunks_failed
 
 
-def _say(wish: Wish, report: Report, as_json: bool) -> None:
+def _say(wish: Wish, report: Report, telemetry: Telemetry | None, as_json: bool) -> None:
     if as_json:
-        console.say_json(report.as_dict())
+        numbers = {} if telemetry is None else {"telemetry": telemetry.summary()}
+        console.say_json(report.as_dict() | numbers)
         return
     first = f"{report.first_pixels_s:.3f} s" if report.first_pixels_s is not None else "never"
     whole = f"{report.complete_s:.3f} s" if report.complete_s is not None else "not yet"
@@ -92,6 +101,8 @@ def _say(wish: Wish, report: Report, as_json: bool) -> None:
         f"{wish.out}: level {report.level}, first pixels {first}, complete {whole}, "
         f"{report.chunks_read} chunks, {report.requests} requests, {report.bytes_read:,} bytes"
     )
+    if telemetry is not None:
+        say_panel(telemetry.summary())
 
 
 def _run_dense(wish: Wish, as_json: bool) -> int:

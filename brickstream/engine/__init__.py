@@ -8,6 +8,7 @@ from brickstream.engine.reads import Profile, Reads
 from brickstream.engine.running import Stats
 from brickstream.engine.runtime import ThreadedEngine
 from brickstream.engine.sink import ChunkId, Sink
+from brickstream.engine.telemetry import Telemetry
 from brickstream.engine.update import Failure, Outcome, Update
 from brickstream.engine.viewport import ThreadedViewport, Viewport
 
@@ -24,6 +25,7 @@ __all__ = [
     "Reads",
     "Sink",
     "Stats",
+    "Telemetry",
     "ThreadedEngine",
     "ThreadedViewport",
     "Update",

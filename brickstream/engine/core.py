@@ -17,6 +17,7 @@ from brickstream.engine.ahead import Ahead
 from brickstream.engine.cutting import Cut, make_cut
 from brickstream.engine.prefetcher import Prefetcher
 from brickstream.engine.sink import ChunkId
+from brickstream.engine.telemetry import Telemetry
 from brickstream.engine.update import Failure, Outcome, Prefix, Update
 from brickstream.errors import BrickstreamError
 from brickstream.multiscale import Budget, Plan
@@ -170,10 +171,15 @@ class Core:
     fetcher : Fetcher
     ahead : Ahead, optional
         What is fetched ahead of requests that have a budget.
+    telemetry : Telemetry, optional
+        Who hears of views, and of every chunk.
     """
 
-    def __init__(self, fetcher: Fetcher, ahead: Ahead | None = None) -> None:
+    def __init__(self, fetcher: Fetcher, ahead: Ahead | None = None, telemetry: Telemetry | None = None) -> None:
         self.fetcher = fetcher
+        self.telemetry = telemetry
+        if telemetry is not None:
+            fetcher.table.observer = telemetry.chunks.moved
         self.prefetcher = Prefetcher(fetcher, ahead)
         self.sessions: dict[Hashable, Session] = {}
 
@@ -197,16 +203,22 @@ class Core:
 
         def step(update: Update) -> None:
             # A late answer to an older request of the slot dies here.
-            if self.sessions.get(slot) is session:
+            fresh = self.sessions.get(slot) is session
+            if self.telemetry is not None:
+                self.telemetry.views.delivered(request, fresh)
+            if fresh:
                 emit(update)
                 if session.complete:
                     finished()
                     self.prefetcher.go(slot, request.plan)
 
         session = Session(request, step)
+        self._leave(slot)
         self.sessions[slot] = session
         wants = session.wants()
         self.prefetcher.forgive(request.image, request.plan)
+        if self.telemetry is not None:
+            self.telemetry.views.began(request, session.settled, self.fetcher.known(wants))
         try:
             self.fetcher.want(slot, wants, session.on_settled)
         except BrickstreamError:
@@ -227,6 +239,17 @@ class Core:
 
     def stop(self, slot: Hashable) -> None:
         """End what a slot asked for."""
-        self.sessions.pop(slot, None)
+        self._leave(slot)
         self.prefetcher.stop(slot)
         self.fetcher.forget(slot)
+
+    def close(self) -> None:
+        """End what all slots asked for; the fetcher, which ends with the engine, ends their reads."""
+        self.prefetcher.close()
+        for slot in list(self.sessions):
+            self._leave(slot)
+
+    def _leave(self, slot: Hashable) -> None:
+        session = self.sessions.pop(slot, None)
+        if session is not None and self.telemetry is not None:
+            self.telemetry.views.left(session.request)

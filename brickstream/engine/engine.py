@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Coroutine, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from itertools import count
@@ -31,6 +30,7 @@ from brickstream.engine.reads import Reads
 from brickstream.engine.running import Running, Stats, end_all
 from brickstream.engine.showing import Showing, check_view, memory_budget
 from brickstream.engine.sink import Sink
+from brickstream.engine.telemetry import Telemetry, as_telemetry, decode_threads
 from brickstream.engine.update import Outcome, Update
 from brickstream.engine.viewport import HasMain, Viewport
 from brickstream.errors import BudgetError, ClosedError
@@ -63,6 +63,8 @@ class Engine(HasMain[Viewport], Reads):
         What is fetched ahead of the view that :meth:`show` shows, once that is complete; slices fetch nothing ahead.
     disk_cache : DiskCache, optional
         Where answers of servers are kept from one session to the next; entered and left with the engine.
+    telemetry : bool or Telemetry, default False
+        Whether the engine remembers what it does, and where: see :class:`~brickstream.engine.Telemetry`.
 
     Raises
     ------
@@ -88,12 +90,14 @@ class Engine(HasMain[Viewport], Reads):
         http: HttpOptions | None = None,
         prefetch: bool | Ahead = False,
         disk_cache: DiskCache | None = None,
+        telemetry: bool | Telemetry | None = None,
     ) -> None:
         if max_ram_bytes < 1 or max_inflight < 1:
             raise BudgetError("budgets are at least one", f"max_ram_bytes={max_ram_bytes}, max_inflight={max_inflight}")
         self.max_ram_bytes = max_ram_bytes
         self.max_inflight = max_inflight
-        self.traffic = Traffic()
+        self.telemetry = as_telemetry(telemetry)
+        self.traffic = Traffic(observer=None if self.telemetry is None else self.telemetry.requests)
         self.http = http or HttpOptions()
         self._ahead = _ahead(prefetch)
         self._disk_cache = disk_cache
@@ -112,11 +116,14 @@ class Engine(HasMain[Viewport], Reads):
         http: HttpOptions | None = None,
         prefetch: bool | Ahead = False,
         disk_cache: DiskCache | None = None,
+        telemetry: bool | Telemetry | None = None,
     ) -> ThreadedEngine:
         """Start an engine in a thread of its own, for hosts that have no event loop; close it when done."""
         from brickstream.engine.runtime import ThreadedEngine
 
-        engine = cls(max_ram_bytes, max_inflight, http=http, prefetch=prefetch, disk_cache=disk_cache)
+        engine = cls(
+            max_ram_bytes, max_inflight, http=http, prefetch=prefetch, disk_cache=disk_cache, telemetry=telemetry
+        )
         threaded = ThreadedEngine(engine, sink)
         threaded.start()
         return threaded
@@ -126,16 +133,18 @@ class Engine(HasMain[Viewport], Reads):
             raise ClosedError("the engine is entered already", "", "one `async with` for one engine")
         async with AsyncExitStack() as stack:
             threads = min(4, max(2, os.cpu_count() or 2))
-            executor = ThreadPoolExecutor(threads, thread_name_prefix="brickstream-decode")
+            executor = decode_threads(threads, self.telemetry)
             # The threads end with the engine, not some time later; waiting for them must not block the loop.
             stack.push_async_callback(asyncio.to_thread, executor.shutdown, cancel_futures=True)
             client = await stack.enter_async_context(open_client(self.max_inflight, self.traffic, self.http))
             if self._disk_cache is not None:
                 await stack.enter_async_context(self._disk_cache)
+                if self.telemetry is not None:
+                    self.telemetry.disk = self._disk_cache.counters
             limits = Limits(self.max_ram_bytes, self.max_inflight)
             fetcher = await stack.enter_async_context(Fetcher(limits, client.window))
-            core = Core(fetcher, self._ahead)
-            stack.callback(core.prefetcher.close)
+            core = Core(fetcher, self._ahead, self.telemetry)
+            stack.callback(core.close)
             self._running = Running(executor, client, core, self.traffic)
             self.viewport(self._sink)
             stack.push_async_callback(end_all, self._running.opening)
@@ -182,7 +191,10 @@ class Engine(HasMain[Viewport], Reads):
         MetadataError, CodecError
             If what is there cannot be read.
         """
-        return await self._until_closed(self._opener().image(where, path))
+        image = await self._until_closed(self._opener().image(where, path))
+        if self.telemetry is not None:
+            self.telemetry.views.learn(image)
+        return image
 
     async def open_collection(self, where: object, path: str = "") -> ImageCollection:
         """List the images that a place leads to: the wells of a plate, the fields of a well, labels, series.
@@ -276,6 +288,8 @@ class Engine(HasMain[Viewport], Reads):
                 if update is None:
                     raise ClosedError("the engine was closed in the middle of a slice", request.image.url)
                 core.release(slot, request, update)
+                if self.telemetry is not None:
+                    self.telemetry.views.taken(request, update)
                 if not request.plan.empty and update.level == request.plan.target.level:
                     target = update
                 yield update

@@ -18,6 +18,7 @@ from brickstream.engine.outdated import outdated
 from brickstream.engine.running import Stats
 from brickstream.engine.showing import Showing
 from brickstream.engine.sink import Sink
+from brickstream.engine.telemetry import Telemetry
 from brickstream.engine.viewport import HasMain, ThreadedViewport
 from brickstream.errors import ClosedError, TimedOutError, redact
 
@@ -215,6 +216,11 @@ class ThreadedEngine(HasMain[ThreadedViewport]):
         """Counters since the start; any thread."""
         self._alive()
         return self._engine.stats()
+
+    @property
+    def telemetry(self) -> Telemetry | None:
+        """What the engine remembers of what it does; None where it remembers nothing. Any thread."""
+        return self._engine.telemetry
 
     def close(self) -> None:
         """Cancel everything and end the thread; twice is fine. Any thread but the engine's own."""

@@ -122,7 +122,8 @@ class Showing:
         ViewError
             If the image has no such view, or it cannot be shown yet.
         """
-        pyramid = image.pyramid
+        pyramid, telemetry = image.pyramid, self._core.telemetry
+        asked = 0 if telemetry is None else telemetry.now()
         check_view(pyramid, view)
         if not self.live.now.visible:
             self._wish = image, view
@@ -140,6 +141,8 @@ class Showing:
         self._wish = image, view
         self.request, self.latest, self.complete, self.error = request, None, False, None
         self.values.begin(plan)
+        if telemetry is not None:
+            telemetry.planned(request, asked)
         self._on_loop(lambda: self._start(request))
         self._begin(request)
         return plan
@@ -216,6 +219,15 @@ class Showing:
         BrickstreamError
             If the view could not be started (a budget smaller than one chunk).
         """
+        telemetry = self._core.telemetry
+        if telemetry is None:
+            return self._poll(budget_ms)
+        with telemetry.work("poll", idle=True) as work:
+            taken = self._poll(budget_ms)
+            work.idle = work.idle and not taken
+        return taken
+
+    def _poll(self, budget_ms: float | None) -> list[Update]:
         until = None if budget_ms is None else time.perf_counter() + budget_ms / 1000
         taken: list[Update] = []
         heard = False
@@ -223,6 +235,7 @@ class Showing:
             while self._mail:
                 request, letter = self._mail.popleft()
                 if request is not self.request:
+                    self._drop(request, letter)
                     continue
                 heard = True
                 if isinstance(letter, BrickstreamError):
@@ -232,7 +245,7 @@ class Showing:
                     self._finish(request)
                 else:
                     taken.append(letter)
-                    self._take(letter)
+                    self._take(request, letter)
                 if until is not None and time.perf_counter() >= until:
                     break
         finally:
@@ -271,11 +284,17 @@ class Showing:
             self._playback = None
             self._on_loop(lambda: self._core.prefetcher.play(self, None))
 
-    def _take(self, update: Update) -> None:
+    def _drop(self, request: Request, letter: Update | BrickstreamError | None) -> None:
+        if self._core.telemetry is not None and isinstance(letter, Update):
+            self._core.telemetry.views.dropped(request)
+
+    def _take(self, request: Request, update: Update) -> None:
         self.latest = update
         if self.sink is not None:
             self.sink.put(update)
         self.values.put(update)
+        if self._core.telemetry is not None:
+            self._core.telemetry.views.taken(request, update)
         if update.data is not None:
             self._finest = update.level if self._finest is None else min(update.level, self._finest)
         if any(part.level == update.level for part in update.plan.levels[: update.plan.cover]):
@@ -285,6 +304,8 @@ class Showing:
         self.complete, self._uncovered = True, 0
         if self.sink is not None:
             self.sink.complete(request.generation)
+        if self._core.telemetry is not None:
+            self._core.telemetry.views.finished(request)
 
     def _release(self, request: Request, taken: list[Update]) -> None:
         for update in taken:

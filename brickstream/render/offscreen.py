@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from brickstream.engine import Telemetry
 from brickstream.errors import GraphicsError
 from brickstream.multiscale import View
 from brickstream.render.aim import add_viewbox
@@ -27,7 +29,7 @@ class OffscreenView:
         Width and height in pixels.
     max_gpu_bytes : int
         Budget for the textures.
-    max_texture, method, clim, colormap, interpolation
+    max_texture, method, clim, colormap, interpolation, telemetry
         As for :class:`~brickstream.render.scene.BrickScene`.
     """
 
@@ -41,16 +43,19 @@ class OffscreenView:
         clim: tuple[float, float] | None = None,
         colormap: Any = "grays",
         interpolation: str | None = None,
+        telemetry: Telemetry | None = None,
     ) -> None:
         check_options(method, interpolation)
         self.size = canvas
         self._max_gpu_bytes = max_gpu_bytes
-        self._options = {
+        self._telemetry = telemetry
+        self._options: dict[str, Any] = {
             "max_texture": max_texture,
             "method": method,
             "clim": clim,
             "colormap": colormap,
             "interpolation": interpolation,
+            "telemetry": telemetry,
         }
         self._canvas: Any = None
         self._scene: BrickScene | None = None
@@ -140,7 +145,8 @@ class OffscreenView:
             Red, green, blue, alpha; row 0 is on top. Opaque, on black.
         """
         self.commit(budget_ms)
-        return render_opaque(self._canvas, self._repeat() if draft else 1)
+        with nullcontext() if self._telemetry is None else self._telemetry.work("draw"):
+            return render_opaque(self._canvas, self._repeat() if draft else 1)
 
     def prepare_draft(self) -> None:
         """Make transforms and shaders of the next draft ready, while its data is on the way."""

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from vispy.visuals.transforms import STTransform
 
+from brickstream.engine import Telemetry
 from brickstream.errors import ViewError
 from brickstream.multiscale import Pyramid, View, localize
 from brickstream.render.aim import aim, placed
@@ -37,6 +38,8 @@ class BrickScene:
     colormap : str
     interpolation : {"linear", "nearest"}, optional
         None is nearest for planes and linear for volumes.
+    telemetry : Telemetry, optional
+        Who hears how long a commit took.
 
     Attributes
     ----------
@@ -55,9 +58,11 @@ class BrickScene:
         clim: tuple[float, float] | None = None,
         colormap: Any = "grays",
         interpolation: str | None = None,
+        telemetry: Telemetry | None = None,
     ) -> None:
         check_options(method, interpolation)
         self._viewbox = viewbox
+        self._telemetry = telemetry
         self._method, self._interpolation = method, interpolation
         self._clim = None if clim is None else check_clim(clim)
         self._colormap = colormap
@@ -134,6 +139,14 @@ class BrickScene:
 
     def commit(self, budget_ms: float | None = None) -> int:
         """Upload what is queued (see :meth:`BrickSink.commit`) and bring the visual up to date; return uploads made."""
+        if self._telemetry is None:
+            return self._commit(budget_ms)
+        with self._telemetry.work("commit", idle=True) as work:
+            done = self._commit(budget_ms)
+            work.idle = not done
+        return done
+
+    def _commit(self, budget_ms: float | None) -> int:
         done = self.sink.commit(budget_ms)
         frame, plan = self.sink.frame, self.sink.plan
         if self.view is None:

@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from brickstream.chunks import ChunkedImage
-from brickstream.engine import Engine, Failure, ThreadedEngine
+from brickstream.engine import Engine, Failure, Telemetry, ThreadedEngine
 from brickstream.errors import BrickstreamError, GraphicsError, MissingPackageError, redact
 from brickstream.multiscale import View
 from brickstream.multiscale.dims import Dims, DimsAxis
@@ -44,6 +45,7 @@ class WindowOptions:
     exit_when_complete: bool = False
     timeout: float | None = None
     prefetch: bool = True
+    telemetry: Telemetry | None = None
 
 
 def run_window(options: WindowOptions) -> int:
@@ -136,9 +138,12 @@ class Window:
             clim=look.clim,
             colormap=look.colormap,
             interpolation=look.interpolation,
+            telemetry=self.options.telemetry,
         )
         self._listen()
-        self.engine = Engine.in_thread(sink=self.scene.sink, prefetch=self.options.prefetch)
+        self.engine = Engine.in_thread(
+            sink=self.scene.sink, prefetch=self.options.prefetch, telemetry=self.options.telemetry
+        )
         self._opening = self.engine.open_soon(self.options.url)
         self._until = None if self.options.timeout is None else time.monotonic() + self.options.timeout
         self._timer: Any = QtCore.QTimer()
@@ -153,6 +158,19 @@ class Window:
         events.mouse_wheel.connect(self._on_wheel)
         events.key_press.connect(self._on_key)
         events.resize.connect(self._on_resize)
+        if self.options.telemetry is not None:
+            self._time_drawing(events.draw, self.options.telemetry)
+
+    def _time_drawing(self, draw: Any, telemetry: Telemetry) -> None:
+        """Note when drawing begins and ends: before and after all others that are told to draw."""
+        begun = 0
+
+        def begins(_: Any) -> None:
+            nonlocal begun
+            begun = telemetry.now()
+
+        draw.connect(begins, position="first")
+        draw.connect(lambda _: telemetry.frames.took("draw", begun, telemetry.now()), position="last")
 
     # -- gestures --------------------------------------------------------------------------------------------------
 
@@ -241,8 +259,10 @@ class Window:
     # -- frames ----------------------------------------------------------------------------------------------------
 
     def _tick(self) -> None:
+        telemetry = self.options.telemetry
         try:
-            self._step()
+            with nullcontext() if telemetry is None else telemetry.frame():
+                self._step()
         except Exception as error:  # noqa: BLE001 - Qt would print it and go on; we end and raise it
             self.error = error
             self.app.exit(2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brickstream.chunks import ChunkedImage
-from brickstream.engine import Engine, Failure, Outcome, ThreadedEngine, Update
+from brickstream.engine import Engine, Failure, Outcome, Telemetry, ThreadedEngine, Update
 from brickstream.errors import TimedOutError
 from brickstream.multiscale import Plan, View, localize
 from brickstream.render import OffscreenView, draw_dense
@@ -130,6 +131,8 @@ class Snapshot:
         Takes settled and planned chunks.
     keep_data : bool
         Keep the updates, so that :meth:`data` can give the array.
+    telemetry : Telemetry, optional
+        What remembers everything that is done for it.
     """
 
     def __init__(
@@ -145,6 +148,7 @@ class Snapshot:
         on_progress: Callable[[int, int], None] = lambda settled, wanted: None,
         stages: tuple[str, ...] = ("first", "done"),
         keep_data: bool = False,
+        telemetry: Telemetry | None = None,
     ) -> None:
         self._where = where
         self._make_view = make_view
@@ -156,6 +160,7 @@ class Snapshot:
         self._on_progress = on_progress
         self._stages = [*stages]
         self._keep_data = keep_data
+        self._telemetry = telemetry
         self.report = Report()
         self.image: ChunkedImage | None = None
         self.view: View | None = None
@@ -186,11 +191,16 @@ class Snapshot:
             clim=self._look.clim,
             colormap=self._look.colormap,
             interpolation=self._look.interpolation,
+            telemetry=self._telemetry,
         ) as offscreen:
             # Shaders are compiled before the clock starts, as in a viewer whose window is open already.
             offscreen.warm_up(self._ndisplay)
             with Engine.in_thread(
-                limits.max_ram_bytes, limits.max_inflight, sink=offscreen.sink, prefetch=limits.prefetch
+                limits.max_ram_bytes,
+                limits.max_inflight,
+                sink=offscreen.sink,
+                prefetch=limits.prefetch,
+                telemetry=self._telemetry,
             ) as engine:
                 self._started = time.perf_counter()
                 try:
@@ -220,16 +230,24 @@ class Snapshot:
         # While the first answer is on its way, the first frame's transforms and shaders are made ready.
         offscreen.prepare_draft()
         while True:
-            for update in engine.poll(_STAGE_POLL_MS.get(next(iter(self._stages), ""), _POLL_MS)):
-                self._take(update)
-            offscreen.commit(_POLL_MS)
-            settled = engine.is_complete and not offscreen.sink.pending_uploads
-            left = self._left()
-            if settled or (left is not None and left <= 0):
-                return self._finish(offscreen, settled)
-            self._draw_stages(engine, offscreen)
+            with nullcontext() if self._telemetry is None else self._telemetry.frame():
+                picture = self._frame(engine, offscreen)
+            if picture is not None:
+                return picture
             if not offscreen.sink.pending_uploads:
-                engine.wait(left)
+                engine.wait(self._left())
+
+    def _frame(self, engine: ThreadedEngine, offscreen: OffscreenView) -> Picture | None:
+        """Take what has arrived and draw what there is to draw; None while there is more to wait for."""
+        for update in engine.poll(_STAGE_POLL_MS.get(next(iter(self._stages), ""), _POLL_MS)):
+            self._take(update)
+        offscreen.commit(_POLL_MS)
+        settled = engine.is_complete and not offscreen.sink.pending_uploads
+        left = self._left()
+        if settled or (left is not None and left <= 0):
+            return self._finish(offscreen, settled)
+        self._draw_stages(engine, offscreen)
+        return None
 
     def _take(self, update: Update) -> None:
         report = self.report

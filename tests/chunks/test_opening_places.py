@@ -16,7 +16,7 @@ from trees import array, dump, group, image, ome, plate, under, well, write
 
 from brickstream.chunks import below, open_client
 from brickstream.chunks.opening.places import clean_path, make_reader, places_above
-from brickstream.chunks.reader import Traffic
+from brickstream.chunks.traffic import Traffic
 from brickstream.engine import Engine
 from brickstream.errors import AccessDeniedError, BrickstreamError, MetadataError, NotFoundError, StoreError
 from brickstream.latency import ThreadedServer

@@ -16,8 +16,9 @@ from s3_server import S3Server, running_s3
 
 from brickstream import View
 from brickstream.chunks import ChunkedImage, ChunkSource, HttpOptions, RetryPolicy, make_reader, open_client, open_image
-from brickstream.chunks.reader import AtMost, Span, Suffix, Traffic
+from brickstream.chunks.reader import AtMost, Span, Suffix
 from brickstream.chunks.stores.s3 import bucket_region
+from brickstream.chunks.traffic import Traffic
 from brickstream.engine import Engine, Update
 from brickstream.errors import (
     AccessDeniedError,

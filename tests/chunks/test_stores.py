@@ -22,9 +22,10 @@ from zarr.core.buffer import cpu
 
 from brickstream import View
 from brickstream.chunks import ChunkSource, HttpOptions, make_reader, open_client, open_image
-from brickstream.chunks.reader import AtMost, LocalReader, Span, Suffix, Traffic
+from brickstream.chunks.reader import AtMost, LocalReader, Span, Suffix
 from brickstream.chunks.stores.store import explain, scrub
 from brickstream.chunks.stores.zips import ZipReader
+from brickstream.chunks.traffic import Traffic
 from brickstream.engine import Engine
 from brickstream.errors import (
     AccessDeniedError,

@@ -16,8 +16,9 @@ from trees import Tree, group, plate, under, well
 
 from brickstream import View
 from brickstream.chunks import HttpOptions
-from brickstream.chunks.reader import AtMost, ByteRange, Span, Suffix, Traffic
+from brickstream.chunks.reader import AtMost, ByteRange, Span, Suffix
 from brickstream.chunks.stores.zips import TAIL, ZipReader, split_zip
+from brickstream.chunks.traffic import Traffic
 from brickstream.engine import Engine
 from brickstream.errors import BrickstreamError, CodecError, NotFoundError, StoreError, TooLongError
 from brickstream.latency import ThreadedServer

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from ticking import assert_nested, lanes
 
 from brickstream.cli import main
 from brickstream.latency import Network, ThreadedServer
@@ -168,3 +169,17 @@ def test_gestures_before_the_data_is_there_do_no_harm(url: str) -> None:
     assert early.view.ndisplay == 2
     early.close()
     app.processEvents()
+
+
+def test_a_window_says_how_long_the_render_thread_was_held(
+    url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trace = tmp_path / "trace.json"
+    assert main(["view", url, "--exit-when-complete", "--timeout", "50", "--stats", "--trace", str(trace)]) == 0
+    out = capsys.readouterr().out
+    spans = [event for event in json.loads(trace.read_text())["traceEvents"] if event["ph"] == "X"]
+    for what in ("plan", "poll", "commit", "draw", "frame"):
+        assert what in out
+        assert [event for event in spans if event["cat"] == "render" and event["name"] == what]
+    for lane in lanes({"traceEvents": spans}):
+        assert_nested(lane)

@@ -1,6 +1,7 @@
 """From a URL to pixels, over real HTTP, drawn by real GL."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import zarr
 from PIL import Image
+from ticking import assert_nested, lanes
 
 from brickstream.cli import main
 from brickstream.engine import Engine
@@ -351,3 +353,33 @@ def test_drafts_show_the_whole_scene_again_and_again(ndisplay: int, images: Path
     np.testing.assert_array_equal(drafts[0], drafts[2])
     a, b = (picture[..., 0].astype(float).ravel() for picture in (drafts[0], full))
     assert np.corrcoef(a, b)[0, 1] > 0.95
+
+
+def test_a_snapshot_writes_a_trace_of_everything_that_it_did(
+    server: ThreadedServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [f"{server.url}/brain", str(tmp_path / "a.png"), "--trace", str(tmp_path / "trace.json")]
+    code, report, _ = run(capsys, "snapshot", *words)
+    assert code == 0
+    assert "telemetry" not in report
+    trace = json.loads((tmp_path / "trace.json").read_text())
+    spans = [event for event in trace["traceEvents"] if event["ph"] == "X"]
+    for lane in lanes(trace):
+        assert_nested(lane)
+    assert sum(event["cat"] == "requests" and "where" in event["args"] for event in spans) == report["requests"]
+    assert sum(event["cat"] == "decoding" for event in spans) == report["chunks_read"]
+    assert {"plan", "poll", "commit", "draw", "frame"} == {e["name"] for e in spans if e["cat"] == "render"}
+    assert sum(event["name"] == "draw" for event in spans) == report["frames_drawn"]
+
+
+def test_a_snapshot_says_what_was_done_if_it_is_asked(
+    server: ThreadedServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["snapshot", f"{server.url}/brain", str(tmp_path / "a.png"), "--stats"]
+    code, report, _ = run(capsys, *words)
+    total = report["telemetry"]["total"]  # type: ignore[index]
+    assert (code, total["requests"]["begun"]) == (0, report["requests"])
+    assert total["bytes"]["read"] == report["bytes_read"]
+    assert total["chunks"]["loaded"] == report["chunks_read"]
+    assert main(words) == 0
+    assert re.search(r"first pixels +1 ", capsys.readouterr().out)

@@ -22,7 +22,7 @@ from brickstream.chunks.http.hedge import Hedge
 from brickstream.chunks.http.pace import FIRST_WINDOW, Answer, Pace
 from brickstream.chunks.http.patience import Patience
 from brickstream.chunks.http.retry import Circuit, RetryPolicy
-from brickstream.chunks.reader import Traffic
+from brickstream.chunks.traffic import Exchange, Traffic
 from brickstream.errors import BrickstreamError, StoreError, TimedOutError, TransientError
 
 # So often is a server asked that has never given an answer of use.
@@ -208,9 +208,10 @@ class Request:
         self._url = url
         self._where = where
         self._host = client.host(url)
+        self._failed = self._running = 0
 
-    async def _send(self, started: Callable[[], None]) -> tuple[Reply, float]:
-        """Put the question once; also say when the answer began."""
+    async def _send(self, exchange: Exchange, started: Callable[[], None]) -> Reply:
+        """Put the question once, and note in the exchange what comes."""
         raise NotImplementedError
 
     async def settled(self, started: Callable[[], None]) -> Reply:
@@ -220,17 +221,17 @@ class Request:
         ------
         BrickstreamError
         """
-        loop, policy, failed = asyncio.get_running_loop(), self._client.options.retry, 0
+        loop, policy = asyncio.get_running_loop(), self._client.options.retry
         begun = loop.time()
         while True:
             try:
                 return await self.answered(started, policy.deadline_s - (loop.time() - begun))
             except (TransientError, TimedOutError) as error:
-                failed += 1
+                self._failed += 1
                 asked = error.retry_after_s if isinstance(error, TransientError) else None
-                wait = policy.wait(failed, loop.time() - begun, asked, self._client.dice)
-                if wait is None or not self.promising(failed):
-                    raise _tried(error, failed) from error
+                wait = policy.wait(self._failed, loop.time() - begun, asked, self._client.dice)
+                if wait is None or not self.promising(self._failed):
+                    raise _tried(error, self._failed) from error
             self._client.traffic.retries += 1
             await asyncio.sleep(wait)
 
@@ -254,11 +255,13 @@ class Request:
 
     async def _ask(self, started: Callable[[], None]) -> Reply:
         host, loop = self._host, asyncio.get_running_loop()
-        self._client.traffic.requests += 1
         host.pace.requests += 1
         asked = loop.time()
+        exchange = Exchange(self._client.traffic, self._where, self._failed, hedge=self._running > 0)
+        self._running += 1
         try:
-            reply, began = await self._send(started)
+            with exchange:
+                reply = await self._send(exchange, started)
         except (TransientError, TimedOutError) as error:
             host.circuit.failed(loop.time())
             host.last_failure = error
@@ -272,11 +275,15 @@ class Request:
         except asyncio.CancelledError:
             host.circuit.gave_up()
             raise
+        finally:
+            self._running -= 1
         host.circuit.succeeded()
         host.good = True
         if reply.body is not None:
             full = self._client.waiting > 0
-            host.pace.answered(Answer(asked, began, loop.time(), len(reply.body), full))
+            now = loop.time()
+            began = now if exchange.began is None else exchange.began
+            host.pace.answered(Answer(asked, began, now, len(reply.body), full))
             host.hedge.learned()
         return reply
 

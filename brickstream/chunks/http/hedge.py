@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from contextvars import Context, copy_context
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
@@ -28,6 +29,7 @@ class _Race:
     task: asyncio.Task[Any]
     cancelling: int
     again: Callable[[], Awaitable[Any]]
+    context: Context = field(default_factory=copy_context)
     second: asyncio.Task[Any] | None = None
     second_won: bool = False
     first_ended: bool = False
@@ -112,7 +114,8 @@ class Hedge:
                 break
             del self._waiting[race]
             self._pace.extra += 1
-            race.second = loop.create_task(_asked_again(race))
+            # The timer was set by some other read: what is known of this one is known in its own context.
+            race.second = loop.create_task(_asked_again(race), context=race.context)
             race.second.add_done_callback(partial(_interrupt, race))
         self._watch()
 

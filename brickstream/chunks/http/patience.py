@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol, Self
+from typing import Self
+
+from brickstream.chunks.traffic import Arriving
 
 # So often within the time that is allowed is looked at what has come.
 LOOKS = 4
-
-
-class Arriving(Protocol):
-    """Something that comes piece by piece."""
-
-    @property
-    def total_bytes(self) -> int:
-        """Bytes so far."""
 
 
 class Wait:

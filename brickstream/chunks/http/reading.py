@@ -15,6 +15,7 @@ from yarl import URL
 from brickstream.chunks.http.client import SHEDDING, TRANSIENT, HttpClient, Reply, Request
 from brickstream.chunks.http.pages import MAX_PAGE, folders_in_page
 from brickstream.chunks.reader import AtMost, ByteRange, Span, Suffix, check_key, nothing_started, too_long
+from brickstream.chunks.traffic import Exchange
 from brickstream.errors import AccessDeniedError, BrickstreamError, StoreError, TimedOutError, TransientError, redact
 
 MAX_REDIRECTS = 5
@@ -85,15 +86,15 @@ class _HttpRequest(Request):
         self._span = span
         self._tag = tag
 
-    async def _send(self, started: Callable[[], None]) -> tuple[Reply, float]:
-        """Send the request, and again wherever the server redirects to; also say when the answer began."""
+    async def _send(self, exchange: Exchange, started: Callable[[], None]) -> Reply:
+        """Send the request, and again wherever the server redirects to."""
         client, where = self._client, self._where
         url, headers, secrets = self._url, self._headers(), client.secrets
         try:
             for _ in range(MAX_REDIRECTS + 1):
                 way = (self._host.way if url is self._url else None) or await client.way(url)
                 login = way.login if url.user is None else {}
-                answer = await self._get(url, {**headers, **secrets, **login}, way.proxy, started)
+                answer = await self._get(url, {**headers, **secrets, **login}, way.proxy, exchange, started)
                 if not isinstance(answer, URL):
                     return answer
                 # What was meant for one server is not for another.
@@ -104,9 +105,9 @@ class _HttpRequest(Request):
         raise StoreError(f"more than {MAX_REDIRECTS} redirects", where)
 
     async def _get(
-        self, url: URL, headers: dict[str, str], proxy: str | None, started: Callable[[], None]
-    ) -> tuple[Reply, float] | URL:
-        """Ask one server: its answer and when that began, or where it redirects to."""
+        self, url: URL, headers: dict[str, str], proxy: str | None, exchange: Exchange, started: Callable[[], None]
+    ) -> Reply | URL:
+        """Ask one server: its answer, or where it redirects to."""
         client = self._client
         async with client.gate:
             sent = client.session.get(url, headers=headers, proxy=proxy, allow_redirects=False)
@@ -114,9 +115,10 @@ class _HttpRequest(Request):
                 async with sent as response:
                     began = asyncio.get_running_loop().time()
                     wait.arrives(response.content, began)
+                    exchange.begins(began, response.status)
                     if response.status in _REDIRECTS:
                         return _target(response, url, self._where)
-                    return await self._take(response, started), began
+                    return await self._take(response, exchange, started)
 
     def _headers(self) -> dict[str, str]:
         headers = {} if self._span is None or isinstance(self._span, AtMost) else {"Range": _range_header(self._span)}
@@ -124,7 +126,7 @@ class _HttpRequest(Request):
             headers["If-None-Match" if self._tag.startswith(('"', "W/")) else "If-Modified-Since"] = self._tag
         return headers
 
-    async def _take(self, response: aiohttp.ClientResponse, started: Callable[[], None]) -> Reply:
+    async def _take(self, response: aiohttp.ClientResponse, exchange: Exchange, started: Callable[[], None]) -> Reply:
         status, where = response.status, self._where
         if status in self._client.options.missing_statuses:
             return Reply(None)
@@ -132,22 +134,23 @@ class _HttpRequest(Request):
             return Reply(None, self._tag, unchanged=True)
         _raise_for_status(response, where)
         started()
-        body = await self._body(response)
+        body = await self._body(response, exchange)
         tag = response.headers.get("ETag") or response.headers.get("Last-Modified")
         return Reply(_cut(body, self._span, status, where), tag)
 
-    async def _body(self, response: aiohttp.ClientResponse) -> bytes:
+    async def _body(self, response: aiohttp.ClientResponse, exchange: Exchange) -> bytes:
         """Take an answer, as much of it as is allowed."""
+        exchange.arrives(response.content)
         limit = self._span.length if isinstance(self._span, AtMost) else MAX_BODY
         promised = response.content_length
         if promised is not None and promised <= limit:
             body = await response.read()
-            self._client.traffic.bytes_read += len(body)
+            exchange.took(len(body))
             return body
         pieces = bytearray()
         if promised is None:
             async for piece in response.content.iter_any():
-                self._client.traffic.bytes_read += len(piece)
+                exchange.took(len(piece))
                 pieces += piece
                 if len(pieces) > limit:
                     break

@@ -13,6 +13,7 @@ from yarl import URL
 
 from brickstream.chunks.http.client import SHEDDING, TRANSIENT, HttpClient, Reply, Request
 from brickstream.chunks.reader import MAX_NAMES, AtMost, ByteRange, Span, check_key, nothing_started, too_long
+from brickstream.chunks.traffic import Exchange
 from brickstream.errors import (
     AccessDeniedError,
     BrickstreamError,
@@ -73,17 +74,16 @@ class StoreReader:
         where = f"{self.url}/{key}"
         check_key(key, where)
         if self._server is None:
-            self._client.traffic.requests += 1
-            body = await self._get(key, span, where, _Once(started))
+            with Exchange(self._client.traffic, where) as exchange:
+                body = await self._get(key, span, where, _Begin(exchange, started))
         else:
             ask = partial(self._get, key, span, where)
             body = (await _StoreRequest(self._client, self._server, where, ask).settled(started)).body
         if body is not None:
-            self._client.traffic.bytes_read += len(body)
             _check_length(body, span, where)
         return body
 
-    async def _get(self, key: str, span: ByteRange | None, where: str, begin: _Once) -> bytes | None:
+    async def _get(self, key: str, span: ByteRange | None, where: str, begin: _Begin) -> bytes | None:
         try:
             body = await self._backend.get(self._path(key), span, begin)
         except Exception as error:
@@ -94,6 +94,7 @@ class StoreReader:
             raise told from error
         if body is not None:
             begin()
+            begin.exchange.took(len(body))
         return body
 
     async def names(self, folder: str = "") -> tuple[str, ...]:
@@ -105,16 +106,16 @@ class StoreReader:
         return tuple(islice((name for name in found if not name.startswith(".") and name != "zarr.json"), MAX_NAMES))
 
 
-class _Once:
-    """Says that an answer begins, however often it is told so, and knows when that was."""
+class _Begin:
+    """Says once that an answer begins, however often it is told so."""
 
-    def __init__(self, started: Callable[[], None]) -> None:
+    def __init__(self, exchange: Exchange, started: Callable[[], None]) -> None:
+        self.exchange = exchange
         self._started = started
-        self.at: float | None = None
 
     def __call__(self) -> None:
-        if self.at is None:
-            self.at = asyncio.get_running_loop().time()
+        if self.exchange.began is None:
+            self.exchange.begins(asyncio.get_running_loop().time())
             self._started()
 
 
@@ -122,15 +123,13 @@ class _StoreRequest(Request):
     """A read of a store that is far away."""
 
     def __init__(
-        self, client: HttpClient, server: URL, where: str, ask: Callable[[_Once], Awaitable[bytes | None]]
+        self, client: HttpClient, server: URL, where: str, ask: Callable[[_Begin], Awaitable[bytes | None]]
     ) -> None:
         super().__init__(client, server, where)
         self._ask_store = ask
 
-    async def _send(self, started: Callable[[], None]) -> tuple[Reply, float]:
-        begin = _Once(started)
-        body = await self._ask_store(begin)
-        return Reply(body), asyncio.get_running_loop().time() if begin.at is None else begin.at
+    async def _send(self, exchange: Exchange, started: Callable[[], None]) -> Reply:
+        return Reply(await self._ask_store(_Begin(exchange, started)))
 
 
 def explain(error: Exception, where: str, missing: Collection[int]) -> BrickstreamError | None:
