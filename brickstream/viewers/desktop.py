@@ -27,7 +27,9 @@ from brickstream.viewers.files import write_png
 from brickstream.viewers.look import Look
 
 TICK_MS = 16
+# For what has arrived, in each frame: so long, or this share of a frame that takes much longer anyway.
 POLL_MS = 4.0
+SHARE_OF_FRAME = 0.25
 WHEEL_STEP = 1.2
 MAX_GPU_BYTES = 512 << 20
 
@@ -108,6 +110,7 @@ class Window:
         self._opening: Any = None
         self.sliders: dict[str, Any] = {}
         self._rows: list[Any] = []
+        self._ticked = time.perf_counter()
 
     def start(self) -> None:
         """Make the window, start the engine, begin to open the image."""
@@ -275,11 +278,12 @@ class Window:
             self._opened()
         if self.view is not None and self.image is not None:
             self._show(engine, self.image, self.view)
-            for update in engine.poll(POLL_MS):
+            budget_ms = self._budget_ms()
+            for update in engine.poll(budget_ms):
                 if update.failure is not None:
                     self.failures.append(update.failure)
             self.canvas.set_current()
-            if self.scene.commit(POLL_MS) or not self.is_settled:
+            if self.scene.commit(budget_ms) or not self.is_settled:
                 self.canvas.update()
             self._say(engine)
             if self.is_settled and self.options.exit_when_complete:
@@ -287,6 +291,12 @@ class Window:
                 return
         if self._until is not None and time.monotonic() > self._until:
             self._finish(4)
+
+    def _budget_ms(self) -> float:
+        """Say how long to take what has arrived: on a software rasteriser a frame of 0.7 s with 4 ms of it starves."""
+        now = time.perf_counter()
+        last, self._ticked = self._ticked, now
+        return max(POLL_MS, SHARE_OF_FRAME * 1e3 * (now - last))
 
     def _opened(self) -> None:
         if not self._opening.done():
