@@ -58,6 +58,7 @@ def describe_image(image: ChunkedImage) -> dict[str, Any]:
             {"label": c.label, "color": c.color, "window": list(c.window) if c.window else None, "active": c.active}
             for c in pyramid.channels
         ],
+        "is_labels": pyramid.is_labels,
         "labels": [],
         "nbytes": sum(level.nbytes for level in pyramid.levels),
     }

@@ -35,6 +35,7 @@ def pyramid_of(
     units: str | Mapping[str, str] | None = None,
     chunks: Lengths | Sequence[Lengths] | None = None,
     name: str = "",
+    is_labels: bool = False,
 ) -> Pyramid:
     """Describe one array, or a list of them from fine to coarse, as a pyramid. No pixel is read.
 
@@ -59,6 +60,8 @@ def pyramid_of(
     chunks : tuple of int, or sequence of them, optional
         Pixels that are best read at once; default what the arrays say of themselves.
     name : str, optional
+    is_labels : bool, default False
+        Whether pixels are numbers of things.
 
     Raises
     ------
@@ -80,7 +83,7 @@ def pyramid_of(
         datasets = [_placed(dataset, placing) for dataset in complete(datasets, shapes)]
     wanted = _chunks_by_level(chunks, shapes)
     infos = [_describe(array, str(k), named, wanted[k]) for k, array in enumerate(listed)]
-    return assemble(Image(name, "", named, tuple(datasets)), infos)
+    return replace(assemble(Image(name, "", named, tuple(datasets)), infos), is_labels=is_labels)
 
 
 def usual_axes(ndim: int) -> tuple[Axis, ...]:

@@ -135,6 +135,8 @@ class Pyramid:
     placement : Affine or None
         From the image's own coordinates to the world, both with the names of `axes`; None where they are the same. Its
         columns have length 1: how long a pixel is, the levels say.
+    is_labels : bool
+        Whether pixels are numbers of things, not intensities: then they are never interpolated.
 
     Raises
     ------
@@ -149,6 +151,7 @@ class Pyramid:
     levels: tuple[Level, ...]
     channels: tuple[Channel, ...] = ()
     placement: Affine | None = None
+    is_labels: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.levels) <= MAX_LEVELS:

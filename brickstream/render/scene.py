@@ -37,7 +37,7 @@ class BrickScene:
         Contrast limits in data values; None takes the channel's window, the range of uint8, or what was seen so far.
     colormap : str
     interpolation : {"linear", "nearest"}, optional
-        None is nearest for planes and linear for volumes.
+        None is nearest for planes and linear for volumes. Labels are always drawn nearest.
     telemetry : Telemetry, optional
         Who hears how long a commit took.
 
@@ -164,6 +164,8 @@ class BrickScene:
             if node.clim != clim:
                 node.clim = clim
         interpolation = self._interpolation or ("nearest" if self.view.ndisplay == 2 else "linear")
+        if plan.pyramid.is_labels:
+            interpolation = "nearest"  # between 3 and 5 lies another thing, not 4
         if self._textures.interpolation != interpolation:
             self._textures.interpolation = interpolation
         state = node, frame, self._textures.layout

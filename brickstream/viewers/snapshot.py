@@ -372,7 +372,7 @@ def take_dense(
         clim=clim,
         method=look.method,
         colormap=look.colormap,
-        interpolation=look.interpolation,
+        interpolation="nearest" if image.pyramid.is_labels else look.interpolation,
         local=local,
     )
     return picture, level

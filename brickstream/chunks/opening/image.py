@@ -171,7 +171,7 @@ def image_of(arrays: Any, *, name: str = "", client: Any = None, **description: 
     client : distributed.Client, optional
         Of a cluster that computes the chunks of dask arrays; see :class:`brickstream.chunks.ArraySource`.
     **description
-        `axes`, `scales`, `translations`, `affine`, `units` and `chunks` of
+        `axes`, `scales`, `translations`, `affine`, `units`, `chunks` and `is_labels` of
         :func:`brickstream.multiscale.pyramid_of`.
 
     Raises
