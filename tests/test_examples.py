@@ -1,14 +1,19 @@
 """Every example runs, on a small image, says what it should, and makes its picture."""
 
+import runpy
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from brickstream.samples import write_sample
+from brickstream.testing import ChunkSourceConformance, SinkConformance
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 # Whether it wants an image, and what its last line begins with.
@@ -16,6 +21,7 @@ KNOWN = {
     "dask_array.py": (False, "computed "),
     "in_vispy.py": (True, ""),
     "open_and_look.py": (True, "80 x 90 pixels of level 0"),
+    "plain_vispy.py": (True, "("),
     "planes_and_volume.py": (True, ""),
     "thick_slice.py": (True, "value in the middle: "),
     "time_lapse.py": (True, "100%: "),
@@ -23,6 +29,33 @@ KNOWN = {
     "your_own_sink.py": (True, "100% of "),
     "your_own_source.py": (False, "512 x 512 pixels of (65536, 65536)"),
 }
+
+
+OWN = {
+    name: runpy.run_path(str(EXAMPLES / name)) for name in ("your_own_sink.py", "plain_vispy.py", "your_own_source.py")
+}
+
+
+class TestCanvasOfYourOwnSink(SinkConformance):
+    def make_sink(self) -> Any:
+        return OWN["your_own_sink.py"]["Canvas"]()
+
+
+class TestDenseOfPlainVispy(SinkConformance):
+    volumes = True
+
+    def make_sink(self) -> Any:
+        return OWN["plain_vispy.py"]["Dense"]()
+
+
+class TestWavesOfYourOwnSource(ChunkSourceConformance):
+    @asynccontextmanager
+    async def open_source(self) -> AsyncIterator[Any]:
+        yield OWN["your_own_source.py"]["Waves"](128)
+
+    def expected(self) -> Any:
+        waves = OWN["your_own_source.py"]["Waves"](128)
+        return np.block([[waves.pixels((row, column)) for column in range(2)] for row in range(2)])
 
 
 def test_every_example_is_known_here() -> None:
