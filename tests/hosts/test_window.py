@@ -73,7 +73,7 @@ def drag(window: Any, start: tuple[int, int], stop: tuple[int, int]) -> None:
     from PySide6.QtCore import QPoint, Qt
     from PySide6.QtTest import QTest
 
-    native = window.canvas.native
+    native = window.shown.canvas.native
     QTest.mousePress(native, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, QPoint(*start))
     QTest.mouseMove(native, QPoint(*stop))
     QTest.mouseRelease(native, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, QPoint(*stop))
@@ -105,37 +105,37 @@ def test_dragging_pans_and_the_wheel_zooms(window: Any) -> None:
     before = window.view
     drag(window, (200, 150), (240, 130))
     after = window.view
-    scale = window.canvas.pixel_scale
+    scale = window.shown.canvas.pixel_scale
     np.testing.assert_allclose(after.center[1], before.center[1] - 40 * scale / before.zoom)
     np.testing.assert_allclose(after.center[0], before.center[0] + 20 * scale / before.zoom)
-    window.canvas.events.mouse_wheel(pos=(10, 10), delta=(0.0, 1.0), modifiers=())
+    window.shown.canvas.events.mouse_wheel(pos=(10, 10), delta=(0.0, 1.0), modifiers=())
     assert window.view.zoom > after.zoom
     until(window, lambda: window.is_settled)
-    assert window.scene.sink.shown_levels() == [0]
+    assert window.shown.scene.sink.shown_levels() == [0]
 
 
 def test_keys_switch_between_plane_and_volume_and_dragging_orbits(window: Any) -> None:
     from PySide6.QtCore import Qt
     from PySide6.QtTest import QTest
 
-    QTest.keyClick(window.canvas.native, Qt.Key.Key_3)
+    QTest.keyClick(window.shown.canvas.native, Qt.Key.Key_3)
     until(window, lambda: window.view.ndisplay == 3 and window.is_settled)
     azimuth = window.view.camera.azimuth
     drag(window, (200, 150), (220, 150))
-    assert window.view.camera.azimuth == pytest.approx(azimuth - 10 * window.canvas.pixel_scale)
+    assert window.view.camera.azimuth == pytest.approx(azimuth - 10 * window.shown.canvas.pixel_scale)
     until(window, lambda: window.is_settled)
-    QTest.keyClick(window.canvas.native, Qt.Key.Key_2)
+    QTest.keyClick(window.shown.canvas.native, Qt.Key.Key_2)
     until(window, lambda: window.view.ndisplay == 2 and window.is_settled)
 
 
 def test_a_slider_moves_through_the_planes(window: Any) -> None:
-    first = np.array(window.canvas.render())
+    first = np.array(window.shown.canvas.render())
     (slider,) = window.sliders.values()
     slider.setValue(40)
     assert dict(window.view.point) == {"z": 40.0}
     until(window, lambda: window.is_settled)
-    second = np.array(window.canvas.render())
-    assert window.engine.latest.plan.target.corner_pixels[0, 0] == 40
+    second = np.array(window.shown.canvas.render())
+    assert window.shown.viewport.latest.plan.target.corner_pixels[0, 0] == 40
     assert (first != second).any()
 
 
@@ -146,7 +146,7 @@ def test_the_slider_of_a_flipped_image_runs_upwards_in_the_world(flipped_window:
         slider.setValue(step)
         assert dict(flipped_window.view.point) == {"z": z}
         until(flipped_window, lambda: flipped_window.is_settled)
-        assert flipped_window.engine.latest.plan.target.corner_pixels[:, 0].tolist() == [plane, plane]
+        assert flipped_window.shown.viewport.latest.plan.target.corner_pixels[:, 0].tolist() == [plane, plane]
 
 
 def test_gestures_before_the_data_is_there_do_no_harm(url: str) -> None:
@@ -163,8 +163,8 @@ def test_gestures_before_the_data_is_there_do_no_harm(url: str) -> None:
     early.start()
     assert early.view is None
     drag(early, (200, 150), (240, 130))
-    early.canvas.events.mouse_wheel(pos=(10, 10), delta=(0.0, 1.0), modifiers=())
-    QTest.keyClick(early.canvas.native, Qt.Key.Key_3)
+    early.shown.canvas.events.mouse_wheel(pos=(10, 10), delta=(0.0, 1.0), modifiers=())
+    QTest.keyClick(early.shown.canvas.native, Qt.Key.Key_3)
     until(early, lambda: early.is_settled)
     assert early.view.ndisplay == 2
     early.close()
