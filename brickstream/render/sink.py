@@ -22,7 +22,8 @@ from brickstream.render.apron import Array
 from brickstream.render.frame import Frame
 from brickstream.render.grid import Index, Layer, three
 from brickstream.render.layout import TABLE_SHARE, AtlasLayout, Triple, choose_layout
-from brickstream.render.residency import Key, Residency
+from brickstream.render.patching import Patching
+from brickstream.render.residency import Key, Residency, Upload
 from brickstream.render.screen import Screen
 from brickstream.render.stage import Stage, to_texels
 from brickstream.render.wanted import Wanted, wanted_levels
@@ -94,6 +95,7 @@ class BrickSink:
         self._device = device
         self._max_texture = max_texture
         self._residency: Residency | None = None
+        self._patching: Patching
         self._pyramid: Pyramid | None = None
         self._allocated: AtlasLayout | None = None
         self._wanted: dict[Layer, Wanted] = {}
@@ -135,6 +137,7 @@ class BrickSink:
         levels = list(wanted_levels(plan, residency.layout.brick, residency.layout.capacity))
         self._wanted = {w.grid.layer: w for w in levels if w.bricks}
         residency.drop_queued(self._is_wanted)
+        self._patching.clear()
         # What a thick slice has gathered so far begins anew with each view.
         stages = {} if thick_axes(plan.local) else self._stages
         self._stages, self._missing, self._rows = {}, {}, {}
@@ -190,9 +193,8 @@ class BrickSink:
         """Hear that nothing of a generation is outstanding: aprons that still can be patched are."""
         if generation != self.generation or self._residency is None:
             return
-        for layer, wanted in self._wanted.items():
-            for index in self._residency.layers.get(layer, {}):
-                self._residency.patch(wanted.grid, index)
+        for wanted in self._wanted.values():
+            self._patching.ripen(wanted.grid)
 
     # -- what the host calls once a frame --------------------------------------------------------------------------
 
@@ -202,7 +204,7 @@ class BrickSink:
         Parameters
         ----------
         budget_ms : float, optional
-            Stop uploading after this long (at least one upload is made); None uploads everything.
+            Stop after this long (at least one thing is done); None does everything.
 
         Returns
         -------
@@ -228,8 +230,8 @@ class BrickSink:
 
     @property
     def pending_uploads(self) -> int:
-        """Uploads that wait for a commit."""
-        return len(self._residency.uploads) if self._residency is not None else 0
+        """Uploads that wait for a commit, and aprons that it has to look at."""
+        return len(self._residency.uploads) + len(self._patching) if self._residency is not None else 0
 
     @property
     def layout(self) -> AtlasLayout | None:
@@ -269,6 +271,7 @@ class BrickSink:
             raise BudgetError("the plan was made for other bricks", f"{plan.brick_shape}", "plan with budget()")
         if self._residency is None or self._pyramid is not plan.pyramid or self._residency.layout != layout:
             self._residency, self._pyramid, self._allocated = Residency(layout), plan.pyramid, None
+            self._patching = Patching(self._residency)
             self._stages, self._screen, self._coming = {}, None, None
             self.value_range = None
         return self._residency
@@ -319,7 +322,7 @@ class BrickSink:
         brick = self._atlas.add(wanted.grid, index, interior, None if whole else frozenset(stage.known), self._spare)
         low, high = self.value_range or (brick.low, brick.high)
         self.value_range = float(np.fmin(low, brick.low)), float(np.fmax(high, brick.high))
-        self._settled(wanted, index)
+        self._patching.settled(wanted.grid, index)
 
     def _fail(self, wanted: Wanted, row: int) -> None:
         """A chunk will not come: the bricks that need it stay as they are, and neighbours need not wait for them."""
@@ -329,15 +332,7 @@ class BrickSink:
                 self._stages.pop(key, None)
                 for screen in self._screens():
                     screen.settle(key)
-                self._settled(wanted, index)
-
-    def _settled(self, wanted: Wanted, index: Index) -> None:
-        """Patch the neighbours for which this was the last one to settle."""
-        grid, layer = wanted.grid, wanted.grid.layer
-        bricks = self._atlas.layers.get(layer, {})
-        for name in self._atlas.around(grid, index):
-            if name in bricks and not any((layer, n) in self._missing for n in self._atlas.around(grid, name)):
-                self._atlas.patch(grid, name)
+                self._patching.settled(wanted.grid, index)
 
     def _spare(self, key: Key) -> int:
         """Rank of a brick for eviction: not on screen first, then the finest; wanted never."""
@@ -424,23 +419,31 @@ class BrickSink:
 
     def _upload(self, budget_ms: float | None) -> int:
         start, done = perf_counter(), 0
-        while (upload := self._atlas.next_upload()) is not None:
-            self._device.write(upload.start, upload.texels)
-            brick = upload.brick
-            if brick.uploaded:
-                self.counters.patches += 1
-                self.counters.bytes_patches += upload.texels.nbytes
+        while True:
+            upload = self._atlas.next_upload()
+            if upload is not None:
+                self._write(upload)
+                done += 1
+            elif len(self._patching):
+                self._patching.step(self._missing)
             else:
-                brick.uploaded = True
-                self.counters.bricks += 1
-                self.counters.bytes_bricks += upload.texels.nbytes
-            screen = self._coming or self._screen
-            if screen is not None:
-                screen.place(upload.key, brick)
-            done += 1
+                return done
             if budget_ms is not None and (perf_counter() - start) * 1e3 >= budget_ms:
-                break
-        return done
+                return done
+
+    def _write(self, upload: Upload) -> None:
+        brick = upload.brick
+        self._device.write(upload.start, upload.texels)
+        if brick.uploaded:
+            self.counters.patches += 1
+            self.counters.bytes_patches += upload.texels.nbytes
+        else:
+            brick.uploaded = True
+            self.counters.bricks += 1
+            self.counters.bytes_bricks += upload.texels.nbytes
+        screen = self._coming or self._screen
+        if screen is not None:
+            screen.place(upload.key, brick)
 
     def _write_table(self) -> None:
         if self._screen is None:

@@ -20,8 +20,8 @@ from brickstream.multiscale.navigate import orbit, pan, resize, zoom_at
 from brickstream.viewers.look import Look
 
 TICK_MS = 16
-# For what has arrived, in each frame: so long, or this share of a frame that takes much longer anyway.
-POLL_MS = 4.0
+# In each frame for what has arrived, and then for the GPU, so long; or this share of a frame that takes longer anyway.
+POLL_MS = 3.0
 SHARE_OF_FRAME = 0.25
 WHEEL_STEP = 1.2
 MAX_GPU_BYTES = 512 << 20

@@ -1,0 +1,64 @@
+"""Aprons that neighbours complete: looked at within the time of a frame, not where a chunk arrives. Pure NumPy."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Container
+
+from brickstream.render.grid import Index, LevelGrid
+from brickstream.render.residency import Key, Residency
+
+
+class Patching:
+    """What is left to do for the aprons of resident bricks.
+
+    A brick's apron is patched once, when all of its neighbours have settled. Which bricks waited for one that settles is
+    found out here too, since that takes as long as the patch.
+
+    Parameters
+    ----------
+    residency : Residency
+    """
+
+    def __init__(self, residency: Residency) -> None:
+        self._residency = residency
+        self._settled: deque[tuple[LevelGrid, Index]] = deque()
+        self._ripe: dict[Key, LevelGrid] = {}
+
+    def __len__(self) -> int:
+        return len(self._settled) + len(self._ripe)
+
+    def clear(self) -> None:
+        """Forget everything: there is another plan."""
+        self._settled.clear()
+        self._ripe.clear()
+
+    def settled(self, grid: LevelGrid, index: Index) -> None:
+        """Note that a brick has come, or will not come."""
+        self._settled.append((grid, index))
+
+    def ripen(self, grid: LevelGrid) -> None:
+        """Note that no brick of a layer waits for another one any more."""
+        for index in self._residency.layers.get(grid.layer, {}):
+            self._ripe[grid.layer, index] = grid
+
+    def step(self, missing: Container[Key]) -> None:
+        """Do one piece of it; the uploads that follow are queued.
+
+        Parameters
+        ----------
+        missing : container of Key
+            Bricks that have not settled.
+        """
+        if self._settled:
+            grid, index = self._settled.popleft()
+            bricks = self._residency.layers.get(grid.layer, {})
+            for name in self._residency.around(grid, index):
+                if name in bricks and (grid.layer, name) not in self._ripe and self._is_ripe(grid, name, missing):
+                    self._ripe[grid.layer, name] = grid
+        elif self._ripe:
+            key = next(iter(self._ripe))
+            self._residency.patch(self._ripe.pop(key), key[1])
+
+    def _is_ripe(self, grid: LevelGrid, index: Index, missing: Container[Key]) -> bool:
+        return not any((grid.layer, name) in missing for name in self._residency.around(grid, index))
