@@ -12,8 +12,8 @@ from brickstream.render.residency import Key, Residency
 class Patching:
     """What is left to do for the aprons of resident bricks.
 
-    A brick's apron is patched once, when all of its neighbours have settled. Which bricks waited for one that settles is
-    found out here too, since that takes as long as the patch.
+    A brick's apron is patched once, when all of its neighbours have settled. Which bricks waited for one that settles
+    is found out here too, since that takes as long as the patch.
 
     Parameters
     ----------
