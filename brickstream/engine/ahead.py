@@ -147,7 +147,7 @@ def ahead_views(plan: Plan, views: Sequence[View], ahead: Ahead) -> list[View]:
     ViewError
         If float64 cannot tell the pixels of the image apart.
     """
-    known = set(dict(plan.view.point)).intersection(plan.pyramid.axis_names)
+    known = set(dict(plan.view.point)).intersection(plan.image.axis_names)
     if plan.partial:
         return []
     if ahead.playback in known:
@@ -166,14 +166,14 @@ def ahead_views(plan: Plan, views: Sequence[View], ahead: Ahead) -> list[View]:
 
 def _next(plan: Plan, axis: str, step: float) -> FloatArray:
     """Positions inside of the image that follow with a step."""
-    low, high = framing.extent_of(plan.pyramid)[:, plan.pyramid.axis_index(axis)]
+    low, high = framing.extent_of(plan.image)[:, plan.image.axis_index(axis)]
     positions = dict(plan.view.point)[axis] + step * np.arange(1, LOOK + 1)
     return np.asarray(positions[(positions >= low) & (positions <= high)])
 
 
 def _frames(plan: Plan, axis: str, ahead: Ahead) -> FloatArray:
     """Positions that playback comes to next."""
-    start, step, count = framing.steps_of(plan.pyramid, plan.pyramid.axis_index(axis))
+    start, step, count = framing.steps_of(plan.image, plan.image.axis_index(axis))
     start, step = min(start, start + step * (count - 1)), abs(step)
     now = min(max(round((dict(plan.view.point)[axis] - start) / step), 0), count - 1)
     frames = now + ahead.step * np.arange(1, LOOK + 1, dtype=np.int64)
@@ -198,7 +198,7 @@ def _along(plan: Plan, axis: str, positions: FloatArray, count: int) -> list[Vie
 
 def _with_other_chunks(plan: Plan, axis: str, positions: FloatArray) -> IntArray:
     """Which positions along an axis need other chunks than the ones before them."""
-    pyramid, across = plan.pyramid, plan.pyramid.axis_index(axis)
+    pyramid, across = plan.image, plan.image.axis_index(axis)
     source = framing.source_of(pyramid, across)
     if source is None or plan.view.thick:
         return np.arange(len(positions))

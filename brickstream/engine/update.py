@@ -125,14 +125,16 @@ class Update:
     @property
     def scale(self) -> tuple[float, ...]:
         """World units per pixel of `level` on the displayed axes, in the view's order; below zero where flipped."""
-        scale = self.to_world.linear.diagonal().tolist()
-        return tuple(scale[axis] for axis in self.plan.displayed)
+        linear, shown = self.to_world.linear, self._displayed()
+        return tuple((self.plan.view.frame() @ linear[np.ix_(shown, self.plan.displayed)]).diagonal().tolist())
 
     @property
     def translation(self) -> tuple[float, ...]:
         """World centre of pixel 0 of `level` on the displayed axes, in the view's order."""
-        translation = self.to_world.offset.tolist()
-        return tuple(translation[axis] for axis in self.plan.displayed)
+        return tuple((self.plan.view.frame() @ self.to_world.offset[self._displayed()]).tolist())
+
+    def _displayed(self) -> list[int]:
+        return [self.plan.pyramid.axis_index(name) for name in self.plan.view.displayed]
 
     def to_array(self) -> NDArray[np.generic]:
         """Compose the picture so far, at this update's level.

@@ -21,6 +21,8 @@ from brickstream.multiscale.ome import (
     read_document,
     read_metadata,
 )
+from brickstream.multiscale.oblique import Oblique, find_oblique
+from brickstream.multiscale.picture import picture_pyramid, plan_picture
 from brickstream.multiscale.plan import Budget, LevelPlan, Plan, plan_view
 from brickstream.multiscale.projections import Projection, project
 from brickstream.multiscale.pyramid import Axis, Channel, Level, Pyramid
@@ -47,6 +49,7 @@ __all__ = [
     "LevelPlan",
     "LocalView",
     "Member",
+    "Oblique",
     "Plan",
     "PlanDiff",
     "Projection",
@@ -61,12 +64,15 @@ __all__ = [
     "conversion",
     "corner_pixels",
     "diff_plans",
+    "find_oblique",
     "grow_to_chunks",
     "level_errors",
     "localize",
     "navigate",
     "picture_dtype",
+    "picture_pyramid",
     "pixel_window",
+    "plan_picture",
     "plan_view",
     "project",
     "pyramid_of",

@@ -1,0 +1,226 @@
+"""Where the pixels of an oblique cut lie in a level of the image, and which chunks hold them.
+
+A *sample* is numbered by its pixel in the cut, and in a thick slice of a rotated image by its place across the slice as
+well. Positions are linear in these numbers, and rounding keeps their order: the pixels of the image that a box of
+samples takes lie between those that its corners take. That is how chunks are found exactly, without a look at every
+sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from brickstream.multiscale.affine import FloatArray, IntArray
+from brickstream.multiscale.grids import halves, points
+
+# Boxes of samples with so many chunks between their corners are cut in two before these are looked at one by one.
+FEW_CHUNKS = 8
+# By so much of a pixel may an estimate of what is in a box be off; what is in it is then looked at sample by sample.
+SLACK = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """The samples of one level of a cut.
+
+    The position of a sample is ``offset + steps @ number``, in pixels of the image's level; the pixel that holds it is
+    found half-up.
+
+    Attributes
+    ----------
+    axes : tuple of int
+        Array axes of the image along which positions vary.
+    offset : ndarray of shape (d,), float64
+        Position of sample 0 on these axes.
+    steps : ndarray of shape (d, n), float64
+        From one sample to the next.
+    depth : tuple of int
+        Samples across a thick slice of a rotated image, for each of its margins; their numbers come last.
+    low, high : ndarray of shape (d,), float64
+        The part of the level that is within the image, half-open, in pixels.
+    noise : ndarray of shape (d,), float64
+        What is taken for float noise, in pixels.
+    shape, chunk : ndarray of shape (d,), int64
+        Pixels of the level, and of a chunk.
+    """
+
+    axes: tuple[int, ...]
+    offset: FloatArray
+    steps: FloatArray
+    depth: tuple[int, ...]
+    low: FloatArray
+    high: FloatArray
+    noise: FloatArray
+    shape: IntArray
+    chunk: IntArray
+
+    def box(self, start: IntArray, stop: IntArray) -> tuple[IntArray, IntArray]:
+        """First and last sample (inclusive) of half-open boxes of the cut's pixels, shapes (p, m): (n, m)."""
+        deep = np.array(self.depth, dtype=np.int64)[:, None]
+        across = np.broadcast_to(deep - 1, (len(deep), start.shape[1]))
+        return np.concatenate([start, np.zeros_like(across)]), np.concatenate([stop - 1, across])
+
+    def pixel(self, axis: int, numbers: Sequence[IntArray]) -> IntArray:
+        """Pixels that hold samples, on one of the varying axes.
+
+        Parameters
+        ----------
+        axis : int
+            Its place among `axes`.
+        numbers : sequence of ndarray, int64
+            Of the samples, one array for each column of `steps`; they broadcast.
+
+        Returns
+        -------
+        ndarray, int64
+            -1 before the image, and the length of the level behind it.
+        """
+        place = np.float64(self.offset[axis])
+        for step, number in zip(self.steps[axis].tolist(), numbers, strict=True):
+            if step:
+                place = place + step * number
+        noise, length = self.noise[axis], self.shape[axis]
+        held = np.clip(np.floor(place + 0.5 + noise), 0, length - 1)
+        held = np.where(place < self.low[axis] - noise, -1, np.where(place >= self.high[axis] - noise, length, held))
+        return np.asarray(held, dtype=np.int64)
+
+    def within(
+        self, first: IntArray, last: IntArray, start: IntArray, stop: IntArray
+    ) -> tuple[tuple[IntArray, ...], tuple[IntArray, ...]]:
+        """Find the samples of a box that lie in a box of the image's pixels.
+
+        Parameters
+        ----------
+        first, last : ndarray of shape (n,), int64
+            Of the samples, both inclusive.
+        start, stop : ndarray of shape (d,), int64
+            Of the pixels, half-open.
+
+        Returns
+        -------
+        numbers : tuple of n ndarrays of shape (m,), int64
+            Of the samples, counted from `first`.
+        pixels : tuple of d ndarrays of shape (m,), int64
+            Where each lies, counted from `start`.
+        """
+        begin, end = self._narrowed(first, last, start, stop)
+        if (begin > end).any():
+            none = np.empty(0, dtype=np.int64)
+            return (none,) * len(first), (none,) * len(start)
+        mesh = np.ix_(*(np.arange(a, b + 1) for a, b in zip(begin.tolist(), end.tolist(), strict=True)))
+        pixels = [self.pixel(axis, mesh) for axis in range(len(self.axes))]
+        inside = np.ones([len(numbers.ravel()) for numbers in mesh], dtype=bool)
+        for pixel, a, b in zip(pixels, start.tolist(), stop.tolist(), strict=True):
+            inside &= (pixel >= a) & (pixel < b)
+        numbers = np.nonzero(inside)
+        held = tuple(np.broadcast_to(p, inside.shape)[numbers] - a for p, a in zip(pixels, start, strict=True))
+        return tuple(n + a for n, a in zip(numbers, begin - first, strict=True)), held
+
+    def _narrowed(
+        self, first: IntArray, last: IntArray, start: IntArray, stop: IntArray
+    ) -> tuple[IntArray, IntArray]:
+        """A part of a box of samples (inclusive) outside of which none lies in a box of pixels."""
+        ends = np.sort([self.steps * first, self.steps * last], axis=0)
+        others = ends.sum(axis=2, keepdims=True) - ends + self.offset[:, None]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            bounds = np.stack([(start - 0.5 - SLACK)[:, None] - others[1], (stop - 0.5 + SLACK)[:, None] - others[0]])
+            bounds = np.sort(bounds / self.steps, axis=0)
+        bounds[0, self.steps == 0], bounds[1, self.steps == 0] = -np.inf, np.inf
+        begin, end = np.ceil(bounds[0].max(axis=0)), np.floor(bounds[1].min(axis=0))
+        begin, end = np.clip(begin, first, last + 1), np.clip(end, first - 1, last)
+        return begin.astype(np.int64), end.astype(np.int64)
+
+    def chunks(self, first: IntArray, last: IntArray) -> tuple[IntArray, IntArray]:
+        """Find the chunks that hold the samples of boxes: those with a sample in them, and no others.
+
+        Parameters
+        ----------
+        first, last : ndarray of shape (n, m), int64
+            Of the samples, both inclusive.
+
+        Returns
+        -------
+        owner : ndarray of shape (c,), int64
+            Which box each chunk is of, ascending.
+        chunks : ndarray of shape (d, c), int64
+            On the varying axes.
+        """
+        owner = np.arange(first.shape[1])
+        low, high = self._cells(first, last)
+        known = _Known(low, high)
+        while len(owner):
+            seen = ((high >= 0) & (low < self._grid)).all(axis=0)
+            one = (low == high).all(axis=0)
+            known.add(owner[seen & one], low[:, seen & one])
+            left = np.flatnonzero(seen & ~one)
+            left = left[known.lacks(owner[left], *self._inside(low[:, left], high[:, left]))]
+            first, last, owner = first[:, left], last[:, left], owner[left]
+            for _ in first:
+                first, last, owner = halves(first, last, owner)
+            low, high = self._cells(first, last)
+        return known.all()
+
+    @cached_property
+    def _grid(self) -> IntArray:
+        """Chunks along each varying axis: (d, 1)."""
+        return np.asarray(-(-self.shape // self.chunk)[:, None], dtype=np.int64)
+
+    def _inside(self, low: IntArray, high: IntArray) -> tuple[IntArray, IntArray]:
+        return np.maximum(low, 0), np.minimum(high, self._grid - 1)
+
+    def _cells(self, first: IntArray, last: IntArray) -> tuple[IntArray, IntArray]:
+        """Chunks at the corners of boxes of samples that lie lowest and highest along each axis: (d, m) each.
+
+        -1 before the image, and the number of chunks behind it.
+        """
+        cells = np.empty((2, len(self.axes), first.shape[1]), dtype=np.int64)
+        for axis, steps in enumerate(self.steps):
+            for which, (up, down) in enumerate(((first, last), (last, first))):
+                pixel = self.pixel(axis, [up[i] if step >= 0 else down[i] for i, step in enumerate(steps)])
+                cell = np.where(pixel < self.shape[axis], pixel // self.chunk[axis], self._grid[axis])
+                cells[which, axis] = cell
+        return cells[0], cells[1]
+
+
+class _Known:
+    """Chunks that are known to hold a sample of a box.
+
+    Parameters
+    ----------
+    low, high : ndarray of shape (d, m), int64
+        Of each box the first and the last chunk that it may have.
+    """
+
+    def __init__(self, low: IntArray, high: IntArray) -> None:
+        self._low = low
+        self._sizes = (high - low).max(axis=1, initial=0) + 1
+        self._keys: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+
+    def add(self, owner: IntArray, chunks: IntArray) -> None:
+        """Take down chunks (d, c) of boxes."""
+        self._keys = np.union1d(self._keys, self._numbers(owner, chunks))
+
+    def lacks(self, owner: IntArray, low: IntArray, high: IntArray) -> NDArray[np.bool_]:
+        """Which parts of boxes may have chunks (from `low` to `high`, inclusive) that are not known."""
+        lacks = np.ones(len(owner), dtype=bool)
+        few = np.flatnonzero((high - low + 1.0).prod(axis=0) <= FEW_CHUNKS)
+        part, chunks = points(low[:, few], high[:, few])
+        new = ~np.isin(self._numbers(owner[few[part]], chunks), self._keys)
+        lacks[few] = np.bincount(part[new], minlength=len(few)) > 0
+        return lacks
+
+    def all(self) -> tuple[IntArray, IntArray]:
+        """Box by box: the number of the box and the chunk (d, c)."""
+        owner, *chunks = np.unravel_index(self._keys, (max(1, self._low.shape[1]), *self._sizes.tolist()))
+        return owner.astype(np.int64), np.stack(chunks).astype(np.int64) + self._low.take(owner, axis=1)
+
+    def _numbers(self, owner: IntArray, chunks: IntArray) -> IntArray:
+        keys = owner
+        for row, size in zip(chunks - self._low.take(owner, axis=1), self._sizes.tolist(), strict=True):
+            keys = keys * size + row
+        return keys
