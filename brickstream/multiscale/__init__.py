@@ -7,6 +7,7 @@ from brickstream.multiscale.camera import Camera
 from brickstream.multiscale.corners import corner_pixels, grow_to_chunks
 from brickstream.multiscale.diff import PlanDiff, diff_plans
 from brickstream.multiscale.dims import Dims, DimsAxis
+from brickstream.multiscale.framing import directions_across
 from brickstream.multiscale.levels import choose_level, level_errors
 from brickstream.multiscale.local import LocalView, localize, pixel_window
 from brickstream.multiscale.napari_rules import compute_multiscale_level, compute_multiscale_level_and_corners
@@ -64,6 +65,7 @@ __all__ = [
     "conversion",
     "corner_pixels",
     "diff_plans",
+    "directions_across",
     "find_oblique",
     "grow_to_chunks",
     "level_errors",
