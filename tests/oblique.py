@@ -20,9 +20,7 @@ def tilted(image: HasPyramid | Pyramid, **options: Any) -> View:
     return View.oblique(image, TILTED, ("z", "y", "x"), **{"canvas": (40, 30), **options})
 
 
-def naive_pixels(
-    oblique: Oblique, level: int
-) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]]:
+def naive_pixels(oblique: Oblique, level: int) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]]:
     """For every pixel of the plane grid of a level, and every place across a slice of a rotated image: what it shows.
 
     Returns
@@ -55,7 +53,7 @@ def naive_pixels(
 
 
 def _depths(oblique: Oblique, level: int) -> NDArray[np.float64]:
-    """World offsets of the places across a slice of a rotated image: (depth, ndim); one of zeros where there are none."""
+    """World offsets of the places across a slice of a rotated image, (depth, ndim); zero where there are none."""
     names, view = oblique.image.axis_names, oblique.view
     found = np.zeros((1, len(names)))
     deep = across(oblique.image, view, oblique.local, level)
@@ -70,7 +68,7 @@ def _depths(oblique: Oblique, level: int) -> NDArray[np.float64]:
 def naive_picture(
     oblique: Oblique, level: int, array: NDArray[Any]
 ) -> tuple[NDArray[Any], NDArray[np.bool_], NDArray[np.bool_]]:
-    """The whole plane grid of a level, out of the image's array; which pixels show the image; which are beyond doubt."""
+    """The whole plane grid of a level, out of the image's array; what shows the image; what is beyond doubt."""
     pixels, inside, clear = naive_pixels(oblique, level)
     others, first, last = oblique.planes(level)
     axes = [axis for axis in range(oblique.image.ndim) if axis not in others]

@@ -134,19 +134,21 @@ class Tiles:
         """Add the samples that lie in a block of pixels to a tile."""
         axes, n = list(self._samples.axes), len(self._cut.axes)
         numbers, pixels = self._samples.within(tile.first, tile.last, start[axes], stop[axes])
-        values = block[(..., *pixels)].reshape(-1, len(pixels[0]))
-        shape = tuple((tile.last - tile.first + 1)[:n].tolist())
-        if self._projection is None:
-            if tile.pixels is None:
-                tile.pixels = np.zeros(shape, block.dtype)
+        at: tuple[Any, ...] = (slice(None), *pixels)
+        values = block.reshape(-1, *block.shape[len(self._others) :])[at]
+        if tile.pixels is None:
+            tile.pixels = self._blank(tuple((tile.last - tile.first + 1)[:n].tolist()), block.dtype)
+        if not isinstance(tile.pixels, Projection):
             tile.pixels[numbers] = values[0]
             return
-        if tile.pixels is None:
-            tile.pixels = Projection(shape, block.dtype, self._projection)
-        place, deep = numbers[:n], np.ravel_multi_index(numbers[n:], self._samples.depth) if numbers[n:] else None
-        for depth in np.unique(deep) if deep is not None else (None,):
-            here = deep == depth if deep is not None else slice(None)
-            tile.pixels.merge(values[:, here], 0, tuple(rows[here] for rows in place))
+        # No place twice at a time: those behind one another in a rotated image one by one.
+        deep = np.ravel_multi_index(numbers[n:], self._samples.depth) if numbers[n:] else np.zeros_like(numbers[0])
+        for depth in np.unique(deep):
+            here = deep == depth
+            tile.pixels.merge(values[:, here], 0, tuple(rows[here] for rows in numbers[:n]))
+
+    def _blank(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any] | Projection:
+        return np.zeros(shape, dtype) if self._projection is None else Projection(shape, dtype, self._projection)
 
 
 __all__ = ["Tile", "Tiles"]

@@ -11,6 +11,7 @@ from brickstream.multiscale.framing import directions_across
 from brickstream.multiscale.levels import choose_level, level_errors
 from brickstream.multiscale.local import LocalView, localize, pixel_window
 from brickstream.multiscale.napari_rules import compute_multiscale_level, compute_multiscale_level_and_corners
+from brickstream.multiscale.oblique import Oblique, find_oblique
 from brickstream.multiscale.ome import (
     Collection,
     Dataset,
@@ -22,7 +23,6 @@ from brickstream.multiscale.ome import (
     read_document,
     read_metadata,
 )
-from brickstream.multiscale.oblique import Oblique, find_oblique
 from brickstream.multiscale.picture import picture_pyramid, plan_picture
 from brickstream.multiscale.plan import Budget, LevelPlan, Plan, plan_view
 from brickstream.multiscale.projections import Projection, project

@@ -1,7 +1,7 @@
 """Pictures that cut across the pixels of an image: planned as an image of their own, which lies in the cut.
 
-Oblique cuts, and planes and lines through a rotated or sheared image, are no slices of its arrays. They are resampled to
-the *plane grid*: a regular grid in the cut for each level, a pyramid like any other, placed in the world so that the
+Oblique cuts, and planes and lines through a rotated or sheared image, are no slices of its arrays. They are resampled
+to the *plane grid*: a regular grid in the cut for each level, a pyramid like any other, placed in the world so that the
 view runs along its axes. Its chunks are *tiles*, each made of samples of a few chunks of the image. Everything that
 plans and shows planes plans and shows tiles.
 """
@@ -202,9 +202,16 @@ def _plane_grid(
         scale, shift = np.full(len(names), spacing[0].max()), own.copy()
         shape[picture], chunks[picture], scale[picture] = size, tile, steps
         shift[picture] += (start + 0.5) * steps
-        box = {"shape": shape, "chunks": chunks, "scale": scale, "translation": shift}
-        flat = {name: tuple(numbers.tolist()) for name, numbers in box.items()}
-        levels.append(replace(level, **flat, shards=None))
+        levels.append(
+            replace(
+                level,
+                shape=tuple(shape.tolist()),
+                chunks=tuple(chunks.tolist()),
+                scale=tuple(scale.tolist()),
+                translation=tuple(shift.tolist()),
+                shards=None,
+            )
+        )
     return Pyramid(image.name, image.axes, tuple(levels), _channels(image, view, local), placement)
 
 

@@ -113,7 +113,7 @@ class LevelPlan:
     sources: Sources | None = None
 
     def reads(self) -> tuple[IntArray, FloatArray]:
-        """Chunks of the image that are read for it, nearest to the focus first, and their distances: (r, ndim), (r,)."""
+        """Chunks of the image that are read for it, nearest first, shape (r, ndim), and their distances, shape (r,)."""
         if self.sources is None:
             return self.chunks, self.distances
         # The first tile that needs a chunk is the nearest one.

@@ -121,9 +121,7 @@ class Samples:
         held = tuple(np.broadcast_to(p, inside.shape)[numbers] - a for p, a in zip(pixels, start, strict=True))
         return tuple(n + a for n, a in zip(numbers, begin - first, strict=True)), held
 
-    def _narrowed(
-        self, first: IntArray, last: IntArray, start: IntArray, stop: IntArray
-    ) -> tuple[IntArray, IntArray]:
+    def _narrowed(self, first: IntArray, last: IntArray, start: IntArray, stop: IntArray) -> tuple[IntArray, IntArray]:
         """A part of a box of samples (inclusive) outside of which none lies in a box of pixels."""
         ends = np.sort([self.steps * first, self.steps * last], axis=0)
         others = ends.sum(axis=2, keepdims=True) - ends + self.offset[:, None]

@@ -17,12 +17,12 @@ from oblique import naive_picture, tilted
 from placed import askew_maps
 from scenes import MODEST, Scene, StrictSink, answer_one, scenes, seeds, shown, sliced
 
-from brickstream.engine import Engine, Outcome, Update
+from brickstream.engine import Ahead, Engine, Outcome, Update
 from brickstream.errors import ViewError
 from brickstream.latency import ThreadedServer
 from brickstream.multiscale import Affine, Plan, View, find_oblique, navigate, resample
 from brickstream.multiscale.view import PROJECTIONS
-from brickstream.testing import RecordingSink, StepSource, memory_image
+from brickstream.testing import RecordingSink, StepSource, memory_image, settle
 from brickstream.testing.sinks import BLANK
 
 oracle = pytest.mark.oracle
@@ -43,7 +43,7 @@ class Cuts(Scene):
 
     def check(self, update: Update) -> None:
         """The finished picture of an update is what NumPy indexing says."""
-        expected, inside, clear = self.expected(update.plan, update.level)
+        expected, _, clear = self.expected(update.plan, update.level)
         picture = update.to_array()
         np.testing.assert_array_equal(picture[clear], expected[clear])
 
@@ -333,8 +333,7 @@ async def test_a_tile_comes_when_its_last_chunk_is_there_and_holds_no_chunk_in_m
         for index in await source.requested(len(of)):  # type: ignore[attr-defined]
             source.release(index)  # type: ignore[attr-defined]
             await source.until(lambda index=index: index in source.happened("done"))  # type: ignore[attr-defined]
-            for _ in range(30):
-                await asyncio.sleep(0)
+            await settle()
             for row in of[index]:
                 left[row] -= 1
             done = {tuple(part.chunks[row].tolist()) for row in of[index] if not left[row]}
@@ -358,6 +357,33 @@ async def test_panning_reads_only_what_is_new_and_shows_again_what_was_there() -
         await engine.complete()
         assert 0 < len(sink.updates) - puts < plan.chunk_count
         assert sink.completed == [1, 2, 3]
+
+
+async def test_what_lies_around_a_cut_is_fetched_ahead() -> None:
+    image = flowing(np.zeros((96, 96, 96), np.uint8), (16, 16, 16), levels=1)
+    view = tilted(image, canvas=(30, 20), zoom=1.0)
+    panned = navigate.pan(view, 25.0, 0.0)
+    async with Engine(sink=RecordingSink(), prefetch=Ahead(ring=1.0)) as engine:
+        engine.show(image, view)
+        await engine.complete()
+        await settle()
+        begun = set(image.sources[0].happened("begin"))
+        needed = {tuple(index) for part in engine.plan(image, panned).levels for index in part.reads()[0].tolist()}
+        seen = {tuple(index) for part in engine.plan(image, view).levels for index in part.reads()[0].tolist()}
+        assert needed - seen <= begun - seen
+        assert needed - seen
+        engine.show(image, panned)
+        assert engine.stats().prefetch_hits == len(needed - seen)
+
+
+async def test_the_time_points_that_follow_are_fetched_ahead_of_a_cut() -> None:
+    image = flowing(np.zeros((6, 8, 9, 10), np.uint8), (1, 8, 9, 10), levels=1, axes="tzyx")
+    async with Engine(sink=RecordingSink(), prefetch=Ahead(count=2, ring=0.0)) as engine:
+        for t in (0.0, 1.0):
+            engine.show(image, tilted(image, point={"t": t}))
+            await engine.complete()
+        await settle()
+        assert [index[0] for index in image.sources[0].happened("begin")] == [0, 1, 2, 3]
 
 
 async def test_sliding_and_turning_show_another_picture() -> None:

@@ -1,4 +1,4 @@
-"""The plane grid of an oblique cut, and the chunks that its tiles are made of, against a model that looks at every pixel."""
+"""The plane grid of an oblique cut, and the chunks of its tiles, against a model that looks at every pixel."""
 
 from dataclasses import replace
 from itertools import product
@@ -23,6 +23,7 @@ from brickstream.multiscale import (
     Plan,
     Pyramid,
     View,
+    directions_across,
     find_oblique,
     navigate,
     picture_pyramid,
@@ -102,9 +103,7 @@ def test_tiles_and_reads_come_nearest_first(scene: tuple[Pyramid, View]) -> None
 
 
 @given(oblique_scenes(), st.tuples(*[st.integers(-40, 40)] * 2), st.sampled_from([0.5, 1.0, 3.0]))
-def test_panning_and_zooming_stay_on_the_grid(
-    scene: tuple[Pyramid, View], pan: tuple[int, int], factor: float
-) -> None:
+def test_panning_and_zooming_stay_on_the_grid(scene: tuple[Pyramid, View], pan: tuple[int, int], factor: float) -> None:
     pyramid, view = scene
     moved = navigate.zoom_at(navigate.pan(view, *pan), factor, 1.5, 0.5)
     assert find_oblique(pyramid, moved) is find_oblique(pyramid, view)
@@ -222,3 +221,23 @@ def test_a_slice_of_very_many_chunks_is_refused() -> None:
     pyramid = Pyramid("long", axes, levels)
     with pytest.raises(ViewError, match="too thick for its chunks"):
         planned(pyramid, replace(tilted(pyramid), margins=(("t", (0.0, 1e7)),)))
+
+
+@given(st.tuples(*[st.integers(-5, 5) | st.sampled_from([1e-9, 1e200])] * 3))
+def test_a_cut_stands_across_its_normal_and_the_last_axis_runs_right(normal: tuple[float, ...]) -> None:
+    assume(any(normal))
+    down, right = directions_across(normal)
+    view = View.oblique(halved(), (down, right))
+    wanted = np.array(normal) / np.abs(normal).max()
+    np.testing.assert_allclose(navigate.normal(view), wanted / np.linalg.norm(wanted), atol=1e-9)
+    assert max(right) > 0.4
+
+
+def test_across_an_axis_a_cut_is_the_usual_plane() -> None:
+    assert directions_across((2, 0, 0)) == ((0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+
+
+@pytest.mark.parametrize("normal", [(0, 0, 0), (1, 2), (1, 2, float("nan")), (float("inf"), 0, 0)])
+def test_a_normal_that_is_none_is_refused(normal: tuple[float, ...]) -> None:
+    with pytest.raises(ViewError, match="normal"):
+        directions_across(normal)
