@@ -20,7 +20,7 @@ from brickstream.engine.ahead import Ahead
 from brickstream.engine.core import Core, Request
 from brickstream.engine.cutting import settled_by
 from brickstream.engine.live import LiveState
-from brickstream.engine.outdated import Regions
+from brickstream.engine.outdated import Regions, outdated_of
 from brickstream.engine.playback import Playback
 from brickstream.engine.sink import ChunkId, Sink
 from brickstream.engine.update import Update
@@ -130,6 +130,7 @@ class Showing:
         self._notify = notify
         self._mail: deque[tuple[Request, Update | BrickstreamError | None]] = deque()
         self._generation = 0
+        self._begun: Plan | None = None
         self._wish: tuple[ChunkedImage, View] | None = None
         self._finest: int | None = None
         self._uncovered = 0
@@ -158,6 +159,7 @@ class Showing:
         if self.request is not None and self.request.image is not image:
             self._stop_playing()
         self._generation += 1
+        self._begun = plan
         held = settled_by(plan, self.sink.begin(self._generation, plan)) if self.sink is not None else frozenset()
         request = Request(next(self._request_ids), self._generation, image, plan, held, budget=budget)
         self._wish = image, view
@@ -193,6 +195,9 @@ class Showing:
         """Show anew what may have been written anew; the engine has dropped its chunks before."""
         if self.sink is not None:
             self.sink.drop(image.pyramid, regions)
+            begun = self._begun
+            if begun is not None and begun.oblique is not None and begun.image is image.pyramid:
+                self.sink.drop(begun.pyramid, outdated_of(begun, regions))
         if self.request is not None and self.request.image is image:
             self.show(image, self.request.plan.view)
 

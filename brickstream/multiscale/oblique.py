@@ -90,6 +90,31 @@ class Oblique:
         first, last = level_window(self.image, level, *np.nan_to_num(self.local.window))
         return others, first[others], last[others]
 
+    def covering(self, level: int, box: IntArray) -> IntArray:
+        """Find a box of the plane grid outside of which no pixel shows anything of a box of the image.
+
+        Parameters
+        ----------
+        level : int
+        box : ndarray of shape (2, ndim), int64
+            Start and stop, half-open, in pixels of the image's level.
+
+        Returns
+        -------
+        ndarray of shape (2, ndim), int64
+            Start and stop, half-open, in pixels of the grid's level; both 0 where it does not meet the cut.
+        """
+        samples, axes, n = self.samples(level), list(self.axes), len(self.axes)
+        others, first, last = self.planes(level)
+        found = np.zeros((2, self.image.ndim), dtype=np.int64)
+        size = self.pyramid.shapes[level, axes]
+        ends = samples.box(np.zeros((n, 1), dtype=np.int64), size[:, None])
+        begin, end = samples.narrowed(ends[0][:, 0], ends[1][:, 0], *box[:, list(samples.axes)])
+        if (begin <= end).all() and (first < box[1, others]).all() and (last >= box[0, others]).all():
+            found[1] = 1
+            found[0, axes], found[1, axes] = begin[:n], end[:n] + 1
+        return found
+
 
 def find_oblique(pyramid: Pyramid, view: View) -> Oblique | None:
     """Find the cut that a view shows of an image; None where its picture is a part of the image's arrays.

@@ -108,7 +108,7 @@ class Samples:
         pixels : tuple of d ndarrays of shape (m,), int64
             Where each lies, counted from `start`.
         """
-        begin, end = self._narrowed(first, last, start, stop)
+        begin, end = self.narrowed(first, last, start, stop)
         if (begin > end).any():
             none = np.empty(0, dtype=np.int64)
             return (none,) * len(first), (none,) * len(start)
@@ -121,8 +121,12 @@ class Samples:
         held = tuple(np.broadcast_to(p, inside.shape)[numbers] - a for p, a in zip(pixels, start, strict=True))
         return tuple(n + a for n, a in zip(numbers, begin - first, strict=True)), held
 
-    def _narrowed(self, first: IntArray, last: IntArray, start: IntArray, stop: IntArray) -> tuple[IntArray, IntArray]:
-        """A part of a box of samples (inclusive) outside of which none lies in a box of pixels."""
+    def narrowed(self, first: IntArray, last: IntArray, start: IntArray, stop: IntArray) -> tuple[IntArray, IntArray]:
+        """A box within a box of samples, as small as is easily told, that has all of them which lie in a box of pixels.
+
+        Parameters as for :meth:`within`. Returns the first and the last sample; where there is none a last one may lie
+        before the first.
+        """
         ends = np.sort([self.steps * first, self.steps * last], axis=0)
         others = ends.sum(axis=2, keepdims=True) - ends + self.offset[:, None]
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from brickstream.chunks.source import ChunkSource, Index, clip_chunk
 from brickstream.engine import Engine, Sink
-from brickstream.engine.outdated import outdated
+from brickstream.engine.outdated import outdated, outdated_of
 from brickstream.errors import BrickstreamError
 from brickstream.multiscale import Plan, View, navigate, picture_pyramid, plan_picture
 from brickstream.testing.images import memory_image
@@ -296,9 +296,9 @@ class SinkConformance:
         everything = np.array([np.zeros(image.pyramid.ndim), image.pyramid.levels[0].shape], dtype=np.int64)
         sink.drop(self._solid().pyramid, outdated(image.pyramid, everything))
         assert set(sink.begin(3, plan)) == before, "another image was meant"
-        sink.drop(image.pyramid, outdated(image.pyramid, everything // 2))
+        sink.drop(plan.pyramid, outdated_of(plan, outdated(image.pyramid, everything // 2)))
         assert set(sink.begin(4, plan)) <= before
-        sink.drop(image.pyramid, outdated(image.pyramid, everything))
+        sink.drop(plan.pyramid, outdated_of(plan, outdated(image.pyramid, everything)))
         assert not list(sink.begin(5, plan))
 
     async def _show_another(self, sink: Sink, image: Any, view: View, other_image: Any, other: View) -> None:

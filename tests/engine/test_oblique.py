@@ -13,7 +13,7 @@ import zarr
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from oblique import naive_picture, tilted
+from oblique import naive_picture, naive_pixels, tilted
 from placed import askew_maps
 from scenes import MODEST, Scene, StrictSink, answer_one, scenes, seeds, shown, sliced
 
@@ -407,6 +407,45 @@ async def test_an_update_of_a_cut_says_where_it_lies() -> None:
     along = last.plan.view.frame() @ world
     place = last.corner_pixels[0, list(last.plan.displayed)] * last.scale + last.translation
     np.testing.assert_allclose(along, place, atol=1e-9)
+
+
+async def test_what_is_written_anew_is_shown_anew_in_a_cut_and_little_else_is_read() -> None:
+    data = np.random.default_rng(6).integers(1, 250, (70, 72, 74)).astype(np.uint8)
+    image, sink = flowing(data, (16, 16, 16), levels=1), RecordingSink()
+    source = image.sources[0]
+    view = tilted(image)
+    async with Engine(sink=sink) as engine:
+        plan = engine.show(image, view)
+        await engine.complete()
+        assert plan.oblique is not None
+        tiles, chunks = plan.chunk_count, len(source.happened("begin"))
+        source.array[32:40, 32:40, 32:40] = 251
+        await engine.invalidate(image, dict.fromkeys("zyx", (32, 40)))
+        await engine.complete()
+        expected, _, clear = naive_picture(plan.oblique, 0, source.array)
+        assert (expected == 251).any()
+        np.testing.assert_array_equal(sink.picture()[clear], expected[clear])
+        assert 0 < len(source.happened("begin")) - chunks <= 8
+        assert 0 < len(sink.updates) - tiles < tiles
+        # A part that the cut does not meet.
+        await engine.invalidate(image, dict.fromkeys("zyx", (0, 4)))
+        await engine.complete()
+        assert len(sink.updates) - tiles < tiles
+
+
+@oracle
+@given(cut_scenes(), st.tuples(*[st.tuples(st.integers(0, 25), st.integers(1, 9))] * 3))
+@MODEST
+def test_nothing_of_a_box_shows_outside_of_what_covers_it(scene: Cuts, box: tuple[tuple[int, int], ...]) -> None:
+    oblique = find_oblique(scene.image.pyramid, scene.view)
+    assert oblique is not None
+    for level in range(len(scene.arrays)):
+        region = np.array([[start for start, _ in box], [start + length for start, length in box]])
+        pixels, inside, clear = naive_pixels(oblique, level)
+        shows = ((pixels >= region[0]) & (pixels < region[1])).all(axis=-1) & inside & clear
+        covering = oblique.covering(level, region)[:, list(oblique.axes)]
+        shown = np.argwhere(shows.any(axis=-1))
+        assert ((shown >= covering[0]) & (shown < covering[1])).all()
 
 
 def test_a_cut_over_http_needs_its_chunks_and_no_others(tmp_path: Path) -> None:

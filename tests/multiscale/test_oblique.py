@@ -62,6 +62,8 @@ def between(first: NDArray[Any], last: NDArray[Any]) -> set[tuple[int, ...]]:
 @given(oblique_scenes())
 def test_just_the_chunks_that_hold_a_sample_are_read(scene: tuple[Pyramid, View]) -> None:
     oblique, plan = planned(*scene)
+    # Where pixels of one axis are ten thousand times as long as those of another, a model cannot look at all of them.
+    assume(oblique.pyramid.shapes[0].prod() < 40_000)
     for part in plan.levels:
         pixels, inside, clear = naive_pixels(oblique, part.level)
         assert part.sources is not None
