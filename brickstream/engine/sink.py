@@ -36,7 +36,7 @@ class Sink(Protocol):
         Parameters
         ----------
         pyramid : Pyramid
-            Of plans: the image's, or the plane grid of an oblique cut. A sink that shows another one need not do anything.
+            Of plans: the image's, or the plane grid of an oblique cut. A sink that shows another need not do anything.
         regions : mapping of int to ndarray of shape (2, ndim), int64
             By level start and stop, half-open, in pixels of the level.
         """

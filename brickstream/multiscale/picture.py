@@ -14,6 +14,7 @@ from brickstream.multiscale.local import localize
 from brickstream.multiscale.oblique import Oblique, find_oblique
 from brickstream.multiscale.plan import MAX_CHUNKS, Budget, LevelPlan, Plan, Sources, plan_view
 from brickstream.multiscale.pyramid import Pyramid
+from brickstream.multiscale.sampled import find_chunks
 from brickstream.multiscale.view import View
 
 
@@ -55,16 +56,16 @@ def plan_picture(pyramid: Pyramid, view: View, budget: Budget, previous: Plan | 
     plan = replace(plan_view(oblique.pyramid, view, budget, previous), oblique=oblique)
     if seen_box(pyramid, localize(pyramid, view)) is None:
         return replace(plan, levels=(), cover=0)
-    parts = [_made_of(oblique, part, budget.brick_shape) for part in plan.levels]
+    sources = _sources(oblique, plan.levels)
+    parts = [_made_of(oblique, *made, budget.brick_shape) for made in zip(plan.levels, sources, strict=True)]
     if not parts or not len(parts[-1].chunks):
         return replace(plan, levels=(), cover=0)
     cover = sum(len(part.chunks) > 0 for part in parts[: plan.cover])
     return replace(plan, levels=tuple(part for part in parts if len(part.chunks)), cover=cover)
 
 
-def _made_of(oblique: Oblique, part: LevelPlan, brick_shape: tuple[int, ...]) -> LevelPlan:
-    """Find what tiles are made of, and leave out those that show nothing of the image, with their bricks."""
-    sources = _sources(oblique, part)
+def _made_of(oblique: Oblique, part: LevelPlan, sources: Sources, brick_shape: tuple[int, ...]) -> LevelPlan:
+    """Say what tiles are made of, and leave out those that show nothing of the image, with their bricks."""
     rows = np.unique(sources.owner)
     owner = np.searchsorted(rows, sources.owner)
     tiles = part.chunks[rows]
@@ -80,12 +81,21 @@ def _made_of(oblique: Oblique, part: LevelPlan, brick_shape: tuple[int, ...]) ->
     )
 
 
-def _sources(oblique: Oblique, part: LevelPlan) -> Sources:
-    image, level, axes = oblique.image, part.level, list(oblique.axes)
-    samples = oblique.samples(level)
-    tile, size = oblique.pyramid.chunk_shapes[level, axes], oblique.pyramid.shapes[level, axes]
-    start = part.chunks[:, axes] * tile
-    owner, varying = samples.chunks(*samples.box(start.T, np.minimum(start + tile, size).T))
+def _sources(oblique: Oblique, parts: tuple[LevelPlan, ...]) -> list[Sources]:
+    """Find the chunks that tiles of several levels are made of."""
+    axes, boxes = list(oblique.axes), []
+    for part in parts:
+        tile, size = oblique.pyramid.chunk_shapes[part.level, axes], oblique.pyramid.shapes[part.level, axes]
+        start = part.chunks[:, axes] * tile
+        samples = oblique.samples(part.level)
+        boxes.append((samples, samples.box(start.T, np.minimum(start + tile, size).T)))
+    found = find_chunks(boxes) if boxes else []
+    return [_deep(oblique, part.level, *made) for part, made in zip(parts, found, strict=True)]
+
+
+def _deep(oblique: Oblique, level: int, owner: IntArray, varying: IntArray) -> Sources:
+    """Give chunks on the varying axes all their axes: those behind one another in a slice through several planes."""
+    image = oblique.image
     others, first, last = oblique.planes(level)
     size = image.chunk_shapes[level, others]
     low, high = first // size, last // size
@@ -93,7 +103,7 @@ def _sources(oblique: Oblique, part: LevelPlan) -> Sources:
         raise ViewError("a slice too thick for its chunks", image.name, "make the margins smaller")
     behind = np.argwhere(np.ones(high - low + 1, dtype=bool)) + low
     chunks = np.empty((len(owner) * len(behind), image.ndim), dtype=np.int64)
-    chunks[:, list(samples.axes)] = varying.T.repeat(len(behind), axis=0)
+    chunks[:, list(oblique.local.axes)] = varying.T.repeat(len(behind), axis=0)
     chunks[:, others] = np.tile(behind, (len(owner), 1))
     return Sources(owner.repeat(len(behind)), chunks)
 

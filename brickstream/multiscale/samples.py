@@ -1,25 +1,19 @@
-"""Where the pixels of an oblique cut lie in a level of the image, and which chunks hold them.
+"""Where the pixels of an oblique cut lie in a level of the image.
 
 A *sample* is numbered by its pixel in the cut, and in a thick slice of a rotated image by its place across the slice as
-well. Positions are linear in these numbers, and rounding keeps their order: the pixels of the image that a box of
-samples takes lie between those that its corners take. That is how chunks are found exactly, without a look at every
-sample.
+well.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from brickstream.multiscale.affine import FloatArray, IntArray
-from brickstream.multiscale.grids import halves, points
 
-# Boxes of samples with so many chunks between their corners are cut in two before these are looked at one by one.
-FEW_CHUNKS = 8
+Numbers = FloatArray | np.float64
 # By so much of a pixel may an estimate of what is in a box be off; what is in it is then looked at sample by sample.
 SLACK = 1e-3
 
@@ -84,10 +78,7 @@ class Samples:
         for step, number in zip(self.steps[axis].tolist(), numbers, strict=True):
             if step:
                 place = place + step * number
-        noise, length = self.noise[axis], self.shape[axis]
-        held = np.clip(np.floor(place + 0.5 + noise), 0, length - 1)
-        held = np.where(place < self.low[axis] - noise, -1, np.where(place >= self.high[axis] - noise, length, held))
-        return np.asarray(held, dtype=np.int64)
+        return held_by(place, self.low[axis], self.high[axis], self.noise[axis], self.shape[axis])
 
     def within(
         self, first: IntArray, last: IntArray, start: IntArray, stop: IntArray
@@ -137,92 +128,9 @@ class Samples:
         begin, end = np.clip(begin, first, last + 1), np.clip(end, first - 1, last)
         return begin.astype(np.int64), end.astype(np.int64)
 
-    def chunks(self, first: IntArray, last: IntArray) -> tuple[IntArray, IntArray]:
-        """Find the chunks that hold the samples of boxes: those with a sample in them, and no others.
 
-        Parameters
-        ----------
-        first, last : ndarray of shape (n, m), int64
-            Of the samples, both inclusive.
-
-        Returns
-        -------
-        owner : ndarray of shape (c,), int64
-            Which box each chunk is of, ascending.
-        chunks : ndarray of shape (d, c), int64
-            On the varying axes.
-        """
-        owner = np.arange(first.shape[1])
-        low, high = self._cells(first, last)
-        known = _Known(low, high)
-        while len(owner):
-            seen = ((high >= 0) & (low < self._grid)).all(axis=0)
-            one = (low == high).all(axis=0)
-            known.add(owner[seen & one], low[:, seen & one])
-            left = np.flatnonzero(seen & ~one)
-            left = left[known.lacks(owner[left], *self._inside(low[:, left], high[:, left]))]
-            first, last, owner = first[:, left], last[:, left], owner[left]
-            for _ in first:
-                first, last, owner = halves(first, last, owner)
-            low, high = self._cells(first, last)
-        return known.all()
-
-    @cached_property
-    def _grid(self) -> IntArray:
-        """Chunks along each varying axis: (d, 1)."""
-        return np.asarray(-(-self.shape // self.chunk)[:, None], dtype=np.int64)
-
-    def _inside(self, low: IntArray, high: IntArray) -> tuple[IntArray, IntArray]:
-        return np.maximum(low, 0), np.minimum(high, self._grid - 1)
-
-    def _cells(self, first: IntArray, last: IntArray) -> tuple[IntArray, IntArray]:
-        """Chunks at the corners of boxes of samples that lie lowest and highest along each axis: (d, m) each.
-
-        -1 before the image, and the number of chunks behind it.
-        """
-        cells = np.empty((2, len(self.axes), first.shape[1]), dtype=np.int64)
-        for axis, steps in enumerate(self.steps):
-            for which, (up, down) in enumerate(((first, last), (last, first))):
-                pixel = self.pixel(axis, [up[i] if step >= 0 else down[i] for i, step in enumerate(steps)])
-                cell = np.where(pixel < self.shape[axis], pixel // self.chunk[axis], self._grid[axis])
-                cells[which, axis] = cell
-        return cells[0], cells[1]
-
-
-class _Known:
-    """Chunks that are known to hold a sample of a box.
-
-    Parameters
-    ----------
-    low, high : ndarray of shape (d, m), int64
-        Of each box the first and the last chunk that it may have.
-    """
-
-    def __init__(self, low: IntArray, high: IntArray) -> None:
-        self._low = low
-        self._sizes = (high - low).max(axis=1, initial=0) + 1
-        self._keys: NDArray[np.int64] = np.empty(0, dtype=np.int64)
-
-    def add(self, owner: IntArray, chunks: IntArray) -> None:
-        """Take down chunks (d, c) of boxes."""
-        self._keys = np.union1d(self._keys, self._numbers(owner, chunks))
-
-    def lacks(self, owner: IntArray, low: IntArray, high: IntArray) -> NDArray[np.bool_]:
-        """Which parts of boxes may have chunks (from `low` to `high`, inclusive) that are not known."""
-        lacks = np.ones(len(owner), dtype=bool)
-        few = np.flatnonzero((high - low + 1.0).prod(axis=0) <= FEW_CHUNKS)
-        part, chunks = points(low[:, few], high[:, few])
-        new = ~np.isin(self._numbers(owner[few[part]], chunks), self._keys)
-        lacks[few] = np.bincount(part[new], minlength=len(few)) > 0
-        return lacks
-
-    def all(self) -> tuple[IntArray, IntArray]:
-        """Box by box: the number of the box and the chunk (d, c)."""
-        owner, *chunks = np.unravel_index(self._keys, (max(1, self._low.shape[1]), *self._sizes.tolist()))
-        return owner.astype(np.int64), np.stack(chunks).astype(np.int64) + self._low.take(owner, axis=1)
-
-    def _numbers(self, owner: IntArray, chunks: IntArray) -> IntArray:
-        keys = owner
-        for row, size in zip(chunks - self._low.take(owner, axis=1), self._sizes.tolist(), strict=True):
-            keys = keys * size + row
-        return keys
+def held_by(place: Numbers, low: Numbers, high: Numbers, noise: Numbers, length: IntArray | np.int64) -> IntArray:
+    """Pixels that hold positions, half-up; -1 before the image and `length` behind it. All broadcast."""
+    held = np.clip(np.floor(place + 0.5 + noise), 0, length - 1)
+    held = np.where(place < low - noise, -1, np.where(place >= high - noise, length, held))
+    return np.asarray(held, dtype=np.int64)
