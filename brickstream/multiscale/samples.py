@@ -118,13 +118,16 @@ class Samples:
         Parameters as for :meth:`within`. Returns the first and the last sample; where there is none a last one may lie
         before the first.
         """
-        ends = np.sort([self.steps * first, self.steps * last], axis=0)
-        others = ends.sum(axis=2, keepdims=True) - ends + self.offset[:, None]
+        one, other = self.steps * first, self.steps * last
+        low, high = np.minimum(one, other), np.maximum(one, other)
+        least = self.offset[:, None] + low.sum(axis=1, keepdims=True) - low
+        most = self.offset[:, None] + high.sum(axis=1, keepdims=True) - high
         with np.errstate(divide="ignore", invalid="ignore"):
-            bounds = np.stack([(start - 0.5 - SLACK)[:, None] - others[1], (stop - 0.5 + SLACK)[:, None] - others[0]])
-            bounds = np.sort(bounds / self.steps, axis=0)
-        bounds[0, self.steps == 0], bounds[1, self.steps == 0] = -np.inf, np.inf
-        begin, end = np.ceil(bounds[0].max(axis=0)), np.floor(bounds[1].min(axis=0))
+            one = ((start - 0.5 - SLACK)[:, None] - most) / self.steps
+            other = ((stop - 0.5 + SLACK)[:, None] - least) / self.steps
+        still = self.steps == 0
+        begin = np.ceil(np.where(still, -np.inf, np.minimum(one, other)).max(axis=0))
+        end = np.floor(np.where(still, np.inf, np.maximum(one, other)).min(axis=0))
         begin, end = np.clip(begin, first, last + 1), np.clip(end, first - 1, last)
         return begin.astype(np.int64), end.astype(np.int64)
 
