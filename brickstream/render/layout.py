@@ -156,7 +156,7 @@ def choose_layout(pyramid: Pyramid, view: View, max_bytes: int, max_texture: int
     dtype = texel_dtype(picture_dtype(pyramid, local, view))
     slots = max_bytes * (TABLE_SHARE - 1) // TABLE_SHARE // AtlasLayout((z, y, x), apron, (1, 1, 1), dtype).slot_nbytes
     need = int((-(-pyramid.shapes[:, axes] // np.array(brick))).prod(axis=1).astype(float).sum().clip(max=2**40))
-    if any(pyramid.shapes[0, a] > 1 for a in range(pyramid.ndim) if a not in axes):
+    if view.directions is not None or any(pyramid.shapes[0, a] > 1 for a in range(pyramid.ndim) if a not in axes):
         need *= SPARE_PLANES
     grid = _grid((z, y, x), apron, need + need // 8 + 8, slots, max_texture)
     layout = AtlasLayout((z, y, x), apron, grid, dtype)

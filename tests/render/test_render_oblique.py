@@ -101,3 +101,78 @@ def test_panning_a_cut_uploads_only_what_is_new() -> None:
             uploads.append(screen.sink.counters.bricks)
         assert 0 < uploads[1] - uploads[0] < uploads[0]
         assert uploads[2] == uploads[1]
+
+
+def test_the_cut_before_stays_on_screen_until_the_next_one_is_there_and_is_not_forgotten() -> None:
+    image = memory_image(DATA, (16, 16, 16), levels=2)
+    view = View.oblique(image, [(0.5, 1.0, 0.2), (0.1, 0.3, 1.0)], canvas=CANVAS, zoom=1.9, level=0)
+    slid = navigate.slide(view, 5.0)
+    with (
+        OffscreenView(CANVAS, max_gpu_bytes=1 << 24, clim=(-20, 235)) as screen,
+        Engine.in_thread(sink=screen.sink) as engine,
+    ):
+        sink = screen.sink
+        screen.show(view)
+        engine.show(image, view)
+        engine.complete(20)
+        before = screen.draw()
+        screen.show(slid)
+        engine.show(image, slid)
+        assert not sink.shows_newest
+        np.testing.assert_array_equal(screen.draw(), before)
+        engine.complete(20)
+        for other in (slid, view):
+            screen.show(other)
+            engine.show(image, other)
+            engine.complete(20)
+            picture, inside, clear = expected(image, other)
+            drawn = np.where(inside, np.minimum(picture.astype(int) + 20, 255), 0)
+            assert np.abs(screen.draw()[..., 0] - drawn)[clear].max() <= 1
+            assert sink.shows_newest
+        uploads = sink.counters.bricks
+        engine.show(image, slid)
+        engine.complete(20)
+        screen.draw()
+        assert sink.counters.bricks == uploads
+
+
+def test_a_cut_in_another_direction_does_not_keep_what_was_on_screen() -> None:
+    image = memory_image(DATA, (16, 16, 16))
+    view = View.oblique(image, [(0.5, 1.0, 0.2), (0.1, 0.3, 1.0)], canvas=CANVAS)
+    with (
+        OffscreenView(CANVAS, max_gpu_bytes=1 << 24, clim=(0, 255)) as screen,
+        Engine.in_thread(sink=screen.sink) as engine,
+    ):
+        screen.show(view)
+        engine.show(image, view)
+        engine.complete(20)
+        assert screen.draw()[..., 0].any()
+        turned = navigate.turn(view, 30.0)
+        screen.show(turned)
+        engine.show(image, turned)
+        assert not screen.draw()[..., 0].any()
+
+
+def test_what_is_written_anew_is_drawn_anew_in_every_cut() -> None:
+    data = DATA.copy()
+    image = memory_image(data, (16, 16, 16))
+    view = View.oblique(image, [(0.5, 1.0, 0.2), (0.1, 0.3, 1.0)], canvas=CANVAS, zoom=1.9)
+    slid = navigate.slide(view, 5.0)
+    with (
+        OffscreenView(CANVAS, max_gpu_bytes=1 << 24, clim=(0, 255)) as screen,
+        Engine.in_thread(sink=screen.sink) as engine,
+    ):
+        for other in (view, slid):
+            screen.show(other)
+            engine.show(image, other)
+            engine.complete(20)
+            screen.draw()
+        data[...] = 255 - data
+        engine.invalidate(image)
+        for other in (slid, view):
+            screen.show(other)
+            engine.show(image, other)
+            engine.complete(20)
+            picture, inside, clear = expected(image, other)
+            drawn = np.where(inside, 255 - picture.astype(int), 0)
+            assert np.abs(screen.draw()[..., 0] - drawn)[clear].max() <= 1
