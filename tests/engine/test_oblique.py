@@ -376,6 +376,24 @@ async def test_what_lies_around_a_cut_is_fetched_ahead() -> None:
         assert engine.stats().prefetch_hits == len(needed - seen)
 
 
+async def test_the_next_cuts_are_fetched_ahead_while_one_slides() -> None:
+    image = flowing(np.zeros((96, 96, 96), np.uint8), (16, 16, 16), levels=1)
+    view = tilted(image, canvas=(30, 20), zoom=1.0)
+    cuts = [navigate.slide(view, 8.0 * n) for n in range(5)]
+    async with Engine(sink=RecordingSink(), prefetch=Ahead(count=2, ring=0.0)) as engine:
+        needed = [
+            {tuple(index) for part in engine.plan(image, cut).levels for index in part.reads()[0].tolist()}
+            for cut in cuts
+        ]
+        for cut in cuts[:2]:
+            engine.show(image, cut)
+            await engine.complete()
+        await settle()
+        begun = set(image.sources[0].happened("begin"))
+        assert begun == needed[0] | needed[1] | needed[2] | needed[3]
+        assert needed[3] - needed[0] - needed[1] - needed[2]
+
+
 async def test_the_time_points_that_follow_are_fetched_ahead_of_a_cut() -> None:
     image = flowing(np.zeros((6, 8, 9, 10), np.uint8), (1, 8, 9, 10), levels=1, axes="tzyx")
     async with Engine(sink=RecordingSink(), prefetch=Ahead(count=2, ring=0.0)) as engine:
