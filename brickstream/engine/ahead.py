@@ -134,7 +134,7 @@ def ahead_views(plan: Plan, views: Sequence[View], ahead: Ahead) -> list[View]:
 
     Along the axes that moved, the next positions, as along the normal of a cut that slides; around a plane, a ring, and
     more of it in the direction of the last pan. What moved last comes first. A volume has no ring: a camera that turns
-    or moves a little sees much the same chunks, and what lies around its frustum is many times as much as what is in it.
+    or moves a little sees much the same chunks, and what lies around its frustum is many times what is in it.
 
     Parameters
     ----------

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from brickstream.errors import ViewError
 from brickstream.multiscale import framing
@@ -89,6 +90,29 @@ class Oblique:
         others = [axis for axis in range(self.image.ndim) if axis not in self.local.axes]
         first, last = level_window(self.image, level, *np.nan_to_num(self.local.window))
         return others, first[others], last[others]
+
+    def inside(self, level: int, box: IntArray) -> NDArray[np.bool_]:
+        """Say which pixels of a part of the plane grid show the image; the others are 0 in pictures.
+
+        Parameters
+        ----------
+        level : int
+        box : ndarray of shape (2, ndim), int64
+            Start and stop, half-open, in pixels of the grid's level, such as the region of an update.
+
+        Returns
+        -------
+        ndarray of bool
+            On the axes of the picture.
+        """
+        samples = self.samples(level)
+        first, last = samples.box(*box[:, list(self.axes), None])
+        mesh = np.ix_(*(np.arange(a, b + 1) for a, b in zip(first[:, 0].tolist(), last[:, 0].tolist(), strict=True)))
+        there = np.ones([numbers.size for numbers in mesh], dtype=bool)
+        for i, length in enumerate(samples.shape.tolist()):
+            pixels = samples.pixel(i, mesh)
+            there &= (pixels >= 0) & (pixels < length)
+        return np.asarray(there.any(axis=tuple(range(len(self.axes), there.ndim))), dtype=bool)
 
     def covering(self, level: int, box: IntArray) -> IntArray:
         """Find a box of the plane grid outside of which no pixel shows anything of a box of the image.

@@ -121,14 +121,17 @@ def test_law_7_exact_every_level_equals_numpy_indexing(scene: Cuts, seed: int) -
             return
         scene.check(updates[-1])
         for update in updates:
-            expected, _, clear = scene.expected(update.plan, update.level)
+            expected, inside, clear = scene.expected(update.plan, update.level)
+            assert update.plan.oblique is not None
             first = update.corner_pixels[0]
             axes = list(update.plan.displayed)
             start, stop = np.clip(update.region[:, axes] - first[axes], 0, expected.shape)
             box = tuple(slice(a, b) for a, b in zip(start, stop, strict=True))
             skip = np.maximum(first[axes] - update.region[0, axes], 0)
             assert update.data is not None
-            data = update.data[tuple(slice(a, a + n) for a, n in zip(skip, stop - start, strict=True))]
+            here = tuple(slice(a, a + n) for a, n in zip(skip, stop - start, strict=True))
+            data, seen = update.data[here], update.plan.oblique.inside(update.level, update.region)[here]
+            np.testing.assert_array_equal(seen[clear[box]], inside[box][clear[box]])
             np.testing.assert_array_equal(data[clear[box]], expected[box][clear[box]])
             assert not update.data.flags.writeable
 
@@ -402,6 +405,14 @@ async def test_the_time_points_that_follow_are_fetched_ahead_of_a_cut() -> None:
             await engine.complete()
         await settle()
         assert [index[0] for index in image.sources[0].happened("begin")] == [0, 1, 2, 3]
+
+
+async def test_what_lies_outside_the_image_has_no_say_in_its_contrast() -> None:
+    image = flowing(np.full((24, 26, 30), 100, np.uint8))
+    async with Engine() as engine:
+        engine.show(image, tilted(image))
+        await engine.complete()
+        assert engine.main.contrast_limits(0, 100) == (100.0, 100.0)
 
 
 async def test_sliding_and_turning_show_another_picture() -> None:
