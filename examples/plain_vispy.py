@@ -9,7 +9,7 @@ import numpy as np
 
 import brickstream as bs
 from brickstream.engine import Update
-from brickstream.multiscale import Budget, Plan, Pyramid
+from brickstream.multiscale import Budget, Plan, Pyramid, localize
 from brickstream.render import use_headless
 from brickstream.viewers.files import write_png
 
@@ -23,7 +23,7 @@ class Dense:
         self.changed = changed
 
     def budget(self, pyramid: Pyramid, view: bs.View) -> Budget:
-        chunk = tuple(pyramid.levels[0].chunks[pyramid.axis_index(name)] for name in view.displayed)
+        chunk = tuple(pyramid.levels[0].chunks[axis] for axis in localize(pyramid, view).axes)
         return Budget(max(1, LARGEST // int(np.prod(chunk)) // 4), chunk, mixed=False)
 
     def begin(self, generation: int, plan: Plan) -> tuple[()]:

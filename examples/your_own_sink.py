@@ -10,7 +10,7 @@ import numpy as np
 
 import brickstream as bs
 from brickstream.engine import Update
-from brickstream.multiscale import Budget, Plan, Pyramid
+from brickstream.multiscale import Budget, Plan, Pyramid, localize
 from brickstream.viewers.files import write_gray
 
 PLANES = (("y", "x"), ("z", "x"), ("y", "z"))
@@ -21,7 +21,7 @@ class Canvas:
 
     def budget(self, pyramid: Pyramid, view: bs.View) -> Budget:
         chunk = pyramid.levels[0].chunks
-        return Budget(10_000, tuple(chunk[pyramid.axis_index(name)] for name in view.displayed), mixed=False)
+        return Budget(10_000, tuple(chunk[axis] for axis in localize(pyramid, view).axes), mixed=False)
 
     def begin(self, generation: int, plan: Plan) -> tuple[()]:
         self.axes = list(plan.displayed)

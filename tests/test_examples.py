@@ -20,6 +20,7 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 KNOWN = {
     "dask_array.py": (False, "computed "),
     "in_vispy.py": (True, ""),
+    "oblique_cut.py": (True, "the cut shows "),
     "open_and_look.py": (True, "80 x 90 pixels of level 0"),
     "plain_vispy.py": (True, "("),
     "planes_and_volume.py": (True, ""),

@@ -13,7 +13,7 @@ from brickstream.multiscale import Camera
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30}
 _PAIR = re.compile(r"[A-Za-z_]\w*=")
 # These take several values, with commas or as words of their own.
-_MANY = ("--point", "--center", "--camera", "--margins")
+_MANY = ("--point", "--center", "--camera", "--margins", "--normal")
 
 
 class OptionError(BrickstreamError, ValueError):

@@ -14,7 +14,7 @@ from brickstream.cli import console
 from brickstream.cli.panel import say_panel
 from brickstream.engine import Telemetry
 from brickstream.errors import ViewError
-from brickstream.multiscale import Camera, View
+from brickstream.multiscale import Camera, View, directions_across
 from brickstream.viewers.files import write_png
 from brickstream.viewers.look import Look
 from brickstream.viewers.snapshot import Limits, Report, Snapshot, take_dense
@@ -32,6 +32,7 @@ class Wish:
     point: Mapping[str, float]
     margins: Mapping[str, float]
     projection: str
+    normal: Mapping[str, float]
     level: int | None
     center: Mapping[str, float] | tuple[float, ...] | None
     zoom: float | None
@@ -46,11 +47,24 @@ class Wish:
         """Make the view of an opened image."""
         where = (image, self.displayed, self.point, self.canvas)
         framed: dict[str, Any] = {"center": self.center, "zoom": self.zoom, "level": self.level}
+        if self.normal:
+            return self._cut(image, framed)
         if self.ndisplay == 2:
             return View.plane(*where, **framed, margins=self.margins, projection=self.projection)
         if self.margins:
             raise ViewError("a volume has no thickness", "--margins", "leave it out, or show a plane: --ndisplay 2")
         return View.volume(*where, **framed, camera=self.camera)
+
+    def _cut(self, image: ChunkedImage, framed: Mapping[str, Any]) -> View:
+        if self.ndisplay != 2:
+            raise ViewError("a volume has no normal", "--normal", "leave it out, or show a cut: --ndisplay 2")
+        axes = self.displayed or tuple(axis.name for axis in image.pyramid.axes if axis.type == "space")[-3:]
+        for name in self.normal:
+            if name not in axes:
+                raise ViewError(f"the normal names {name!r}", "--normal", f"the cut is across {', '.join(axes)}")
+        directions = directions_across([self.normal.get(name, 0.0) for name in axes])
+        thick: dict[str, Any] = {"margins": self.margins, "projection": self.projection}
+        return View.oblique(image, directions, axes, self.point, self.canvas, **framed, **thick)
 
 
 def run_snapshot(wish: Wish, *, dense: bool, as_json: bool) -> int:

@@ -23,6 +23,8 @@ MEMORY = 8
 # So many steps are looked at for one that needs other chunks.
 LOOK = 256
 WIDEST_RING = 4.0
+# A cut that leaves its plane by less than this share of a step was panned.
+STILL = 1e-6
 
 
 @dataclass(frozen=True)
@@ -130,9 +132,9 @@ def _kind(view: View) -> tuple[object, ...]:
 def ahead_views(plan: Plan, views: Sequence[View], ahead: Ahead) -> list[View]:
     """Guess which views come next, the likeliest first.
 
-    Along the axes that moved, the next positions; around a plane, a ring, and more of it in the direction of the last
-    pan. What moved last comes first. A volume has no ring: a camera that turns or moves a little sees much the same
-    chunks, and what lies around its frustum is many times as much as what is in it.
+    Along the axes that moved, the next positions, as along the normal of a cut that slides; around a plane, a ring, and
+    more of it in the direction of the last pan. What moved last comes first. A volume has no ring: a camera that turns
+    or moves a little sees much the same chunks, and what lies around its frustum is many times what is in it.
 
     Parameters
     ----------
@@ -147,7 +149,7 @@ def ahead_views(plan: Plan, views: Sequence[View], ahead: Ahead) -> list[View]:
     ViewError
         If float64 cannot tell the pixels of the image apart.
     """
-    known = set(dict(plan.view.point)).intersection(plan.pyramid.axis_names)
+    known = set(dict(plan.view.point)).intersection(plan.image.axis_names)
     if plan.partial:
         return []
     if ahead.playback in known:
@@ -156,7 +158,7 @@ def ahead_views(plan: Plan, views: Sequence[View], ahead: Ahead) -> list[View]:
     found: list[View] = []
     for move in moves:
         if move.axis is None:
-            found += _around(plan, move.step, ahead.ring)
+            found += _onward(plan, move.step, ahead.count) + _around(plan, move.step, ahead.ring)
         elif move.axis in known:
             found += _along(plan, move.axis, _next(plan, move.axis, *move.step), ahead.count)
     if all(move.axis is not None for move in moves):
@@ -166,14 +168,14 @@ def ahead_views(plan: Plan, views: Sequence[View], ahead: Ahead) -> list[View]:
 
 def _next(plan: Plan, axis: str, step: float) -> FloatArray:
     """Positions inside of the image that follow with a step."""
-    low, high = framing.extent_of(plan.pyramid)[:, plan.pyramid.axis_index(axis)]
+    low, high = framing.extent_of(plan.image)[:, plan.image.axis_index(axis)]
     positions = dict(plan.view.point)[axis] + step * np.arange(1, LOOK + 1)
     return np.asarray(positions[(positions >= low) & (positions <= high)])
 
 
 def _frames(plan: Plan, axis: str, ahead: Ahead) -> FloatArray:
     """Positions that playback comes to next."""
-    start, step, count = framing.steps_of(plan.pyramid, plan.pyramid.axis_index(axis))
+    start, step, count = framing.steps_of(plan.image, plan.image.axis_index(axis))
     start, step = min(start, start + step * (count - 1)), abs(step)
     now = min(max(round((dict(plan.view.point)[axis] - start) / step), 0), count - 1)
     frames = now + ahead.step * np.arange(1, LOOK + 1, dtype=np.int64)
@@ -198,7 +200,7 @@ def _along(plan: Plan, axis: str, positions: FloatArray, count: int) -> list[Vie
 
 def _with_other_chunks(plan: Plan, axis: str, positions: FloatArray) -> IntArray:
     """Which positions along an axis need other chunks than the ones before them."""
-    pyramid, across = plan.pyramid, plan.pyramid.axis_index(axis)
+    pyramid, across = plan.image, plan.image.axis_index(axis)
     source = framing.source_of(pyramid, across)
     if source is None or plan.view.thick:
         return np.arange(len(positions))
@@ -210,6 +212,16 @@ def _with_other_chunks(plan: Plan, axis: str, positions: FloatArray) -> IntArray
         rows.append(pixels // pyramid.chunk_shapes[k, source])
     chunks = np.stack(rows)
     return np.flatnonzero((chunks[:, 1:] != chunks[:, :-1]).any(axis=0))
+
+
+def _onward(plan: Plan, step: tuple[float, ...], count: int) -> list[View]:
+    """The next cuts, where a cut moves out of its plane."""
+    view, away = plan.view, np.array(step)
+    across = away - view.frame().T @ view.frame() @ away
+    if view.directions is None or np.linalg.norm(across) <= STILL * np.linalg.norm(away):
+        return []
+    centers = np.array(view.center) + np.arange(1, count + 1)[:, None] * away
+    return [replace(view, center=tuple(center)) for center in centers.tolist()]
 
 
 def _around(plan: Plan, pan: tuple[float, ...] | None, ring: float) -> list[View]:

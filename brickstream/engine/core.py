@@ -18,6 +18,7 @@ from brickstream.engine.cutting import Cut, make_cut
 from brickstream.engine.prefetcher import Prefetcher
 from brickstream.engine.sink import ChunkId
 from brickstream.engine.telemetry import Telemetry
+from brickstream.engine.tiles import Tiles
 from brickstream.engine.update import Failure, Outcome, Prefix, Update
 from brickstream.errors import BrickstreamError
 from brickstream.multiscale import Budget, Plan
@@ -76,7 +77,7 @@ class Session:
         self._emit = emit
         self._history: list[Update] = []
         self._levels: dict[ChunkKey, int] = {}
-        self._cuts = {part.level: make_cut(request.plan, part) for part in request.plan.levels}
+        self._cuts: dict[int, Cut] = {}
         self.wanted = request.plan.chunk_count
         self.settled = self.failed = 0
 
@@ -90,6 +91,7 @@ class Session:
         wants, held = [], self.request.held
         for place, part in enumerate(self.request.plan.levels):
             level = part.level
+            self._cuts[level] = make_cut(self.request.plan, part)
             source = self.request.image.sources[part.level]
             for index, distance in zip(part.chunks.tolist(), part.distances.tolist(), strict=True):
                 if (level, tuple(index)) in held:
@@ -163,6 +165,40 @@ class Session:
         return update
 
 
+class TileSession(Session):
+    """A request for an oblique cut: it reads chunks of the image, and each update is a tile of the cut."""
+
+    def __init__(self, request: Request, emit: Emit) -> None:
+        super().__init__(request, emit)
+        self._tiles: dict[int, Tiles] = {}
+
+    def wants(self) -> list[Want]:
+        """List the chunks that tiles need which are not held, each at the rank of the most urgent of them."""
+        wants = []
+        for place, part in enumerate(self.request.plan.levels):
+            shown = {index for level, index in self.request.held if level == part.level}
+            held = shown.intersection(map(tuple, part.chunks.tolist()))
+            self._tiles[part.level] = tiles = Tiles(self.request.plan, part, held)
+            self.settled += len(held)
+            source = self.request.image.sources[part.level]
+            for index, distance in zip(*(rows.tolist() for rows in part.reads()), strict=True):
+                if tuple(index) in tiles.chunks:
+                    key = (id(source), tuple(index))
+                    self._levels[key] = part.level
+                    wants.append(Want(key, source, (VISIBLE, place, distance)))
+        return wants
+
+    def on_settled(self, entry: Entry) -> None:
+        """Turn a settled chunk into an update for each tile that it was the last of."""
+        level = self._levels[entry.key]
+        for tile in self._tiles[level].settle(entry):
+            self.settled += 1
+            self.failed += tile.failed is not None
+            failure = None if tile.failed is None else self._failure(tile.failed)
+            data = tile.picture()
+            self._emit(self._update(level, _OUTCOMES[tile.state], tile.index, tile.region, data, failure))
+
+
 class Core:
     """Answers requests, one at a time in each slot; a new request in a slot ends the old one.
 
@@ -212,7 +248,13 @@ class Core:
                     finished()
                     self.prefetcher.go(slot, request.plan)
 
-        session = Session(request, step)
+        def settle(entry: Entry) -> None:
+            session.on_settled(entry)
+            if tiled:
+                self.fetcher.release(slot, [entry.key])  # tiles keep nothing of a chunk
+
+        tiled = request.plan.oblique is not None
+        session = (TileSession if tiled else Session)(request, step)
         self._leave(slot)
         self.sessions[slot] = session
         wants = session.wants()
@@ -220,7 +262,7 @@ class Core:
         if self.telemetry is not None:
             self.telemetry.views.began(request, session.settled, self.fetcher.known(wants))
         try:
-            self.fetcher.want(slot, wants, session.on_settled)
+            self.fetcher.want(slot, wants, settle)
         except BrickstreamError:
             self.stop(slot)
             raise
@@ -234,7 +276,9 @@ class Core:
     def release(self, slot: Hashable, request: Request, update: Update) -> None:
         """Say that an update was taken: its chunk may leave memory."""
         session = self.sessions.get(slot)
-        if session is not None and session.request is request and update.outcome is not Outcome.NOTHING:
+        if request.plan.oblique is not None or update.outcome is Outcome.NOTHING:
+            return
+        if session is not None and session.request is request:
             self.fetcher.release(slot, [(id(request.image.sources[update.level]), update.index)])
 
     def stop(self, slot: Hashable) -> None:

@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -28,13 +29,13 @@ from brickstream.engine.exact import box_of
 from brickstream.engine.outdated import Regions, outdated
 from brickstream.engine.reads import Reads
 from brickstream.engine.running import Running, Stats, end_all
-from brickstream.engine.showing import Showing, check_view, memory_budget
+from brickstream.engine.showing import Showing, memory_budget, plan_shown
 from brickstream.engine.sink import Sink
 from brickstream.engine.telemetry import Telemetry, as_telemetry, decode_threads
 from brickstream.engine.update import Outcome, Update
 from brickstream.engine.viewport import HasMain, Viewport
 from brickstream.errors import BudgetError, ClosedError
-from brickstream.multiscale import Plan, View, plan_view
+from brickstream.multiscale import Plan, View
 
 if TYPE_CHECKING:
     from brickstream.engine.runtime import ThreadedEngine
@@ -248,8 +249,7 @@ class Engine(HasMain[Viewport], Reads):
 
     def plan(self, image: ChunkedImage, view: View) -> Plan:
         """Plan a view as :meth:`slice` would, without fetching anything."""
-        check_view(image.pyramid, view)
-        return plan_view(image.pyramid, view, memory_budget(image.pyramid, view, self.max_ram_bytes))
+        return plan_shown(image.pyramid, view, partial(memory_budget, max_bytes=self.max_ram_bytes))[0]
 
     async def slice(self, image: ChunkedImage, view: View) -> AsyncIterator[Update]:
         """Answer a view with updates, coarse first, then finer; ends when the view is complete.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from brickstream.chunks import ChunkedImage, ChunkKey
-from brickstream.multiscale import Pyramid
+from brickstream.multiscale import Plan, Pyramid
 from brickstream.multiscale.affine import IntArray
 
 Regions = Mapping[int, IntArray]
@@ -36,6 +36,22 @@ def outdated(pyramid: Pyramid, box: IntArray) -> dict[int, IntArray]:
         reach = np.array([np.floor(pixels[0]) - 1, np.ceil(pixels[1]) + 1])
         regions[level] = np.clip(reach, 0, pyramid.levels[level].shape).astype(np.int64)
     return regions
+
+
+def outdated_of(plan: Plan, regions: Regions) -> Regions:
+    """Find what depends on parts of an image among the pixels that a plan speaks of: of a cut, those of its grid."""
+    oblique = plan.oblique
+    if oblique is None:
+        return regions
+    # How a cut lies in a level that is not planned may take long to say.
+    planned = {part.level for part in plan.levels}
+    whole = np.zeros_like(oblique.pyramid.shapes)
+    return {
+        level: oblique.covering(level, box)
+        if level in planned
+        else np.stack([whole[level], oblique.pyramid.shapes[level]])
+        for level, box in regions.items()
+    }
 
 
 def chunks_in(image: ChunkedImage, regions: Regions) -> Callable[[ChunkKey], bool]:

@@ -16,7 +16,7 @@ from brickstream.chunks.source import chunk_nbytes
 from brickstream.chunks.table import ChunkTable
 from brickstream.engine.ahead import Ahead, ahead_views, footprint, remember
 from brickstream.errors import BrickstreamError
-from brickstream.multiscale import Budget, Plan, View, plan_view
+from brickstream.multiscale import Budget, Plan, View, plan_picture
 from brickstream.multiscale.plan import MAX_CHUNKS
 
 SHARE_OF_RAM = 4
@@ -218,7 +218,7 @@ class Prefetcher:
             # Its level is given, and what of it is fetched is bounded in bytes.
             budget = replace(budget, max_bricks=max(budget.max_bricks, MAX_CHUNKS))
         try:
-            return plan_view(trail.image.pyramid, view, budget)
+            return plan_picture(trail.image.pyramid, view, budget)
         except BrickstreamError:
             # Not every guess is a view that can be.
             return None
@@ -283,7 +283,7 @@ class _Room:
             source = image.sources[part.level]
             nbytes = chunk_nbytes(source)
             # Row by row: a plan may be much longer than the room.
-            for row, distance in zip(part.chunks, part.distances, strict=True):
+            for row, distance in zip(*part.reads(), strict=True):
                 key = (id(source), tuple(row.tolist()))
                 if key in self.taken or self._over(key):
                     continue
@@ -304,4 +304,4 @@ class _Room:
 def _keys(image: ChunkedImage, plan: Plan) -> Iterator[ChunkKey]:
     for part in plan.levels:
         source = id(image.sources[part.level])
-        yield from ((source, tuple(index)) for index in part.chunks.tolist())
+        yield from ((source, tuple(index)) for index in part.reads()[0].tolist())

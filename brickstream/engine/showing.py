@@ -20,13 +20,23 @@ from brickstream.engine.ahead import Ahead
 from brickstream.engine.core import Core, Request
 from brickstream.engine.cutting import settled_by
 from brickstream.engine.live import LiveState
-from brickstream.engine.outdated import Regions
+from brickstream.engine.outdated import Regions, outdated_of
 from brickstream.engine.playback import Playback
 from brickstream.engine.sink import ChunkId, Sink
 from brickstream.engine.update import Update
 from brickstream.engine.values import ValueSample
 from brickstream.errors import BrickstreamError, ViewError
-from brickstream.multiscale import Budget, Plan, Pyramid, View, localize, picture_dtype, plan_view, thick_axes
+from brickstream.multiscale import (
+    Budget,
+    Plan,
+    Pyramid,
+    View,
+    localize,
+    picture_dtype,
+    picture_pyramid,
+    plan_picture,
+    thick_axes,
+)
 
 # Bytes at most that a pixel of a thick slice takes besides, until all of its planes have come: a count and two sums.
 GATHERED = 24
@@ -51,17 +61,32 @@ def memory_budget(pyramid: Pyramid, view: View, max_bytes: int) -> Budget:
 
 
 def check_view(pyramid: Pyramid, view: View) -> None:
-    """Refuse views that can be planned, but not yet be put together from chunks.
+    """Refuse views that can be planned, but not be put together from chunks.
 
     Raises
     ------
     ViewError
-        For cuts through more axes than the picture has.
+        For volumes across more axes of the image than the three that a camera sees.
     """
     axes = localize(pyramid, view).axes
-    if len(axes) != view.ndisplay:
+    if view.camera is not None and len(axes) != view.ndisplay:
         names = ", ".join(pyramid.axis_names[a] for a in axes)
-        raise ViewError("an oblique cut can be planned, but not shown yet", f"it runs through {names}")
+        raise ViewError("a volume across more than three axes cannot be shown", f"it runs through {names}")
+
+
+def plan_shown(pyramid: Pyramid, view: View, budget: Callable[[Pyramid, View], Budget]) -> tuple[Plan, Budget]:
+    """Plan what a view shows, within what its sink says that it can hold of the picture's pixels.
+
+    Raises
+    ------
+    BudgetError
+        If the budget holds not even one brick.
+    ViewError
+        If the image has no such view, or it cannot be shown.
+    """
+    check_view(pyramid, view)
+    limit = budget(picture_pyramid(pyramid, view), view)
+    return plan_picture(pyramid, view, limit), limit
 
 
 class Showing:
@@ -105,6 +130,7 @@ class Showing:
         self._notify = notify
         self._mail: deque[tuple[Request, Update | BrickstreamError | None]] = deque()
         self._generation = 0
+        self._begun: Plan | None = None
         self._wish: tuple[ChunkedImage, View] | None = None
         self._finest: int | None = None
         self._uncovered = 0
@@ -128,14 +154,12 @@ class Showing:
         if not self.live.now.visible:
             self._wish = image, view
             return Plan(view, pyramid, (), (1,) * view.ndisplay, localize(pyramid, view))
-        if self.sink is not None:
-            budget = self.sink.budget(pyramid, view)
-        else:
-            budget = memory_budget(pyramid, view, self._max_bytes)
-        plan = plan_view(pyramid, view, budget)
+        in_memory = partial(memory_budget, max_bytes=self._max_bytes)
+        plan, budget = plan_shown(pyramid, view, in_memory if self.sink is None else self.sink.budget)
         if self.request is not None and self.request.image is not image:
             self._stop_playing()
         self._generation += 1
+        self._begun = plan
         held = settled_by(plan, self.sink.begin(self._generation, plan)) if self.sink is not None else frozenset()
         request = Request(next(self._request_ids), self._generation, image, plan, held, budget=budget)
         self._wish = image, view
@@ -171,6 +195,9 @@ class Showing:
         """Show anew what may have been written anew; the engine has dropped its chunks before."""
         if self.sink is not None:
             self.sink.drop(image.pyramid, regions)
+            begun = self._begun
+            if begun is not None and begun.oblique is not None and begun.image is image.pyramid:
+                self.sink.drop(begun.pyramid, outdated_of(begun, regions))
         if self.request is not None and self.request.image is image:
             self.show(image, self.request.plan.view)
 

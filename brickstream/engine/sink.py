@@ -17,7 +17,11 @@ class Sink(Protocol):
     """A renderer, as the engine sees it. All methods run on the render thread: the one that calls `show` and `poll`."""
 
     def budget(self, pyramid: Pyramid, view: View) -> Budget:
-        """Say what a plan for this view must fit into, before anything is fetched."""
+        """Say what a plan for this view must fit into, before anything is fetched.
+
+        Bricks have the axes of the picture, ``localize(pyramid, view).axes``. The pyramid is that whose pixels the
+        picture has: the image's, or the plane grid of an oblique cut.
+        """
 
     def begin(self, generation: int, plan: Plan) -> Collection[ChunkId]:
         """Start a generation; return the planned chunks that are shown already and need not be delivered again.
@@ -36,7 +40,7 @@ class Sink(Protocol):
         Parameters
         ----------
         pyramid : Pyramid
-            Of the image; a sink that shows another one need not do anything.
+            Of plans: the image's, or the plane grid of an oblique cut. A sink that shows another need not do anything.
         regions : mapping of int to ndarray of shape (2, ndim), int64
             By level start and stop, half-open, in pixels of the level.
         """

@@ -48,7 +48,7 @@ class Failure:
 
 @dataclass(frozen=True, eq=False)
 class Update:
-    """One chunk of the picture, and how far the picture is.
+    """One chunk of the picture, and how far the picture is; of an oblique cut one tile, a chunk of its plane grid.
 
     Attributes
     ----------
@@ -57,9 +57,10 @@ class Update:
     generation : int
         Number of the view change, counted for each view; an update of an older generation is stale.
     plan : Plan
-        What the view needs; its `view` is the one that was asked for.
+        What the view needs; its `view` is the one that was asked for, its `pyramid` that whose pixels and chunks the
+        update speaks of: the image's own, or the plane grid of an oblique cut.
     level : int
-        Level of the pyramid that this update brings pixels of.
+        Level of the plan's pyramid that this update brings pixels of.
     outcome : Outcome
     index : tuple of int
         Chunk index in the grid of `level`, over all axes.
@@ -124,15 +125,20 @@ class Update:
 
     @property
     def scale(self) -> tuple[float, ...]:
-        """World units per pixel of `level` on the displayed axes, in the view's order; below zero where flipped."""
-        scale = self.to_world.linear.diagonal().tolist()
-        return tuple(scale[axis] for axis in self.plan.displayed)
+        """World units per pixel of `level` along the picture's directions, in their order; below zero where flipped.
+
+        These are the displayed axes, or those of an oblique cut.
+        """
+        linear, shown = self.to_world.linear, self._displayed()
+        return tuple((self.plan.view.frame() @ linear[np.ix_(shown, self.plan.displayed)]).diagonal().tolist())
 
     @property
     def translation(self) -> tuple[float, ...]:
-        """World centre of pixel 0 of `level` on the displayed axes, in the view's order."""
-        translation = self.to_world.offset.tolist()
-        return tuple(translation[axis] for axis in self.plan.displayed)
+        """World centre of pixel 0 of `level` along the picture's directions, in their order."""
+        return tuple((self.plan.view.frame() @ self.to_world.offset[self._displayed()]).tolist())
+
+    def _displayed(self) -> list[int]:
+        return [self.plan.pyramid.axis_index(name) for name in self.plan.view.displayed]
 
     def to_array(self) -> NDArray[np.generic]:
         """Compose the picture so far, at this update's level.

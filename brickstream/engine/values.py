@@ -39,7 +39,9 @@ class ValueSample:
 
     def put(self, update: Update) -> None:
         """Take some values of an update."""
-        data = update.data
+        data, oblique = update.data, update.plan.oblique
+        if data is not None and oblique is not None:
+            data = data[oblique.inside(update.level, update.region)]
         if data is None or not data.size or not any(data.strides):
             values = np.empty(0) if data is None or not data.size else data.reshape(-1)[:1]
         else:

@@ -7,9 +7,11 @@ from brickstream.multiscale.camera import Camera
 from brickstream.multiscale.corners import corner_pixels, grow_to_chunks
 from brickstream.multiscale.diff import PlanDiff, diff_plans
 from brickstream.multiscale.dims import Dims, DimsAxis
+from brickstream.multiscale.framing import directions_across
 from brickstream.multiscale.levels import choose_level, level_errors
 from brickstream.multiscale.local import LocalView, localize, pixel_window
 from brickstream.multiscale.napari_rules import compute_multiscale_level, compute_multiscale_level_and_corners
+from brickstream.multiscale.oblique import Oblique, find_oblique
 from brickstream.multiscale.ome import (
     Collection,
     Dataset,
@@ -21,6 +23,7 @@ from brickstream.multiscale.ome import (
     read_document,
     read_metadata,
 )
+from brickstream.multiscale.picture import picture_pyramid, plan_picture
 from brickstream.multiscale.plan import Budget, LevelPlan, Plan, plan_view
 from brickstream.multiscale.projections import Projection, project
 from brickstream.multiscale.pyramid import Axis, Channel, Level, Pyramid
@@ -47,6 +50,7 @@ __all__ = [
     "LevelPlan",
     "LocalView",
     "Member",
+    "Oblique",
     "Plan",
     "PlanDiff",
     "Projection",
@@ -61,12 +65,16 @@ __all__ = [
     "conversion",
     "corner_pixels",
     "diff_plans",
+    "directions_across",
+    "find_oblique",
     "grow_to_chunks",
     "level_errors",
     "localize",
     "navigate",
     "picture_dtype",
+    "picture_pyramid",
     "pixel_window",
+    "plan_picture",
     "plan_view",
     "project",
     "pyramid_of",

@@ -16,6 +16,8 @@ from brickstream.multiscale.pyramid import Pyramid
 MARGIN_3D = 1.04  # a little air around a whole volume
 # An image, or a canvas, of less than this share of its distance from the origin is lost in the rounding of float64.
 LOST = 1e-13
+# A cut whose normal is an axis to this share has another axis run right.
+STEEP = 0.9
 # Steps that an axis can have without one of them being lost in float64.
 MOST_STEPS = 2**53
 
@@ -228,4 +230,29 @@ def right_angle(directions: Sequence[Sequence[float]]) -> tuple[tuple[float, ...
         if length < 1e-9:
             raise ViewError("the directions of a cut are not parallel", where)
         right /= length
+    return tuple(down.tolist()), tuple(right.tolist())
+
+
+def directions_across(normal: Sequence[float]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Directions, down and to the right, of the cut that a normal stands on: the last axis runs as far as it can right.
+
+    Parameters
+    ----------
+    normal : three floats
+        On the axes of the cut, such as z, y, x; of any length.
+
+    Raises
+    ------
+    ViewError
+        If they are not three, or zero, or not finite.
+    """
+    across = np.array(plain.numbers(normal, "the normal"))
+    if len(across) != 3 or not np.isfinite(across).all() or not across.any():
+        raise ViewError("a normal has three finite numbers that are not all zero", f"normal={across.tolist()}")
+    across /= np.abs(across).max()  # squares of the numbers themselves may overflow
+    across /= np.linalg.norm(across)
+    axis = max(i for i in range(3) if abs(across[i]) < STEEP)
+    right = np.eye(3)[axis] - across[axis] * across
+    right /= np.linalg.norm(right)
+    down = np.cross(right, across)
     return tuple(down.tolist()), tuple(right.tolist())

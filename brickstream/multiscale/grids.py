@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from math import prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -246,3 +247,15 @@ def groups(keys: IntArray) -> tuple[IntArray, IntArray]:
     new = np.ones(len(keys), dtype=bool)
     np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
     return order, np.flatnonzero(new)
+
+
+def halves(low: IntArray, high: IntArray, *values: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+    """Cut each inclusive box in two along its longest axis, with its values; a box of one point stays as it is."""
+    columns = np.arange(low.shape[1])
+    axis = np.argmax(high - low, axis=0)
+    middle = (low[axis, columns] + high[axis, columns]) // 2
+    left_high, right_low = high.copy(), low.copy()
+    left_high[axis, columns], right_low[axis, columns] = middle, middle + 1
+    cut = (right_low <= high).all(axis=0)
+    ends = np.concatenate([low, right_low[:, cut]], axis=1), np.concatenate([left_high, high[:, cut]], axis=1)
+    return *ends, *(np.concatenate([value, value[cut]]) for value in values)

@@ -11,11 +11,12 @@ from brickstream.errors import BudgetError
 from brickstream.multiscale.affine import FloatArray, IntArray
 from brickstream.multiscale.corners import seen_box
 from brickstream.multiscale.detail import Detail, OneLevel, by_depth
-from brickstream.multiscale.grids import distance, make_grids
+from brickstream.multiscale.grids import column_keys, distance, make_grids
 from brickstream.multiscale.layers import find_layers
 from brickstream.multiscale.levels import choose_level
 from brickstream.multiscale.local import LocalView, level_window, localize
 from brickstream.multiscale.needs import Needs, chunks_in_brick, find_needs
+from brickstream.multiscale.oblique import Oblique
 from brickstream.multiscale.pyramid import Pyramid
 from brickstream.multiscale.search import Found, Search
 from brickstream.multiscale.standins import affordable, worthwhile
@@ -59,6 +60,22 @@ class Budget:
 
 
 @dataclass(frozen=True, eq=False)
+class Sources:
+    """Chunks of an image that the tiles of a cut are made of.
+
+    Attributes
+    ----------
+    owner : ndarray of shape (s,), int64
+        Row of each tile among :attr:`LevelPlan.chunks`, ascending.
+    chunks : ndarray of shape (s, ndim), int64
+        Indices in the chunk grid of the image's level.
+    """
+
+    owner: IntArray
+    chunks: IntArray
+
+
+@dataclass(frozen=True, eq=False)
 class LevelPlan:
     """What is needed of one level.
 
@@ -82,6 +99,8 @@ class LevelPlan:
         From the focus to the nearest point of each brick.
     final : ndarray of shape (m,), bool
         Whether the brick is part of the finished picture; else it only stands in for finer ones on the way.
+    sources : Sources or None
+        Of an oblique cut, whose `chunks` are tiles, what these are made of.
     """
 
     level: int
@@ -91,6 +110,16 @@ class LevelPlan:
     bricks: IntArray
     brick_distances: FloatArray
     final: NDArray[np.bool_]
+    sources: Sources | None = None
+
+    def reads(self) -> tuple[IntArray, FloatArray]:
+        """Chunks of the image that are read for it, nearest first, shape (r, ndim), and their distances, shape (r,)."""
+        if self.sources is None:
+            return self.chunks, self.distances
+        # The first tile that needs a chunk is the nearest one.
+        _, first = np.unique(column_keys(self.sources.chunks.T), return_index=True)
+        first.sort()
+        return self.sources.chunks[first], self.distances[self.sources.owner[first]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +130,7 @@ class Plan:
     ----------
     view : View
     pyramid : Pyramid
+        Whose pixels, levels and chunks the plan speaks of: the image's own, or of an oblique cut its plane grid.
     levels : tuple of LevelPlan
         Coarsest first. Empty where nothing of the image is in view.
     brick_shape : tuple of int
@@ -111,6 +141,8 @@ class Plan:
         True where even the coarsest level exceeds the budget: only the bricks nearest to the focus are planned.
     cover : int
         So many of the first `levels` together show everything in view (of a partial plan: everything planned).
+    oblique : Oblique or None
+        The cut, where the picture is none of the image's arrays.
     """
 
     view: View
@@ -120,6 +152,12 @@ class Plan:
     local: LocalView
     partial: bool = False
     cover: int = 0
+    oblique: Oblique | None = None
+
+    @property
+    def image(self) -> Pyramid:
+        """The image that is shown: `pyramid`, unless that is the plane grid of a cut."""
+        return self.pyramid if self.oblique is None else self.oblique.image
 
     @property
     def empty(self) -> bool:

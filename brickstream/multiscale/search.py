@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from brickstream.multiscale.affine import FloatArray, IntArray
 from brickstream.multiscale.detail import Detail, OneLevel
-from brickstream.multiscale.grids import Grids, cells, column_keys, distance, groups, points
+from brickstream.multiscale.grids import Grids, cells, column_keys, distance, groups, halves, points
 
 # So many times the bricks of the budget may be looked at one by one; more are looked at in boxes first.
 LISTED = 4
@@ -205,7 +205,7 @@ class Search:
         """The bricks of a level in view; and whether they are too many to be listed: then the nearest ones."""
         low, high, too_many = self.grids.low[:, level, None], self.grids.high[:, level, None], False
         while cells(low, high) > self._listed:
-            low, high = _halves(low, high)
+            low, high = halves(low, high)
             start, stop = self.grids.reach(np.array([level]), low, high)
             keep = np.flatnonzero(self.grids.region.overlaps(start.T, stop.T))
             if len(keep) > self._listed:
@@ -233,7 +233,7 @@ class Search:
             # Bricks under two of the parents would count twice.
             low, high, until = *window, until[:1]
         while cells(low, high) > self._listed:
-            low, high, until = _halves(low, high, until)
+            low, high, until = halves(low, high, until)
             seen = self.grids.look(np.array([level]), low, high)
             self._raise(level, until[seen])
             seen &= until > self._tally.threshold
@@ -288,15 +288,3 @@ class Search:
             np.concatenate([self._above.bricks, bricks.take(needed, axis=1)], axis=1),
             np.concatenate([self._above.final, refined[needed] <= self._tally.threshold]),
         )
-
-
-def _halves(low: IntArray, high: IntArray, *values: FloatArray) -> tuple[NDArray[Any], ...]:
-    """Cut each inclusive box in two along its longest axis, with its values; a box of one point stays as it is."""
-    columns = np.arange(low.shape[1])
-    axis = np.argmax(high - low, axis=0)
-    middle = (low[axis, columns] + high[axis, columns]) // 2
-    left_high, right_low = high.copy(), low.copy()
-    left_high[axis, columns], right_low[axis, columns] = middle, middle + 1
-    cut = (right_low <= high).all(axis=0)
-    ends = np.concatenate([low, right_low[:, cut]], axis=1), np.concatenate([left_high, high[:, cut]], axis=1)
-    return *ends, *(np.concatenate([value, value[cut]]) for value in values)

@@ -273,12 +273,23 @@ def _gathered(dtype: np.dtype[Any], order: str) -> np.dtype[Any]:
     return dtype if order == "nearest" else np.dtype(np.float64)
 
 
-def _depths(pyramid: Pyramid, view: View, local: LocalView, level: int) -> list[tuple[FloatArray, ...]] | None:
-    """World distances from the point, along each margin of a rotated image, at which samples are taken; else None."""
-    across = local.along[:, view.ndisplay :]
-    if not across.shape[1]:
-        return None
-    pixels = np.abs(across / pyramid.scales[level, list(local.axes), None]).max(axis=0)
+def across(pyramid: Pyramid, view: View, local: LocalView, level: int) -> list[tuple[float, int, float]]:
+    """Places along each margin of a rotated image at which samples are taken; none where planes are the array's own.
+
+    Returns
+    -------
+    list of (float, int, float)
+        World distance from the point to the first sample, how many there are, and from one to the next.
+
+    Raises
+    ------
+    ViewError
+        If there are more than anybody waits for.
+    """
+    directions = local.along[:, view.ndisplay :]
+    if not directions.shape[1]:
+        return []
+    pixels = np.abs(directions / pyramid.scales[level, list(local.axes), None]).max(axis=0)
     margins = [(name, reach) for name, reach in view.margins if name in pyramid.axis_names and sum(reach) > 0]
     point, extent = dict(view.point), pyramid.extent()
     depths = []
@@ -290,8 +301,15 @@ def _depths(pyramid: Pyramid, view: View, local: LocalView, level: int) -> list[
         if count > MAX_SAMPLES:
             raise ViewError("a slice too thick for its pixels", f"{name}: {count:.3g} samples", "take a coarser level")
         count = ceil(count)
-        depths.append(first + (np.arange(count) + 0.5) * ((last - first) / count))
-    return list(product(*depths))
+        step = (last - first) / count
+        depths.append((first + 0.5 * step, count, step))
+    return depths
+
+
+def _depths(pyramid: Pyramid, view: View, local: LocalView, level: int) -> list[tuple[FloatArray, ...]] | None:
+    """World distances from the point, along each margin of a rotated image, at which samples are taken; else None."""
+    depths = across(pyramid, view, local, level)
+    return list(product(*(first + np.arange(count) * step for first, count, step in depths))) if depths else None
 
 
 class _Lattice:

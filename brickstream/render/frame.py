@@ -6,9 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from brickstream.multiscale import Oblique
 from brickstream.multiscale.affine import FloatArray, IntArray
+from brickstream.multiscale.samples import Samples
 from brickstream.render.grid import Layer
 from brickstream.render.page_table import PageTable
+
+# Axes of an image that a shader can bound: two half-spaces each, in two matrices.
+MOST_AXES = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +35,9 @@ class Frame:
         Levels in the page table.
     draft : float
         Pixels of the target in one pixel of the finest level that is shown: 1 once the target itself is.
+    sides : ndarray of shape (8, 4), float64, or None
+        Of an oblique cut, where it leaves the image: a pixel is drawn if ``sides @ (x, y, 1, 0)`` of its centre is not
+        below zero.
     """
 
     scale: FloatArray
@@ -38,9 +46,15 @@ class Frame:
     window: FloatArray
     levels: int
     draft: float
+    sides: FloatArray | None = None
 
 
-def make_frame(table: PageTable, reach: tuple[FloatArray, FloatArray], final: list[tuple[Layer, IntArray]]) -> Frame:
+def make_frame(
+    table: PageTable,
+    reach: tuple[FloatArray, FloatArray],
+    final: list[tuple[Layer, IntArray]],
+    oblique: Oblique | None = None,
+) -> Frame:
     """Describe a page table.
 
     Parameters
@@ -50,6 +64,8 @@ def make_frame(table: PageTable, reach: tuple[FloatArray, FloatArray], final: li
         Box around the finished picture, in own coordinates.
     final : list of (Layer, ndarray of shape (n, 3))
         The bricks of the finished picture.
+    oblique : Oblique, optional
+        The cut that is shown.
     """
     target = table.windows[table.target]
     grid = target.grid
@@ -60,4 +76,20 @@ def make_frame(table: PageTable, reach: tuple[FloatArray, FloatArray], final: li
     window = np.clip((np.stack(reach) - shift) / grid.scale, box[0], box[1])
     ratios = [float((table.windows[i].grid.scale / grid.scale).max()) for i in table.shown(final)]
     draft = max(1.0, min(ratios, default=1.0))
-    return Frame(grid.scale[::-1], shift[::-1], box[:, ::-1], window[:, ::-1], len(table.windows), draft)
+    sides = None if oblique is None else _sides(oblique.samples(grid.layer.level), origin)
+    return Frame(grid.scale[::-1], shift[::-1], box[:, ::-1], window[:, ::-1], len(table.windows), draft, sides)
+
+
+def _sides(samples: Samples, origin: IntArray) -> FloatArray | None:
+    """Half-spaces of the image that a cut lies in, for pixels relative to `origin` (z, y, x).
+
+    None where there are more than a shader takes, and for thick slices of rotated images, of which any part may show.
+    """
+    if len(samples.axes) > MOST_AXES or samples.steps.shape[1] != 2:
+        return None
+    sides = np.tile([0.0, 0.0, 1.0, 0.0], (2 * MOST_AXES, 1))
+    place = samples.offset + samples.steps @ origin[1:]
+    n = len(samples.axes)
+    sides[:n, :2], sides[:n, 2] = samples.steps[:, ::-1], place - samples.low + samples.noise
+    sides[n : 2 * n, :2], sides[n : 2 * n, 2] = -samples.steps[:, ::-1], samples.high - samples.noise - place
+    return sides

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from brickstream.multiscale import LocalView, Plan, Pyramid, pixel_window, thick_axes
+from brickstream.multiscale import LocalView, Oblique, Plan, Pyramid, pixel_window, thick_axes
 from brickstream.multiscale.affine import FloatArray, IntArray
 from brickstream.render.layout import Triple
 
@@ -29,6 +29,8 @@ class Layer:
         Of a thick slice the last pixel on each axis, -1 on displayed axes; `plane` has the first. Else empty.
     projection : str
         Of a thick slice, how its planes are taken together; else empty.
+    cut : Oblique or None
+        Which oblique cut it is of: each has a plane grid of its own.
     """
 
     level: int
@@ -36,6 +38,7 @@ class Layer:
     displayed: tuple[int, ...]
     last: tuple[int, ...] = ()
     projection: str = ""
+    cut: Oblique | None = None
 
     def meets(self, brick: Index, size: Triple, region: IntArray) -> bool:
         """Whether a brick of this layer has a pixel in a box of the level.
@@ -121,7 +124,8 @@ def level_grid(plan: Plan, level: int, brick: Triple) -> LevelGrid:
     pyramid, local = plan.pyramid, plan.local
     axes = local.axes
     first, last = _planes(pyramid, local, level)
-    layer = Layer(level, first, axes, last, plan.view.projection) if thick_axes(local) else Layer(level, first, axes)
+    thick = (last, plan.view.projection) if thick_axes(local) else ((), "")
+    layer = Layer(level, first, axes, *thick, plan.oblique)
     arrays = [pyramid.levels[level].shape, pyramid.levels[level].chunks]
     shape, chunk = (np.array(three([v[a] for a in axes], 1), dtype=np.int64) for v in arrays)
     scale = np.array(three([pyramid.scales[level, a] for a in axes], 1.0))

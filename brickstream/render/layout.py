@@ -145,18 +145,18 @@ def choose_layout(pyramid: Pyramid, view: View, max_bytes: int, max_texture: int
     BudgetError
         If not even one brick fits.
     """
-    axes = [pyramid.axis_index(name) for name in view.displayed]
-    level = pyramid.levels[0]
+    local = localize(pyramid, view)
+    axes, level = list(local.axes), pyramid.levels[0]
     flat = view.ndisplay == 2
     limit = min(LIMIT_PLANE if flat else LIMIT_VOLUME, max_texture - 2)
     chunks, shape = (tuple(values[a] for a in axes) for values in (level.chunks, level.shape))
     brick = choose_brick(chunks, shape, max(limit, 1))
     z, y, x = (1, *brick) if flat else brick
     apron = (0, 1, 1) if flat else (1, 1, 1)
-    dtype = texel_dtype(picture_dtype(pyramid, localize(pyramid, view), view))
+    dtype = texel_dtype(picture_dtype(pyramid, local, view))
     slots = max_bytes * (TABLE_SHARE - 1) // TABLE_SHARE // AtlasLayout((z, y, x), apron, (1, 1, 1), dtype).slot_nbytes
     need = int((-(-pyramid.shapes[:, axes] // np.array(brick))).prod(axis=1).astype(float).sum().clip(max=2**40))
-    if any(pyramid.shapes[0, a] > 1 for a in range(pyramid.ndim) if a not in axes):
+    if view.directions is not None or any(pyramid.shapes[0, a] > 1 for a in range(pyramid.ndim) if a not in axes):
         need *= SPARE_PLANES
     grid = _grid((z, y, x), apron, need + need // 8 + 8, slots, max_texture)
     layout = AtlasLayout((z, y, x), apron, grid, dtype)

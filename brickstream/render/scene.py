@@ -153,7 +153,7 @@ class BrickScene:
             return done
         self.prepare(self.view.ndisplay)
         node = self._nodes[self.view.ndisplay]
-        fits = frame is not None and plan is not None and plan.view.displayed == self.view.displayed
+        fits = frame is not None and plan is not None and _same_axes(plan.view, self.view)
         node.visible = fits
         if frame is None or plan is None or not fits:
             return done
@@ -173,6 +173,11 @@ class BrickScene:
             node.set_frame(frame)
             self._drawn = state
         return done
+
+
+def _same_axes(drawn: View, view: View) -> bool:
+    """Whether a picture can be drawn as another view asks: moved and scaled, but not along other axes."""
+    return (drawn.displayed, drawn.directions) == (view.displayed, view.directions)
 
 
 def _place(node: BrickVisual, frame: Frame, view: View, pyramid: Pyramid) -> None:

@@ -65,7 +65,7 @@ class Screen:
         windows = make_windows(grids, target, boxes, self._reach, focus, cells)
         self.table = PageTable(windows, target, width, texel_unit(residency.layout.dtype))
         self._fill(grids)
-        self.frame: Frame = make_frame(self.table, self._reach, self._final)
+        self.frame: Frame = make_frame(self.table, self._reach, self._final, self.plan.oblique)
 
     def _without(self, keys: set[Key]) -> set[Key]:
         """Leave out the bricks that are on the GPU with all that is in view of them."""
@@ -146,7 +146,7 @@ class Screen:
         for first, stop in runs:
             device.write_table(cells, first, stop)
         if runs:
-            self.frame = make_frame(self.table, self._reach, self._final)
+            self.frame = make_frame(self.table, self._reach, self._final, self.plan.oblique)
         return sum(stop - first for first, stop in runs) * int(cells[0].nbytes)
 
     # -- what is there -----------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ Needs no GPU itself: what the GPU has to do goes through a :class:`Device`.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Protocol
 
@@ -96,7 +96,7 @@ class BrickSink:
         self._max_texture = max_texture
         self._residency: Residency | None = None
         self._patching: Patching
-        self._pyramid: Pyramid | None = None
+        self._image: Pyramid | None = None
         self._allocated: AtlasLayout | None = None
         self._wanted: dict[Layer, Wanted] = {}
         self._stages: dict[Key, Stage] = {}
@@ -179,12 +179,18 @@ class BrickSink:
 
     def drop(self, pyramid: Pyramid, regions: Mapping[int, IntArray]) -> None:
         """Wait anew for the bricks of these regions, of all planes; they stay on screen until they have come."""
-        if self._residency is None or pyramid is not self._pyramid:
+        shown = None if self.plan is None else self.plan.oblique
+        of_cut = shown is not None and pyramid is shown.pyramid
+        if self._residency is None or not (of_cut or pyramid is self._image):
             return
         size = self._residency.layout.brick
 
         def is_stale(key: Key) -> bool:
-            return key[0].meets(key[1], size, regions[key[0].level])
+            layer, index = key
+            if layer.cut is (shown if of_cut else None):
+                return layer.meets(index, size, regions[layer.level])
+            # What other cuts show of a part of the image is not known here.
+            return not of_cut and layer.cut is not shown
 
         self._residency.doubt(is_stale)
         self._stages = {key: stage for key, stage in self._stages.items() if not is_stale(key)}
@@ -269,8 +275,9 @@ class BrickSink:
         layout = self._layout(plan.pyramid, plan.view)
         if layout.brick[3 - plan.view.ndisplay :] != plan.brick_shape:
             raise BudgetError("the plan was made for other bricks", f"{plan.brick_shape}", "plan with budget()")
-        if self._residency is None or self._pyramid is not plan.pyramid or self._residency.layout != layout:
-            self._residency, self._pyramid, self._allocated = Residency(layout), plan.pyramid, None
+        fits = self._residency is not None and self._image is plan.image and _fits(self._residency.layout, layout, plan)
+        if self._residency is None or not fits:
+            self._residency, self._image, self._allocated = Residency(layout), plan.image, None
             self._patching = Patching(self._residency)
             self._stages, self._screen, self._coming = {}, None, None
             self.value_range = None
@@ -358,7 +365,8 @@ class BrickSink:
             self._coming = new
 
     def _may_stay(self, old: Screen, new: Screen) -> bool:
-        return old.plan.displayed == new.plan.displayed and not new.is_like(old)
+        axes = [(screen.plan.displayed, screen.plan.view.directions) for screen in (old, new)]
+        return axes[0] == axes[1] and not new.is_like(old)
 
     def _turn_to(self, screen: Screen) -> None:
         self._screen, self._coming, self._is_written = screen, None, False
@@ -450,3 +458,10 @@ class BrickSink:
             return
         self.counters.bytes_table += self._screen.write(self._device, everything=not self._is_written)
         self._is_written = True
+
+
+def _fits(old: AtlasLayout, new: AtlasLayout, plan: Plan) -> bool:
+    """Whether an atlas does for another plan of the image. Cuts differ a little in size from one to the next."""
+    if plan.oblique is None:
+        return old == new
+    return replace(old, grid=new.grid) == new and old.capacity >= sum(len(part.bricks) for part in plan.levels)

@@ -12,6 +12,7 @@ from vispy.visuals import Visual
 from vispy.visuals.shaders import Function
 
 from brickstream.errors import ViewError
+from brickstream.multiscale.affine import FloatArray
 from brickstream.render.colors import resolve_colormap
 from brickstream.render.frame import Frame
 from brickstream.render.textures import Textures
@@ -21,6 +22,8 @@ INTERPOLATIONS = ("linear", "nearest")
 STEP = 0.8
 """Length of a step in pixels of the target level, in a finished picture."""
 
+# Half-spaces that hold every place.
+EVERYWHERE = np.tile([0.0, 0.0, 1.0, 0.0], (8, 1))
 # A box as one triangle strip over its corners, which count in binary: x, then y, then z.
 STRIP = np.array([2, 6, 0, 4, 5, 6, 7, 2, 3, 0, 1, 5, 3, 7], dtype=np.uint32)
 
@@ -112,6 +115,7 @@ class PlaneBricksVisual(BrickVisual):
 
     def __init__(self, textures: Textures, colormap: str = "grays") -> None:
         BrickVisual.__init__(self, textures, shader("plane.vert"), shader("pages.glsl", "plane.frag"), colormap)
+        self._set_sides(EVERYWHERE)
 
     def set_frame(self, frame: Frame) -> None:
         """Take a new state of the page table."""
@@ -121,6 +125,12 @@ class PlaneBricksVisual(BrickVisual):
         flat[:4, :2] = [(x0, y0), (x1, y0), (x0, y1), (x1, y1)]
         self._corners.set_data(flat)
         self._index_buffer.set_data(np.array([0, 1, 2, 3], dtype=np.uint32))
+        self._set_sides(EVERYWHERE if frame.sides is None else frame.sides)
+
+    def _set_sides(self, sides: FloatArray) -> None:
+        # GLSL takes the rows of a NumPy matrix for columns.
+        for name, rows in (("u_sides_low", sides[:4]), ("u_sides_high", sides[4:])):
+            self.shared_program[name] = np.ascontiguousarray(rows.T, dtype=np.float32)
 
 
 class VolumeBricksVisual(BrickVisual):

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from brickstream.chunks.source import ChunkSource, Index, clip_chunk
 from brickstream.engine import Engine, Sink
-from brickstream.engine.outdated import outdated
+from brickstream.engine.outdated import outdated, outdated_of
 from brickstream.errors import BrickstreamError
-from brickstream.multiscale import View, plan_view
+from brickstream.multiscale import Plan, View, navigate, picture_pyramid, plan_picture
 from brickstream.testing.images import memory_image
 from brickstream.testing.sources import grid_indices, settle
 
@@ -238,7 +238,7 @@ class SinkConformance:
         """The budget has room for at least one brick, of as many axes as the view displays."""
         sink = self.make_sink()
         for image, view in self._scenes():
-            budget = sink.budget(image.pyramid, view)
+            budget = sink.budget(picture_pyramid(image.pyramid, view), view)
             assert budget.max_bricks >= 1
             assert len(budget.brick_shape) == view.ndisplay
             assert all(n >= 1 for n in budget.brick_shape)
@@ -247,7 +247,7 @@ class SinkConformance:
         """Nothing is shown before anything was put."""
         for image, view in self._scenes():
             sink = self.make_sink()
-            plan = plan_view(image.pyramid, view, sink.budget(image.pyramid, view))
+            plan = self._plan(sink, image, view)
             assert not list(sink.begin(1, plan))
 
     def test_a_sink_takes_a_view_to_its_end(self) -> None:
@@ -265,7 +265,7 @@ class SinkConformance:
         assert held <= {(part.level, tuple(index)) for part in plan.levels for index in part.chunks.tolist()}
 
     def test_what_another_picture_shows_is_not_held(self) -> None:
-        """Other planes, another thickness, another projection, other axes, another image: nothing of it is there."""
+        """Other planes, thickness, projection or axes, another cut, another image: nothing of it is there."""
         solid, same = self._solid(), self._solid()
         views = [
             View.plane(solid, point={"z": 3.0}, canvas=(21, 17)),
@@ -274,6 +274,9 @@ class SinkConformance:
             View.plane(solid, point={"z": 3.0}, canvas=(21, 17), margins={"z": 2.0}),
             View.plane(solid, point={"z": 3.0}, canvas=(21, 17), margins={"z": 2.0}, projection="max"),
             View.plane(solid, ("x", "y"), {"z": 3.0}, (17, 21)),
+            self._cut(solid),
+            navigate.slide(self._cut(solid), 1.5),
+            navigate.turn(self._cut(solid), 10.0),
         ]
         others = [(solid, view) for view in views] + [(same, views[0])]
         for (image, view), (other_image, other) in pairwise(others):
@@ -293,21 +296,29 @@ class SinkConformance:
         everything = np.array([np.zeros(image.pyramid.ndim), image.pyramid.levels[0].shape], dtype=np.int64)
         sink.drop(self._solid().pyramid, outdated(image.pyramid, everything))
         assert set(sink.begin(3, plan)) == before, "another image was meant"
-        sink.drop(image.pyramid, outdated(image.pyramid, everything // 2))
+        sink.drop(plan.pyramid, outdated_of(plan, outdated(image.pyramid, everything // 2)))
         assert set(sink.begin(4, plan)) <= before
-        sink.drop(image.pyramid, outdated(image.pyramid, everything))
+        sink.drop(plan.pyramid, outdated_of(plan, outdated(image.pyramid, everything)))
         assert not list(sink.begin(5, plan))
 
     async def _show_another(self, sink: Sink, image: Any, view: View, other_image: Any, other: View) -> None:
         async with Engine(sink=sink) as engine:
             engine.show(image, view)
             await engine.complete()
-        plan = plan_view(other_image.pyramid, other, sink.budget(other_image.pyramid, other))
+        plan = self._plan(sink, other_image, other)
         assert not list(sink.begin(2, plan)), f"{other} after {view}"
+
+    @staticmethod
+    def _plan(sink: Sink, image: Any, view: View) -> Plan:
+        return plan_picture(image.pyramid, view, sink.budget(picture_pyramid(image.pyramid, view), view))
 
     @staticmethod
     def _solid() -> Any:
         return memory_image(np.arange(9 * 17 * 21, dtype=np.uint8).reshape(9, 17, 21), (8, 8, 8), levels=2)
+
+    @staticmethod
+    def _cut(solid: Any) -> View:
+        return View.oblique(solid, [(0.5, 1.0, 0.0), (0.0, 0.3, 1.0)], canvas=(21, 17))
 
     def _scenes(self) -> list[tuple[Any, View]]:
         ramp = np.arange(37 * 53, dtype=np.uint16).reshape(37, 53)
@@ -317,6 +328,7 @@ class SinkConformance:
             (flat, View.plane(flat, canvas=(53, 37))),
             (flat, View.plane(flat, canvas=(9, 9), zoom=1.0)),
             (solid, View.plane(solid, point={"z": 4.0}, canvas=(21, 17), margins={"z": 3.0})),
+            (solid, self._cut(solid)),
         ]
         if self.volumes:
             scenes.append((solid, View.volume(solid, canvas=(32, 24))))

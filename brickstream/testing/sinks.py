@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from brickstream.engine import ChunkId, Outcome, Update
 from brickstream.engine.outdated import touches
-from brickstream.multiscale import Budget, LevelPlan, Plan, Pyramid, View, picture_dtype
+from brickstream.multiscale import Budget, LevelPlan, Plan, Pyramid, View, localize, picture_dtype
 from brickstream.multiscale.affine import IntArray
 
 BLANK = -1
@@ -60,9 +60,9 @@ class RecordingSink:
         self._stale: set[ChunkId] = set()
 
     def budget(self, pyramid: Pyramid, view: View) -> Budget:
-        """Allow `max_bricks` bricks, each a chunk of level 0 on the displayed axes."""
+        """Allow `max_bricks` bricks, each a chunk of level 0 on the axes of the picture."""
         chunks = pyramid.levels[0].chunks
-        shape = tuple(chunks[pyramid.axis_index(name)] for name in view.displayed)
+        shape = tuple(chunks[axis] for axis in localize(pyramid, view).axes)
         return Budget(self.max_bricks, shape, mixed=False)
 
     def begin(self, generation: int, plan: Plan) -> Collection[ChunkId]:

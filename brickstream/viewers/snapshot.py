@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from brickstream.chunks import ChunkedImage
 from brickstream.engine import Engine, Failure, Outcome, Telemetry, ThreadedEngine, Update
 from brickstream.errors import TimedOutError
-from brickstream.multiscale import Plan, View, localize
+from brickstream.multiscale import Plan, View, find_oblique, localize, picture_pyramid
 from brickstream.render import OffscreenView, draw_dense
 from brickstream.render.colors import known_clim
 from brickstream.viewers.look import Look
@@ -351,19 +351,21 @@ def take_dense(
         image = engine.open(where, limits.timeout)
         view = make_view(image)
         level = _target_level(engine, image, view)
-        point = dict(view.point)
-        if view.camera is None:
+        point, oblique = dict(view.point), find_oblique(image.pyramid, view)
+        if oblique is not None:
+            whole = replace(oblique.view, zoom=oblique.view.zoom / 2, level=level)
+        elif view.camera is None:
             thick: dict[str, Any] = {"margins": dict(view.margins), "projection": view.projection}
             whole = View.plane(image, view.displayed, point, view.canvas, level=level, **thick)
         else:
             whole = View.volume(image, view.displayed, point, view.canvas, level=level)
         updates = _collect(engine, image, whole, limits.timeout)
     array = replace(updates[-1], level=level, history=tuple(updates)).to_array()
-    clim = look.clim or known_clim(image.pyramid, view) or (float(array.min()), float(array.max()))
-    local = localize(image.pyramid, view)
-    axes = local.axes
-    scale = tuple(image.pyramid.levels[level].scale[a] for a in axes)
-    shift = tuple(image.pyramid.levels[level].translation[a] for a in axes)
+    pyramid = picture_pyramid(image.pyramid, view)
+    clim = look.clim or known_clim(pyramid, view) or (float(array.min()), float(array.max()))
+    local = localize(pyramid, view)
+    scale = tuple(pyramid.scales[level, list(local.axes)].tolist())
+    shift = tuple(pyramid.translations[level, list(local.axes)].tolist())
     picture = draw_dense(
         array,
         view,

@@ -19,6 +19,7 @@ from brickstream.multiscale import Camera
         ("--point z=90,t=3", "--point z=90,t=3"),
         ("--camera azimuth=3 fov=45 url out.png", "--camera azimuth=3,fov=45 url out.png"),
         ("url --point z=1 --center y=1 x=2", "url --point z=1 --center y=1,x=2"),
+        ("url out.png --normal z=1 y=0.5", "url out.png --normal z=1,y=0.5"),
         ("--zoom 2 a=b", "--zoom 2 a=b"),
         ("--point", "--point"),
         ("", ""),

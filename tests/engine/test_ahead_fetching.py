@@ -285,7 +285,7 @@ async def test_a_pan_by_a_pixel_causes_no_plan_and_plans_are_forgotten_in_time(m
         planned.append(view)
         return plan_view(pyramid, view, budget)
 
-    monkeypatch.setattr(prefetcher, "plan_view", plan)
+    monkeypatch.setattr(prefetcher, "plan_picture", plan)
     monkeypatch.setattr(prefetcher, "MOST_PLANS", 4)
     async with shown(replace(Z_ONLY, ring=0.5)) as a:
         small = replace(a.view, canvas=(2, 2))

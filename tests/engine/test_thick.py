@@ -1,6 +1,5 @@
 """Thick slices: what their planes give together, refined as they come, and exact in the end."""
 
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -11,9 +10,8 @@ from hypothesis import strategies as st
 
 from brickstream.chunks import ChunkedImage
 from brickstream.engine import Engine, Outcome, Update
-from brickstream.engine.showing import GATHERED, check_view, memory_budget
-from brickstream.errors import ViewError
-from brickstream.multiscale import Affine, View, project, slice_index
+from brickstream.engine.showing import GATHERED, memory_budget
+from brickstream.multiscale import View, project, slice_index
 from brickstream.multiscale.projections import projected_dtype
 from brickstream.testing import RecordingSink, StepSource, memory_image, settle
 
@@ -154,12 +152,3 @@ def test_what_is_gathered_counts_in_the_budget() -> None:
     pixels = SHAPE[1] * SHAPE[2]
     assert memory_budget(image.pyramid, thin, 10 * 2 * pixels).max_bricks == 10
     assert memory_budget(image.pyramid, thick(image), 10 * (8 + GATHERED) * pixels).max_bricks == 10
-
-
-def test_a_thickness_across_the_axes_of_the_image_is_refused() -> None:
-    image = held()
-    turned = np.array([[0.8, 0.6, 0.0], [-0.6, 0.8, 0.0], [0.0, 0.0, 1.0]])
-    names = image.pyramid.axis_names
-    pyramid = replace(image.pyramid, placement=Affine(names, names, turned, np.zeros(3)))
-    with pytest.raises(ViewError, match="not shown yet"):
-        check_view(pyramid, thick(image))

@@ -33,6 +33,26 @@ def level_of(images: Path, name: str, level: object) -> np.ndarray:
     return np.asarray(zarr.open_array(images / name / str(level), mode="r")[...])
 
 
+def test_a_cut_across_a_normal_agrees_with_a_dense_one(server: ThreadedServer, tmp_path: Path) -> None:
+    words = [f"{server.url}/brain", "--normal", "z=1", "y=0.6", "x=0.3", "--size", "300x260", "--zoom", "1.37"]
+    for name, dense in (("bricks", []), ("dense", ["--dense"])):
+        assert main(["snapshot", words[0], str(tmp_path / f"{name}.png"), *words[1:], *dense]) == 0
+    ours, theirs = (
+        np.asarray(Image.open(tmp_path / f"{name}.png"))[..., 0].astype(int) for name in ("bricks", "dense")
+    )
+    assert (ours > 0).mean() > 0.2
+    assert (np.abs(ours - theirs) <= 1).mean() > 0.995
+
+
+def test_a_normal_that_no_cut_can_have_is_an_error(
+    server: ThreadedServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["snapshot", f"{server.url}/brain", str(tmp_path / "a.png")]
+    for normal, said in ((["t=1"], "names 't'"), (["z=0"], "not all zero"), (["z=1", "--ndisplay", "3"], "no normal")):
+        assert main([*words, "--normal", *normal]) == 2
+        assert said in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", ["brain", "brain04", "brain-sharded"])
 def test_the_finished_plane_is_what_numpy_slicing_gives(
     name: str, images: Path, server: ThreadedServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
