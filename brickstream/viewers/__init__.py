@@ -1,1 +1,1 @@
-"""Hosts of the engine: an offscreen snapshot, a desktop window. Thin."""
+"""Hosts of the engine: an offscreen snapshot, a desktop window, napari. Thin."""
