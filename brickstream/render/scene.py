@@ -26,9 +26,11 @@ class BrickScene:
     Parameters
     ----------
     canvas : vispy SceneCanvas
-    viewbox : vispy ViewBox
-        Fills the canvas.
+    viewbox : vispy ViewBox or None
+        Fills the canvas; its camera follows the view. None where a host aims a camera of its own at `parent`.
     max_gpu_bytes : int
+    parent : vispy Node, optional
+        Where the visuals go; default the view box's scene. They lie relative to the view's centre.
     max_texture : int, optional
         Pretend that textures cannot be larger than this along an axis.
     method : str
@@ -53,6 +55,7 @@ class BrickScene:
         viewbox: Any,
         max_gpu_bytes: int,
         *,
+        parent: Any = None,
         max_texture: int | None = None,
         method: str = "mip",
         clim: tuple[float, float] | None = None,
@@ -63,6 +66,7 @@ class BrickScene:
         check_options(method, interpolation)
         self._viewbox = viewbox
         self._telemetry = telemetry
+        self._parent = viewbox.scene if parent is None else parent
         self._method, self._interpolation = method, interpolation
         self._clim = None if clim is None else check_clim(clim)
         self._colormap = colormap
@@ -106,9 +110,41 @@ class BrickScene:
         for node in self._nodes.values():
             node.colormap = value
 
+    @property
+    def visual(self) -> Any:
+        """The visual that shows the present view, a node of vispy; None before there is one."""
+        return None if self.view is None else self._nodes.get(self.view.ndisplay)
+
+    @property
+    def method(self) -> str:
+        """Projection in 3D; another one costs a new shader."""
+        return self._method
+
+    @method.setter
+    def method(self, value: str) -> None:
+        if value == self._method:
+            return
+        check_options(value, self._interpolation)
+        self._method = value
+        old = self._nodes.pop(3, None)
+        if old is not None:
+            old.parent = None
+            self.prepare(3)
+
+    @property
+    def interpolation(self) -> str | None:
+        """How the atlas is sampled; None is nearest for planes and linear for volumes."""
+        return self._interpolation
+
+    @interpolation.setter
+    def interpolation(self, value: str | None) -> None:
+        check_options(self._method, value)
+        self._interpolation = value
+
     def set_view(self, view: View) -> None:
-        """Aim the camera. What the view needs comes through the sink."""
-        aim(self._viewbox, view)
+        """Aim the camera, where it is ours. What the view needs comes through the sink."""
+        if self._viewbox is not None:
+            aim(self._viewbox, view)
         self.view = view
         for ndisplay, node in self._nodes.items():
             node.visible = ndisplay == view.ndisplay
@@ -117,9 +153,9 @@ class BrickScene:
         """Make the visual for planes (2) or volumes (3) before it is needed; its shader compiles when drawn."""
         if ndisplay not in self._nodes:
             if ndisplay == 2:
-                node = PlaneBricks(self._textures, self._colormap, parent=self._viewbox.scene)
+                node = PlaneBricks(self._textures, self._colormap, parent=self._parent)
             else:
-                node = VolumeBricks(self._textures, self._method, self._colormap, parent=self._viewbox.scene)
+                node = VolumeBricks(self._textures, self._method, self._colormap, parent=self._parent)
             node.transform = STTransform()
             self._nodes[ndisplay] = node
 
@@ -173,6 +209,13 @@ class BrickScene:
             node.set_frame(frame)
             self._drawn = state
         return done
+
+    def close(self) -> None:
+        """Take the visuals out of the scene and give their textures back."""
+        for node in self._nodes.values():
+            node.parent = None
+        self._nodes.clear()
+        self._textures.close()
 
 
 def _same_axes(drawn: View, view: View) -> bool:

@@ -94,5 +94,12 @@ class Textures:
         atlas = self.layout.nbytes if self.layout is not None else 1
         return atlas + int(np.prod(self.table.shape)) * 4
 
+    def close(self) -> None:
+        """Give the memory back."""
+        self.atlas.delete()
+        self.table.delete()
+        self.layout = None
+        self._flush()
+
     def _flush(self) -> None:
         self._canvas.context.flush_commands()

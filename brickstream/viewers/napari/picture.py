@@ -1,0 +1,139 @@
+"""The sink of a plane: it keeps the pixels of chunks that have come, for arrays that napari reads from."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import numpy as np
+
+from brickstream.engine import ChunkId, Update
+from brickstream.engine.compose import Piece
+from brickstream.engine.showing import memory_budget
+from brickstream.multiscale import Budget, Plan, Pyramid, View, picture_dtype, thick_axes
+from brickstream.multiscale.affine import IntArray
+from brickstream.viewers.napari.painting import Painting
+
+MAX_BYTES = 1 << 30
+# napari makes one texture of what it is given; beyond so many pixels it could not.
+MOST_PIXELS = 1 << 26
+
+
+class Picture:
+    """Takes the updates of one plane. All methods run on the Qt thread; `painting` may be read on any.
+
+    Attributes
+    ----------
+    painting : Painting or None
+        What there is to see; a new one after each :meth:`publish`.
+    value_range : tuple of (float, float) or None
+        Smallest and largest finite value so far.
+    """
+
+    def __init__(self) -> None:
+        self.painting: Painting | None = None
+        self.value_range: tuple[float, float] | None = None
+        self._plan: Plan | None = None
+        self._pieces: dict[ChunkId, Piece] = {}
+        self._under: Piece | None = None
+        self._changed = False
+
+    def budget(self, pyramid: Pyramid, view: View) -> Budget:
+        """Say what a picture that is one array can hold."""
+        return memory_budget(pyramid, view, MAX_BYTES)
+
+    def begin(self, generation: int, plan: Plan) -> Collection[ChunkId]:
+        """Start a generation; return the planned chunks that are there already.
+
+        What is on screen stays under the pieces that come, until the view is complete.
+        """
+        before, self._plan = self._plan, plan
+        if before is None or _slice(before) != _slice(plan) or thick_axes(plan.local):
+            self._under = self._on_screen(before, plan)
+            self._pieces = {}
+        planned = _names(plan)
+        self._pieces = {name: piece for name, piece in self._pieces.items() if name in planned or _in_view(plan, piece)}
+        self._changed = True
+        return {chunk for name, chunk in planned.items() if name in self._pieces}
+
+    def put(self, update: Update) -> None:
+        """Take one chunk; of a place, the last one counts."""
+        if update.data is None or not update.data.size:
+            return
+        index = tuple(update.index[axis] for axis in update.plan.displayed)
+        self._pieces[update.level, index] = Piece(update.level, update.region, update.data)
+        self._widen(update)
+        self._changed = True
+
+    def complete(self, generation: int) -> None:
+        """Forget what was shown before: places without pixels of the newest view have failed or are coarser."""
+        planned = _names(self._plan) if self._plan is not None else {}
+        kept = {name: piece for name, piece in self._pieces.items() if name in planned}
+        self._changed = self._changed or self._under is not None or len(kept) < len(self._pieces)
+        self._pieces, self._under = kept, None
+
+    @property
+    def is_published(self) -> bool:
+        """Whether `painting` has all that has come."""
+        return not self._changed
+
+    def publish(self) -> bool:
+        """Bring `painting` up to date; return whether it is another one."""
+        plan = self._plan
+        if plan is None or not self._changed:
+            return False
+        dtype = picture_dtype(plan.pyramid, plan.local, plan.view)
+        self.painting = Painting(plan.pyramid, plan.displayed, dtype, tuple(self._pieces.values()), self._under)
+        self._changed = False
+        return True
+
+    def clear(self) -> None:
+        """Forget everything, and show nothing."""
+        self.painting, self._plan, self._pieces, self._under, self._changed = None, None, {}, None, False
+
+    def _on_screen(self, before: Plan | None, plan: Plan) -> Piece | None:
+        """What the last view showed, as one piece, where the new one has the same axes."""
+        self.publish()
+        painting = self.painting
+        if painting is None or before is None or before.empty or painting.axes != plan.displayed:
+            return None
+        region: IntArray = np.add(before.target.corner_pixels, [[0], [1]])
+        pixels = painting.pixels(before.target.level, region[:, list(painting.axes)])
+        return Piece(before.target.level, region, pixels)
+
+    def _widen(self, update: Update) -> None:
+        values = update.data
+        if values is None or values.dtype == np.bool_:
+            return
+        finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
+        if finite.size:
+            low, high = float(finite.min()), float(finite.max())
+            known = self.value_range or (low, high)
+            self.value_range = min(low, known[0]), max(high, known[1])
+
+
+def _slice(plan: Plan) -> tuple[object, ...]:
+    """What two views share whose chunks show the same pixels."""
+    view = plan.view
+    return plan.pyramid, view.displayed, view.point, view.margins, view.projection
+
+
+def _names(plan: Plan) -> dict[ChunkId, ChunkId]:
+    """The planned chunks: their places in the picture, and their own names."""
+    axes = list(plan.displayed)
+    return {
+        (part.level, tuple(index[axis] for axis in axes)): (part.level, tuple(index))
+        for part in plan.levels
+        for index in part.chunks.tolist()
+    }
+
+
+def _in_view(plan: Plan, piece: Piece) -> bool:
+    """Whether a piece of any level shares a place with the picture of a plan."""
+    if plan.empty:
+        return False
+    scales, translations = plan.pyramid.scales, plan.pyramid.translations
+    target = plan.target
+    seen = np.add(target.corner_pixels, [[-0.5], [0.5]]) * scales[target.level] + translations[target.level]
+    there = (piece.region - 0.5) * scales[piece.level] + translations[piece.level]
+    axes = list(plan.displayed)
+    return bool((np.maximum(seen[0], there[0]) < np.minimum(seen[1], there[1]))[axes].all())

@@ -1,0 +1,137 @@
+"""Bricks in napari's own canvas: our visual as a child of a layer's node, seen by napari's 3D camera. Qt thread."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from brickstream.multiscale import View
+from brickstream.viewers.napari import private
+from brickstream.viewers.napari.views import LayerAxes
+
+MAX_GPU_BYTES = 256 << 20
+# What napari can render and we cannot is shown as its maximum.
+OTHERWISE = "mip"
+SHADES = 256
+
+
+class LayerVolume:
+    """The 3D picture of one layer.
+
+    Parameters
+    ----------
+    viewer : napari Viewer
+    layer : napari Image
+    where : LayerAxes
+
+    Raises
+    ------
+    GraphicsError
+        If this napari cannot be drawn into.
+    """
+
+    def __init__(self, viewer: Any, layer: Any, where: LayerAxes) -> None:
+        from vispy.scene import Node
+        from vispy.visuals.transforms import MatrixTransform
+
+        from brickstream.render import BrickScene
+
+        self._viewer, self._layer, self._where = viewer, layer, where
+        self._canvas = private.scene_canvas(viewer)
+        self._canvas.set_current()
+        # napari gives all children of a layer's node a transform of its own; ours is that of a node below.
+        self._holder = Node(parent=private.layer_node(viewer, layer))
+        self._anchor = Node(parent=self._holder)
+        self._holder.transform, self._anchor.transform = MatrixTransform(), MatrixTransform()
+        self.scene = BrickScene(self._canvas, None, MAX_GPU_BYTES, parent=self._anchor)
+        self._look: tuple[Any, ...] = ()
+
+    def show(self, view: View) -> None:
+        """Draw this view from now on."""
+        self._holder.visible = True
+        self.scene.set_view(view)
+        self._canvas.update()
+
+    def hide(self) -> None:
+        """Draw nothing; what is on the GPU stays."""
+        self._holder.visible = False
+
+    def commit(self, budget_ms: float) -> None:
+        """Upload what has come, within a time, and follow the layer: its place, colours and blending."""
+        self._canvas.set_current()
+        node = private.layer_node(self._viewer, self._layer)
+        if self._holder.parent is not node:
+            self._holder.parent = node
+        done = self.scene.commit(budget_ms)
+        changed = self._place(node) | self._take_look(node)
+        if done or changed or self.scene.sink.pending_uploads:
+            self._canvas.update()
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether everything that has come is on the GPU."""
+        return not self.scene.sink.pending_uploads
+
+    def close(self) -> None:
+        """Leave the scene and give the GPU's memory back."""
+        self._canvas.set_current()
+        self._holder.parent = None
+        self.scene.close()
+
+    def _place(self, node: Any) -> bool:
+        """Undo what napari's node does to the one level that it believes to draw; return whether that has changed.
+
+        The node maps pixels u of that level, f times smaller, to napari's scene: u (f scale) + translate + shift, where
+        the shift by (f - 1) / 2 pixels of level 0 brings the centres of its pixels to their places.
+        """
+        view = self.scene.view
+        if view is None:
+            return False
+        pyramid, layer = self._where.pyramid, self._layer
+        shown = [pyramid.axis_index(name) for name in view.displayed]
+        places = [self._where.axes.index(axis) for axis in shown]
+        ratio = layer.downsample_factors[layer.data_level][places]
+        shift = ((ratio - 1) / 2 * np.asarray(layer.scale)[places])[::-1]
+        scale, translation = pyramid.scales[0, shown] * ratio, pyramid.translations[0, shown]
+        matrix = np.eye(4)
+        matrix[:3, :3] = np.diag(1 / scale[::-1])
+        matrix[3, :3] = ((np.array(view.center) - translation) / scale)[::-1]
+        matrix[3, :3] -= shift @ np.linalg.inv(node.transform.matrix[:3, :3])
+        if np.array_equal(self._anchor.transform.matrix, matrix):
+            return False
+        self._anchor.transform.matrix = matrix
+        return True
+
+    def _take_look(self, node: Any) -> bool:
+        """Take colours, contrast, method and blending of the layer; return whether any has changed."""
+        from vispy.color import Colormap
+
+        from brickstream.render.visual import INTERPOLATIONS, METHODS
+
+        layer, scene, visual = self._layer, self.scene, self.scene.visual
+        if visual is None:
+            return False
+        blending = private.blending_of(node)
+        low, high = map(float, layer.contrast_limits)
+        look = (
+            visual,
+            layer.colormap,
+            layer.gamma,
+            (low, high),
+            layer.rendering,
+            layer.interpolation3d,
+            layer.opacity,
+            blending,
+        )
+        if look == self._look:
+            return False
+        self._look = look
+        scene.method = layer.rendering if layer.rendering in METHODS else OTHERWISE
+        scene.interpolation = layer.interpolation3d if layer.interpolation3d in INTERPOLATIONS else "linear"
+        scene.colormap = Colormap(layer.colormap.map(np.linspace(0, 1, SHADES) ** layer.gamma))
+        scene.clim = low, high
+        scene.commit(0.0)
+        scene.visual.opacity = layer.opacity
+        scene.visual.set_gl_state(**blending)
+        return True
