@@ -90,9 +90,10 @@ class Textures:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of both textures."""
-        atlas = self.layout.nbytes if self.layout is not None else 1
-        return atlas + int(np.prod(self.table.shape)) * 4
+        """Bytes of both textures; 0 before there is anything to hold, and when they were given back."""
+        if self.layout is None:
+            return 0
+        return self.layout.nbytes + int(np.prod(self.table.shape)) * 4
 
     def close(self) -> None:
         """Give the memory back."""

@@ -237,6 +237,7 @@ _HOSTS: dict[Any, Host] = {}
 def host_of(viewer: Any) -> Host:
     """The host of a viewer, started where there is none yet; see :func:`add_to_viewer` for what is raised."""
     viewer = private.unwrapped(viewer)
+    private.scene_canvas(viewer)
     if viewer not in _HOSTS:
         host = Host(viewer)
         host.start()

@@ -47,7 +47,7 @@ class Picture:
         What is on screen stays under the pieces that come, until the view is complete.
         """
         before, self._plan = self._plan, plan
-        if before is None or _slice(before) != _slice(plan) or thick_axes(plan.local):
+        if before is None or not _same_pixels(before, plan):
             self._under = self._on_screen(before, plan)
             self._pieces = {}
         planned = _names(plan)
@@ -94,7 +94,9 @@ class Picture:
         """What the last view showed, as one piece, where the new one has the same axes."""
         self.publish()
         painting = self.painting
-        if painting is None or before is None or before.empty or painting.axes != plan.displayed:
+        if painting is None or before is None or before.empty:
+            return None
+        if before.pyramid is not plan.pyramid or painting.axes != plan.displayed:
             return None
         region: IntArray = np.add(before.target.corner_pixels, [[0], [1]])
         pixels = painting.pixels(before.target.level, region[:, list(painting.axes)])
@@ -111,10 +113,11 @@ class Picture:
             self.value_range = min(low, known[0]), max(high, known[1])
 
 
-def _slice(plan: Plan) -> tuple[object, ...]:
-    """What two views share whose chunks show the same pixels."""
-    view = plan.view
-    return plan.pyramid, view.displayed, view.point, view.margins, view.projection
+def _same_pixels(before: Plan, plan: Plan) -> bool:
+    """Whether chunks of two plans show the same pixels; what a thick slice has gathered so far begins anew."""
+    old, new = before.view, plan.view
+    same = before.pyramid is plan.pyramid and (old.displayed, old.point) == (new.displayed, new.point)
+    return same and not thick_axes(before.local) and not thick_axes(plan.local)
 
 
 def _names(plan: Plan) -> dict[ChunkId, ChunkId]:

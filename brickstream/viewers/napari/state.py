@@ -76,7 +76,7 @@ def _slice(dims: Any, layer: Any) -> Slice | None:
 
 def _eye(viewer: Any, layer: Any, where: LayerAxes, cut: Slice, pixel_ratio: float) -> Eye:
     """The 3D camera in the layer's own pixels: napari's is in the world, whose displayed axes it names in order."""
-    camera, axes, displayed = viewer.camera, list(viewer.dims.displayed), list(cut.displayed)
+    camera, axes, displayed = viewer.scene.camera, list(viewer.dims.displayed), list(cut.displayed)
     to_data = _linear(layer, viewer.dims.point, axes)[displayed]
     center = np.array(viewer.dims.point, dtype=np.float64)
     center[axes] = camera.center[-len(axes) :]

@@ -143,4 +143,4 @@ class LayerStream:
 
 
 def _has_drawn(viewer: Any, layer: Any) -> bool:
-    return bool(abs(layer.scale_factor * viewer.camera.zoom - 1) < 1e-6)
+    return bool(abs(layer.scale_factor * viewer.scene.camera.zoom - 1) < 1e-6)

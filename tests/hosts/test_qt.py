@@ -1,0 +1,19 @@
+"""The Qt binding itself, where it has let us down."""
+
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.hosts
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="None is immortal")
+def test_a_call_of_qt_does_not_release_none() -> None:
+    from PySide6 import QtWidgets
+
+    app = QtWidgets.QApplication.instance() or QtWidgets.QApplication([])
+    app.processEvents()
+    before = sys.getrefcount(None)
+    for _ in range(200):
+        app.processEvents()
+    assert sys.getrefcount(None) > before - 100
