@@ -40,9 +40,9 @@ test: ## run the tests that need no display (ARGS="-k name" goes to pytest)
 	$(FETCH)
 	@$(PYTEST) -n $(JOBS) -m "not hosts and not slow" $(ARGS)
 
-test-hosts: ## run the tests that need Qt and a display (xvfb-run where there is none)
+test-hosts: ## run the tests that need Qt, napari and a display (xvfb-run where there is none)
 	$(call need,python gl xvfb)
-	$(SETUP) dev samples desktop
+	$(SETUP) dev samples desktop napari
 	@$(ON_SCREEN) $(PYTEST) -m hosts $(ARGS)
 
 docs: ## write the API reference, made of the docstrings, to docs-out/

@@ -49,6 +49,7 @@ def loaded_by(statement: str, cwd: Path) -> set[str]:
         ("import brickstream.multiscale", HEAVY - {"numpy"}),
         ("import brickstream.chunks", {"vispy", "OpenGL", "PySide6", "PyQt6"}),
         ("import brickstream.engine", {"vispy", "OpenGL", "PySide6", "PyQt6"}),
+        ("import brickstream.viewers.napari.host", {"vispy", "OpenGL", "PySide6", "PyQt6", "qtpy", "napari"}),
     ],
 )
 def test_an_import_loads_only_what_it_needs(statement: str, never: set[str], tmp_path: Path) -> None:

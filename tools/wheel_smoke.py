@@ -14,6 +14,7 @@ LIMIT_S = 240
 IMPORT = """
 import sys, pathlib, brickstream
 assert pathlib.Path(brickstream.__file__).is_relative_to(sys.prefix), brickstream.__file__
+assert (pathlib.Path(brickstream.__file__).parent / "viewers" / "napari" / "napari.yaml").exists(), "no napari.yaml"
 print("brickstream", brickstream.__version__)
 """
 NOT_BLANK = """

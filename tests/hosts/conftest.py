@@ -37,6 +37,5 @@ def viewer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     shown.window.resize(700, 600)
     settle(shown)
     yield shown
-    if shown in napari.Viewer._instances:
-        shown.close()
+    napari.Viewer.close_all()
     settle(None)

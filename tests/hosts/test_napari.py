@@ -1,5 +1,9 @@
 """Images streamed into an unmodified napari, compared with what it draws of plain arrays; on a display."""
 
+import json
+import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,10 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 from napari_pictures import complete, draw, plain, settle, share_of_equal_pixels, stored, until
+from PIL import Image
 
 from brickstream.errors import ClosedError, GraphicsError, NotFoundError
 from brickstream.latency import Fault, Network, ThreadedServer
 from brickstream.render import BrickScene
+from brickstream.samples import write_sample
 from brickstream.viewers.napari import add_to_viewer, private
 from brickstream.viewers.napari.host import _HOSTS
 
@@ -323,3 +329,44 @@ def test_a_plugin_may_hand_over_its_proxy_of_the_viewer(viewer: Any) -> None:
     from napari.utils._proxies import PublicOnlyProxy
 
     assert private.unwrapped(PublicOnlyProxy(viewer)) is viewer
+
+
+def test_the_example_writes_a_picture_and_ends(folder: Path, tmp_path: Path) -> None:
+    example = Path(__file__).parents[2] / "examples" / "napari_viewer.py"
+    out = tmp_path / "out.png"
+    settings = os.environ | {"NAPARI_CONFIG": str(tmp_path / "settings.yaml")}
+    words = [sys.executable, str(example), str(folder / "brain"), str(out)]
+    ran = subprocess.run(words, capture_output=True, text=True, check=False, env=settings)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.splitlines()[-1].startswith("100% of what is in view")
+    picture = np.asarray(Image.open(out))[..., 0].astype(float)
+    rows, columns = np.nonzero(picture > 60)
+    assert abs(rows.mean() - picture.shape[0] / 2) < picture.shape[0] / 8
+    assert abs(columns.mean() - picture.shape[1] / 2) < picture.shape[1] / 8
+    assert np.ptp(rows) > picture.shape[0] / 3
+
+
+@pytest.mark.parametrize("ndisplay", [2, 3])
+def test_a_flipped_image_lies_where_its_metadata_put_it(ndisplay: int, viewer: Any, tmp_path: Path) -> None:
+    write_sample("synthetic", tmp_path / "flipped", shape=(96, 130, 110))
+    path = tmp_path / "flipped" / "zarr.json"
+    document = json.loads(path.read_text(encoding="utf-8"))
+    for dataset in document["attributes"]["ome"]["multiscales"][0]["datasets"]:
+        for transform in dataset["coordinateTransformations"]:
+            transform[transform["type"]][0] *= -1
+            transform[transform["type"]][2] *= -1
+    path.write_text(json.dumps(document), encoding="utf-8")
+    viewer.dims.ndisplay = ndisplay
+    image = add_to_viewer(viewer, path.parent)
+    viewer.scene.camera.angles, viewer.scene.camera.zoom = (10.0, 35.0, 60.0), 0.45
+    viewer.scene.camera.center = (-48.0, 65.0, -55.0)
+    picture = complete(viewer, image)
+    (layer,) = image.layers
+    level = image.image.pyramid.levels[1]
+    if ndisplay == 3:
+        assert volume_of(viewer).sink.shown_levels() == [1]
+    else:
+        assert layer.data_level == 1
+    expected = plain(viewer, layer, stored(tmp_path, "flipped", 1), level.scale, level.translation)
+    assert picture[..., 0].max() > 100
+    assert share_of_equal_pixels(picture, expected) > 0.97
