@@ -36,8 +36,8 @@ def level_picture(viewer: Any, image: Any, folder: Path, name: str, level: int, 
 def volume_of(viewer: Any) -> BrickScene:
     """The bricks of a viewer's only layer."""
     (stream,) = _HOSTS[viewer].streams
-    assert stream._volume is not None
-    return stream._volume.scene
+    assert stream.volume is not None
+    return stream.volume.scene
 
 
 def streaming() -> list[str]:

@@ -195,13 +195,3 @@ def test_a_box_that_is_too_large_costs_nothing() -> None:
     array = StreamedLevel(picture, 0, level, (0, 1))
     assert np.asarray(array).shape == (1, 1)
     assert np.asarray(array[:30, :44]).shape == (30, 44)
-
-
-def test_the_range_of_what_was_seen_grows(image: ChunkedImage) -> None:
-    picture = Picture()
-    assert picture.value_range is None
-    shown(picture, image, View.plane(image, point={"z": 6.0}, canvas=(44, 30), level=0))
-    seen = picture.value_range
-    assert seen is not None
-    assert seen[0] <= SOLID[6].min()
-    assert seen[1] >= SOLID[6].max()

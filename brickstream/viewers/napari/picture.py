@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -25,15 +25,13 @@ class Picture:
     ----------
     painting : Painting or None
         What there is to see; a new one after each :meth:`publish`.
-    value_range : tuple of (float, float) or None
-        Smallest and largest finite value so far.
     """
 
     def __init__(self) -> None:
         self.painting: Painting | None = None
-        self.value_range: tuple[float, float] | None = None
         self._plan: Plan | None = None
         self._pieces: dict[ChunkId, Piece] = {}
+        self._stale: set[ChunkId] = set()
         self._under: Piece | None = None
         self._changed = False
 
@@ -53,16 +51,26 @@ class Picture:
         planned = _names(plan)
         self._pieces = {name: piece for name, piece in self._pieces.items() if name in planned or _in_view(plan, piece)}
         self._changed = True
-        return {chunk for name, chunk in planned.items() if name in self._pieces}
+        self._stale &= self._pieces.keys()
+        return {chunk for name, chunk in planned.items() if name in self._pieces and name not in self._stale}
 
     def put(self, update: Update) -> None:
         """Take one chunk; of a place, the last one counts."""
         if update.data is None or not update.data.size:
             return
-        index = tuple(update.index[axis] for axis in update.plan.displayed)
-        self._pieces[update.level, index] = Piece(update.level, update.region, update.data)
-        self._widen(update)
+        name = update.level, tuple(update.index[axis] for axis in update.plan.displayed)
+        self._pieces[name] = Piece(update.level, update.region, update.data)
+        self._stale.discard(name)
         self._changed = True
+
+    def drop(self, pyramid: Pyramid, regions: Mapping[int, IntArray]) -> None:
+        """Hold nothing of these regions any more; it goes on being shown."""
+        if self._plan is None or self._plan.pyramid is not pyramid:
+            return
+        for name, piece in self._pieces.items():
+            region = regions[piece.level]
+            if (np.maximum(region[0], piece.region[0]) < np.minimum(region[1], piece.region[1])).all():
+                self._stale.add(name)
 
     def complete(self, generation: int) -> None:
         """Forget what was shown before: places without pixels of the newest view have failed or are coarser."""
@@ -101,16 +109,6 @@ class Picture:
         region: IntArray = np.add(before.target.corner_pixels, [[0], [1]])
         pixels = painting.pixels(before.target.level, region[:, list(painting.axes)])
         return Piece(before.target.level, region, pixels)
-
-    def _widen(self, update: Update) -> None:
-        values = update.data
-        if values is None or values.dtype == np.bool_:
-            return
-        finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
-        if finite.size:
-            low, high = float(finite.min()), float(finite.max())
-            known = self.value_range or (low, high)
-            self.value_range = min(low, known[0]), max(high, known[1])
 
 
 def _same_pixels(before: Plan, plan: Plan) -> bool:

@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from brickstream.multiscale import View
+from brickstream.engine import ThreadedEngine, Update
 from brickstream.viewers.napari import private
-from brickstream.viewers.napari.views import LayerAxes
+from brickstream.viewers.napari.layers import LayerSource
+from brickstream.viewers.napari.state import State
+from brickstream.viewers.napari.views import volume_view
 
 MAX_GPU_BYTES = 256 << 20
 # What napari can render and we cannot is shown as its maximum.
@@ -17,13 +19,19 @@ SHADES = 256
 
 
 class LayerVolume:
-    """The 3D picture of one layer.
+    """Shows one layer in 3D.
 
     Parameters
     ----------
     viewer : napari Viewer
     layer : napari Image
-    where : LayerAxes
+    source : LayerSource
+    engine : ThreadedEngine
+
+    Attributes
+    ----------
+    viewport : ThreadedViewport
+    scene : BrickScene
 
     Raises
     ------
@@ -31,13 +39,13 @@ class LayerVolume:
         If this napari cannot be drawn into.
     """
 
-    def __init__(self, viewer: Any, layer: Any, where: LayerAxes) -> None:
+    def __init__(self, viewer: Any, layer: Any, source: LayerSource, engine: ThreadedEngine) -> None:
         from vispy.scene import Node
         from vispy.visuals.transforms import MatrixTransform
 
         from brickstream.render import BrickScene
 
-        self._viewer, self._layer, self._where = viewer, layer, where
+        self._viewer, self._layer, self._source = viewer, layer, source
         self._canvas = private.scene_canvas(viewer)
         self._canvas.set_current()
         # napari gives all children of a layer's node a transform of its own; ours is that of a node below.
@@ -45,20 +53,22 @@ class LayerVolume:
         self._anchor = Node(parent=self._holder)
         self._holder.transform, self._anchor.transform = MatrixTransform(), MatrixTransform()
         self.scene = BrickScene(self._canvas, None, MAX_GPU_BYTES, parent=self._anchor)
+        self.viewport = engine.viewport(self.scene.sink)
         self._look: tuple[Any, ...] = ()
 
-    def show(self, view: View) -> None:
-        """Draw this view from now on."""
+    def show(self, state: State) -> None:
+        """Draw what another camera or another point shows from now on."""
+        if state.cut is None or state.eye is None:
+            return
+        view = volume_view(self._source.where, state.cut, state.eye)
         self._holder.visible = True
         self.scene.set_view(view)
+        self.viewport.show(self._source.image, view)
         self._canvas.update()
 
-    def hide(self) -> None:
-        """Draw nothing; what is on the GPU stays."""
-        self._holder.visible = False
-
-    def commit(self, budget_ms: float) -> None:
-        """Upload what has come, within a time, and follow the layer: its place, colours and blending."""
+    def take(self, budget_ms: float) -> list[Update]:
+        """Take what has come, and upload it, each within a time; follow the layer's place, colours and blending."""
+        updates = self.viewport.poll(budget_ms)
         self._canvas.set_current()
         node = private.layer_node(self._viewer, self._layer)
         if self._holder.parent is not node:
@@ -67,17 +77,25 @@ class LayerVolume:
         changed = self._place(node) | self._take_look(node)
         if done or changed or self.scene.sink.pending_uploads:
             self._canvas.update()
+        return updates
+
+    def hide(self) -> None:
+        """Draw nothing, and read nothing; what is on the GPU stays."""
+        self.viewport.cancel()
+        self._holder.visible = False
 
     @property
-    def is_settled(self) -> bool:
-        """Whether everything that has come is on the GPU."""
-        return not self.scene.sink.pending_uploads
+    def is_complete(self) -> bool:
+        """Whether everything has come and is on the GPU."""
+        return self.viewport.is_complete and not self.scene.sink.pending_uploads
 
-    def close(self) -> None:
-        """Leave the scene and give the GPU's memory back."""
-        self._canvas.set_current()
-        self._holder.parent = None
-        self.scene.close()
+    def close(self, *, window_is_gone: bool) -> None:
+        """Stop streaming, leave the scene and give the GPU's memory back, where there still is one."""
+        self.viewport.close()
+        if not window_is_gone:
+            self._canvas.set_current()
+            self._holder.parent = None
+            self.scene.close()
 
     def _place(self, node: Any) -> bool:
         """Undo what napari's node does to the one level that it believes to draw; return whether that has changed.
@@ -88,9 +106,10 @@ class LayerVolume:
         view = self.scene.view
         if view is None:
             return False
-        pyramid, layer = self._where.pyramid, self._layer
+        where, layer = self._source.where, self._layer
+        pyramid = where.pyramid
         shown = [pyramid.axis_index(name) for name in view.displayed]
-        places = [self._where.axes.index(axis) for axis in shown]
+        places = [where.axes.index(axis) for axis in shown]
         ratio = layer.downsample_factors[layer.data_level][places]
         shift = ((ratio - 1) / 2 * np.asarray(layer.scale)[places])[::-1]
         scale, translation = pyramid.scales[0, shown] * ratio, pyramid.translations[0, shown]
