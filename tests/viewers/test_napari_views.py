@@ -1,6 +1,8 @@
 """From what napari shows of a layer to a view: the pixels that it asks for and no others. Needs no napari."""
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from brickstream.multiscale import Affine, Axis, Channel, Pyramid, View, plan_vi
 from brickstream.multiscale.plan import Budget
 from brickstream.testing import memory_image
 from brickstream.viewers.napari.layers import layer_sources
+from brickstream.viewers.napari.state import NOTHING, read_state
 from brickstream.viewers.napari.views import Eye, LayerAxes, Slice, is_inside, plane_view, turntable, volume_view
 
 IMAGE = memory_image(
@@ -151,3 +154,45 @@ def test_where_the_world_places_an_image_the_layers_affine_says() -> None:
     expected = np.eye(4)
     expected[1:3, 1:3], expected[1:3, 3] = turn, (5.0, 6.0)
     np.testing.assert_array_equal(source.options["affine"], expected)
+
+
+BOX = np.array([[0, 8, 16], [0, 23, 31]])
+
+
+def napari_shows(**changes: Any) -> tuple[Any, Any]:
+    """What a viewer and its layer say of themselves while they show a plane of `IMAGE`."""
+    dims = {"ndim": 4, "displayed": (2, 3), "point": (0.0, 5.0, 0.0, 0.0)}
+    dims |= {"margin_left": (0.0,) * 4, "margin_right": (0.0,) * 4}
+    layer = {"visible": True, "ndim": 3, "projection_mode": "mean", "data_level": 0}
+    layer |= {"world_to_data": lambda world: np.array(world[1:]), "corner_pixels": BOX}
+    dims |= {name: value for name, value in changes.items() if name in dims}
+    layer |= {name: value for name, value in changes.items() if name in layer}
+    return SimpleNamespace(dims=SimpleNamespace(**dims)), SimpleNamespace(**layer)
+
+
+def test_what_napari_shows_of_a_layer_is_read_from_its_last_axes() -> None:
+    state = read_state(*napari_shows(), WHERE, 1.0)
+    assert state.cut == Slice((1, 2), (5.0, 0.0, 0.0))
+    assert (state.level, state.corner_pixels, state.eye) == (0, ((0, 8, 16), (0, 23, 31)), None)
+
+
+def test_a_thick_slice_is_read_with_its_projection_and_none_without() -> None:
+    margins = {"margin_left": (0.0, 2.0, 0.0, 0.0), "margin_right": (0.0, 1.0, 0.0, 0.0)}
+    thick = read_state(*napari_shows(projection_mode="max", **margins), WHERE, 1.0)
+    assert thick.cut == Slice((1, 2), (5.0, 0.0, 0.0), ((2.0, 1.0), (0.0, 0.0), (0.0, 0.0)), "max")
+    flat = read_state(*napari_shows(projection_mode="none", **margins), WHERE, 1.0)
+    assert flat.cut == Slice((1, 2), (5.0, 0.0, 0.0))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"visible": False},
+        {"point": (0.0, 50.0, 0.0, 0.0)},
+        {"displayed": (0, 3)},
+        {"corner_pixels": np.array([[0, 0, 0], [0, 9999, 9999]])},
+    ],
+    ids=["hidden", "beside", "other axes", "too large"],
+)
+def test_nothing_is_asked_for_where_nothing_is_shown(changes: dict[str, Any]) -> None:
+    assert read_state(*napari_shows(**changes), WHERE, 1.0) == NOTHING

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from brickstream.multiscale.affine import FloatArray
+from brickstream.viewers.napari.picture import MOST_PIXELS
 from brickstream.viewers.napari.views import Eye, LayerAxes, Slice, is_inside
 
 
@@ -56,8 +58,10 @@ def read_state(viewer: Any, layer: Any, where: LayerAxes, pixel_ratio: float) ->
         return State(cut, eye=_eye(viewer, layer, where, cut, pixel_ratio))
     if len(there) < 2:
         return NOTHING
-    corners = tuple(map(tuple, layer.corner_pixels.tolist()))
-    return State(replace(cut, displayed=there), int(layer.data_level), corners)
+    corners = layer.corner_pixels
+    if prod((corners[1] - corners[0] + 1)[list(there)].tolist()) > MOST_PIXELS:
+        return NOTHING  # until the user zooms in
+    return State(replace(cut, displayed=there), int(layer.data_level), tuple(map(tuple, corners.tolist())))
 
 
 def _slice(dims: Any, layer: Any) -> Slice | None:
