@@ -125,6 +125,9 @@ def test_a_coarser_level_of_a_volume_lies_in_the_same_place(viewer: Any, folder:
     level = image.image.pyramid.levels[1]
     expected = plain(viewer, image.layers[0], stored(folder, "brain", 1), level.scale, level.translation)
     assert share_of_equal_pixels(picture, expected) > 0.97
+    image.layers[0].locked_data_level = 0
+    complete(viewer, image)
+    assert volume_of(viewer).sink.shown_levels() == [0]
 
 
 def test_a_volume_follows_what_is_set_on_the_layer(viewer: Any, folder: Path, server: ThreadedServer) -> None:
@@ -164,6 +167,15 @@ def test_coarse_levels_show_while_finer_ones_are_outstanding(viewer: Any, folder
         assert not image.is_complete
         assert draw(viewer)[..., 0].max() > 100
         image.close()
+
+
+def test_while_planes_are_scrubbed_the_picture_is_never_blank(viewer: Any, server: ThreadedServer) -> None:
+    image = add_to_viewer(viewer, f"{server.url}/computed")
+    complete(viewer, image)
+    for z in range(20, 60, 4):
+        viewer.dims.set_point(0, float(z))
+        settle(viewer)
+        assert draw(viewer)[..., 0].max() > 100
 
 
 def test_an_answer_never_waits(viewer: Any, server: ThreadedServer) -> None:

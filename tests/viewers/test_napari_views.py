@@ -163,7 +163,7 @@ def napari_shows(**changes: Any) -> tuple[Any, Any]:
     """What a viewer and its layer say of themselves while they show a plane of `IMAGE`."""
     dims = {"ndim": 4, "displayed": (2, 3), "point": (0.0, 5.0, 0.0, 0.0)}
     dims |= {"margin_left": (0.0,) * 4, "margin_right": (0.0,) * 4}
-    layer = {"visible": True, "ndim": 3, "projection_mode": "mean", "data_level": 0}
+    layer: dict[str, Any] = {"visible": True, "ndim": 3, "projection_mode": "mean", "data_level": 0}
     layer |= {"world_to_data": lambda world: np.array(world[1:]), "corner_pixels": BOX}
     dims |= {name: value for name, value in changes.items() if name in dims}
     layer |= {name: value for name, value in changes.items() if name in layer}

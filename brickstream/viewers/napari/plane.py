@@ -33,7 +33,7 @@ class LayerPlane:
 
     def show(self, state: State) -> None:
         """Begin to show another plane, level or box."""
-        if state.cut is not None:
+        if state.cut is not None and state.level is not None:
             view = plane_view(self._source.where, state.cut, state.level, state.corner_pixels)
             self.viewport.show(self._source.image, view)
 

@@ -21,8 +21,8 @@ class State:
     ----------
     cut : Slice or None
         None where nothing of the layer is shown.
-    level : int
-        The level that napari has chosen; counts in 2D.
+    level : int or None
+        The one that napari has chosen in 2D, or the user has locked; None where it is ours to choose.
     corner_pixels : tuple of tuple of int
         First and last pixel of it, both inclusive; counts in 2D.
     eye : Eye or None
@@ -30,7 +30,7 @@ class State:
     """
 
     cut: Slice | None = None
-    level: int = 0
+    level: int | None = None
     corner_pixels: tuple[tuple[int, ...], ...] = ()
     eye: Eye | None = None
 
@@ -55,7 +55,7 @@ def read_state(viewer: Any, layer: Any, where: LayerAxes, pixel_ratio: float) ->
     # An image of two axes stays a plane in 3D, in a volume of napari's own.
     there = tuple(i for i in cut.displayed if where.axes[i] is not None)
     if len(there) == 3:
-        return State(cut, eye=_eye(viewer, layer, where, cut, pixel_ratio))
+        return State(cut, layer.locked_data_level, eye=_eye(viewer, layer, where, cut, pixel_ratio))
     if len(there) < 2:
         return NOTHING
     corners = layer.corner_pixels

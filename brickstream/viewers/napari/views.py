@@ -139,8 +139,8 @@ def plane_view(where: LayerAxes, cut: Slice, level: int, corner_pixels: ArrayLik
     )
 
 
-def volume_view(where: LayerAxes, cut: Slice, eye: Eye) -> View:
-    """View what napari's 3D camera sees."""
+def volume_view(where: LayerAxes, cut: Slice, eye: Eye, level: int | None = None) -> View:
+    """View what napari's 3D camera sees, in one level or in those that fill the canvas."""
     pyramid, shown = where.pyramid, where.shown(cut)
     scale = pyramid.scales[0, shown]
     center = np.array(eye.center) * scale + pyramid.translations[0, shown]
@@ -152,6 +152,7 @@ def volume_view(where: LayerAxes, cut: Slice, eye: Eye) -> View:
         center=center.tolist(),
         zoom=eye.zoom / eye.unit,
         camera=turntable(np.array(eye.forward) * scale, np.array(eye.up) * scale, min(eye.perspective, WIDEST)),
+        level=level,
         pixel_ratio=eye.pixel_ratio,
     )
 

@@ -60,7 +60,7 @@ class LayerVolume:
         """Draw what another camera or another point shows from now on."""
         if state.cut is None or state.eye is None:
             return
-        view = volume_view(self._source.where, state.cut, state.eye)
+        view = volume_view(self._source.where, state.cut, state.eye, state.level)
         self._holder.visible = True
         self.scene.set_view(view)
         self.viewport.show(self._source.image, view)
