@@ -153,6 +153,23 @@ def test_another_plane_replaces_the_last_one_chunk_by_chunk(image: ChunkedImage)
     np.testing.assert_array_equal(np.asarray(level0[9]), expected)
 
 
+def test_other_axes_begin_dark(image: ChunkedImage) -> None:
+    picture = Picture()
+    shown(picture, image, View.plane(image, point={"z": 6.0}, canvas=(44, 30), level=0))
+    view = View.plane(image, ("z", "x"), {"y": 6.0}, (44, 12), level=0)
+    picture.begin(2, plan_view(image.pyramid, view, picture.budget(image.pyramid, view)))
+    assert picture.publish()
+    np.testing.assert_array_equal(np.asarray(arrays(picture, image)[0][:, 6]), np.zeros((12, 44), np.uint8))
+
+
+def test_a_new_plane_of_which_nothing_has_come_is_no_news(image: ChunkedImage) -> None:
+    picture = Picture()
+    shown(picture, image, View.plane(image, point={"z": 6.0}, canvas=(44, 30), level=0))
+    begin(picture, image, View.plane(image, point={"z": 9.0}, canvas=(44, 30), level=0))
+    assert picture.is_published
+    assert not picture.publish()
+
+
 def test_what_failed_does_not_go_on_showing_the_last_plane(image: ChunkedImage) -> None:
     picture = Picture()
     shown(picture, image, View.plane(image, point={"z": 6.0}, canvas=(44, 30), level=0))

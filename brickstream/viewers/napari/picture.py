@@ -44,14 +44,14 @@ class Picture:
 
         What is on screen stays under the pieces that come, until the view is complete.
         """
-        before, self._plan = self._plan, plan
-        if before is None or not _same_pixels(before, plan):
-            self._under = self._on_screen(before, plan)
+        if self._plan is None or not _same_pixels(self._plan, plan):
+            self._under = self._on_screen(plan)
             self._pieces = {}
-        planned = _names(plan)
+        self._plan, planned = plan, _names(plan)
         self._pieces = {name: piece for name, piece in self._pieces.items() if name in planned or _in_view(plan, piece)}
-        self._changed = True
         self._stale &= self._pieces.keys()
+        # Until something comes, what was published last is what there is to see.
+        self._changed |= self.painting is None or self.painting.axes != plan.displayed
         return {chunk for name, chunk in planned.items() if name in self._pieces and name not in self._stale}
 
     def put(self, update: Update) -> None:
@@ -98,13 +98,13 @@ class Picture:
         """Forget everything, and show nothing."""
         self.painting, self._plan, self._pieces, self._under, self._changed = None, None, {}, None, False
 
-    def _on_screen(self, before: Plan | None, plan: Plan) -> Piece | None:
-        """What the last view showed, as one piece, where the new one has the same axes."""
+    def _on_screen(self, plan: Plan) -> Piece | None:
+        """What is shown now, as one piece, where a new plan has the same axes."""
         self.publish()
-        painting = self.painting
+        painting, before = self.painting, self._plan
         if painting is None or before is None or before.empty:
             return None
-        if before.pyramid is not plan.pyramid or painting.axes != plan.displayed:
+        if before.pyramid is not plan.pyramid or before.displayed != plan.displayed:
             return None
         region: IntArray = np.add(before.target.corner_pixels, [[0], [1]])
         pixels = painting.pixels(before.target.level, region[:, list(painting.axes)])
