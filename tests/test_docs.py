@@ -29,6 +29,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("multiscale", ["View.plane", "Plan.chunk_count", "Camera"]),
         ("chunks", ["ChunkSource.read", "HttpOptions", "DiskCache"]),
         ("render", ["BrickScene.commit", "OffscreenView.draw", "use_headless"]),
+        ("viewers/napari", ["add_to_viewer", "StreamedImage.on_complete"]),
         ("testing", ["SinkConformance", "StepSource.release", "RecordingSink.picture"]),
         ("errors", ["BrickstreamError", "ViewError"]),
     ],

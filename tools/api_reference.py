@@ -16,6 +16,7 @@ MODULES = (
     "brickstream.multiscale",
     "brickstream.chunks",
     "brickstream.render",
+    "brickstream.viewers.napari",
     "brickstream.testing",
     "brickstream.latency",
     "brickstream.errors",
