@@ -143,6 +143,20 @@ def test_a_volume_follows_what_is_set_on_the_layer(viewer: Any, folder: Path, se
     assert share_of_equal_pixels(picture, expected, tolerance=4) > 0.97
 
 
+def test_in_a_grid_each_volume_stays_in_its_view(viewer: Any, server: ThreadedServer) -> None:
+    viewer.dims.ndisplay = 3
+    image = add_to_viewer(viewer, f"{server.url}/brain")
+    viewer.add_image(np.zeros((4, 4, 4), np.uint8), units=image.layers[0].units)
+    viewer.scene.camera.zoom = 4.0
+    whole = complete(viewer, image)
+    assert whole[:, 10, 0].any()
+    assert whole[:, -10, 0].any()
+    viewer.canvas.grid.enabled = True
+    picture = complete(viewer, image)
+    half = picture.shape[1] // 2
+    assert sorted([picture[:, : half - 2, 0].any(), picture[:, half + 2 :, 0].any()]) == [False, True]
+
+
 def test_planes_and_volumes_take_turns(viewer: Any, folder: Path, server: ThreadedServer) -> None:
     image = add_to_viewer(viewer, f"{server.url}/computed")
     for _ in range(2):

@@ -15,7 +15,7 @@ def private_names(source: str) -> Iterator[str]:
         if isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith("__"):
             if not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")):
                 yield node.attr
-        elif isinstance(node, ast.ImportFrom) and "._" in f".{node.module}":
+        elif isinstance(node, ast.ImportFrom) and node.module != "__future__" and "._" in f".{node.module}":
             yield str(node.module)
 
 

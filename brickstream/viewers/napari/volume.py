@@ -54,6 +54,7 @@ class LayerVolume:
         self._holder.transform, self._anchor.transform = MatrixTransform(), MatrixTransform()
         self.scene = BrickScene(self._canvas, None, MAX_GPU_BYTES, parent=self._anchor)
         self.viewport = engine.viewport(self.scene.sink)
+        self._home: Any = None
         self._look: tuple[Any, ...] = ()
 
     def show(self, state: State) -> None:
@@ -71,8 +72,7 @@ class LayerVolume:
         updates = self.viewport.poll(budget_ms)
         self._canvas.set_current()
         node = private.layer_node(self._viewer, self._layer)
-        if self._holder.parent is not node:
-            self._holder.parent = node
+        self._move_in(node)
         done = self.scene.commit(budget_ms)
         changed = self._place(node) | self._take_look(node)
         if done or changed or self.scene.sink.pending_uploads:
@@ -96,6 +96,16 @@ class LayerVolume:
             self._canvas.set_current()
             self._holder.parent = None
             self.scene.close()
+
+    def _move_in(self, node: Any) -> None:
+        """Be below the layer's node, wherever that is: in a grid of views, each view clips what is put into it."""
+        if self._holder.parent is not node:
+            self._holder.parent = node
+        if node.parent is not self._home:
+            self._home = node.parent
+            for visual in list(self._anchor.children):
+                visual.parent = None
+                visual.parent = self._anchor
 
     def _place(self, node: Any) -> bool:
         """Undo what napari's node does to the one level that it believes to draw; return whether that has changed.
