@@ -129,6 +129,11 @@ def test_each_channel_becomes_a_layer_of_its_own() -> None:
     assert first.levels[1].shape == (5, 20, 20)
 
 
+def test_labels_are_not_interpolated() -> None:
+    kinds = [layer_sources(replace(IMAGE, pyramid=replace(IMAGE.pyramid, is_labels=kind)))[0] for kind in (True, False)]
+    assert [source.options["interpolation3d"] for source in kinds] == ["nearest", "linear"]
+
+
 def test_many_channels_stay_an_axis() -> None:
     image = memory_image(np.zeros((40, 8, 8), np.uint8), (1, 8, 8), axes="cyx")
     (source,) = layer_sources(replace(image, pyramid=with_axes(image.pyramid, "cyx")))
