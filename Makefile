@@ -23,7 +23,7 @@ xvfb_need = $(if $(SCREEN),,$(shell command -v xvfb-run >/dev/null \
 need = $(foreach name,$(1),$(call stop_if,$($(name)_need)))
 stop_if = $(if $(1),$(error $(1)))
 
-.PHONY: help demo test test-hosts docs lint wheel-smoke oracle soak bench bench-fetch clean
+.PHONY: help demo test test-hosts test-napari docs lint wheel-smoke oracle soak bench bench-fetch clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -40,10 +40,15 @@ test: ## run the tests that need no display (ARGS="-k name" goes to pytest)
 	$(FETCH)
 	@$(PYTEST) -n $(JOBS) -m "not hosts and not slow" $(ARGS)
 
-test-hosts: ## run the tests that need Qt, napari and a display (xvfb-run where there is none)
+test-hosts: ## run the tests that need Qt and a display (xvfb-run where there is none)
+	$(call need,python gl xvfb)
+	$(SETUP) dev samples desktop
+	@$(ON_SCREEN) $(PYTEST) -m "hosts and not napari" $(ARGS)
+
+test-napari: ## run the tests that need napari and a display, in a process of their own
 	$(call need,python gl xvfb)
 	$(SETUP) dev samples desktop napari
-	@$(ON_SCREEN) $(PYTEST) -m hosts $(ARGS)
+	@$(ON_SCREEN) $(PYTEST) -m napari $(ARGS)
 
 docs: ## write the API reference, made of the docstrings, to docs-out/
 	$(call need,python)

@@ -22,7 +22,11 @@ from brickstream.viewers.napari import add_to_viewer, private
 from brickstream.viewers.napari.host import _HOSTS
 
 # napari and the packages that it is made of still speak to pydantic in an older way.
-pytestmark = [pytest.mark.hosts, pytest.mark.filterwarnings("ignore::pydantic.PydanticDeprecatedSince20")]
+pytestmark = [
+    pytest.mark.hosts,
+    pytest.mark.napari,
+    pytest.mark.filterwarnings("ignore::pydantic.PydanticDeprecatedSince20"),
+]
 
 
 def level_picture(viewer: Any, image: Any, folder: Path, name: str, level: int, **options: Any) -> Any:
