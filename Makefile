@@ -23,7 +23,7 @@ xvfb_need = $(if $(SCREEN),,$(shell command -v xvfb-run >/dev/null \
 need = $(foreach name,$(1),$(call stop_if,$($(name)_need)))
 stop_if = $(if $(1),$(error $(1)))
 
-.PHONY: help demo test test-hosts test-napari docs lint wheel-smoke oracle soak bench bench-fetch clean
+.PHONY: help demo test test-hosts test-windows test-napari docs lint wheel-smoke oracle soak bench bench-fetch clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -40,12 +40,14 @@ test: ## run the tests that need no display (ARGS="-k name" goes to pytest)
 	$(FETCH)
 	@$(PYTEST) -n $(JOBS) -m "not hosts and not slow" $(ARGS)
 
-test-hosts: ## run the tests that need Qt and a display (xvfb-run where there is none)
+test-hosts: test-windows test-napari ## run the tests that need a display (xvfb-run where there is none)
+
+test-windows: ## run those of them that need Qt
 	$(call need,python gl xvfb)
 	$(SETUP) dev samples desktop
 	@$(ON_SCREEN) $(PYTEST) -m "hosts and not napari" $(ARGS)
 
-test-napari: ## run the tests that need napari and a display, in a process of their own
+test-napari: ## run those of them that need napari, in a process of their own
 	$(call need,python gl xvfb)
 	$(SETUP) dev samples desktop napari
 	@$(ON_SCREEN) $(PYTEST) -m napari $(ARGS)
