@@ -27,7 +27,7 @@ stop_if = $(if $(1),$(error $(1)))
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
 
 demo: ## stream the sample images and write pictures to demo-out/
 	$(call need,python gl)
