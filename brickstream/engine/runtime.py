@@ -12,6 +12,7 @@ from typing import Any, Self, TypeVar
 
 from brickstream.chunks import ChunkedImage, ImageCollection
 from brickstream.engine.ahead import Ahead
+from brickstream.engine.bell import Bell
 from brickstream.engine.engine import Engine
 from brickstream.engine.exact import box_of
 from brickstream.engine.outdated import outdated
@@ -101,7 +102,7 @@ class ThreadedEngine(HasMain[ThreadedViewport]):
     def viewport(self, sink: Sink | None = None) -> ThreadedViewport:
         """Make another viewport; render thread. See :meth:`Engine.viewport`."""
         self._alive()
-        arrived = threading.Event()
+        arrived = Bell()
         showing = Showing(
             self._engine.core, self._on_loop, sink, self._engine.max_ram_bytes, self._request_ids, arrived.set
         )

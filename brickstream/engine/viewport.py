@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from brickstream.chunks import ChunkedImage
+from brickstream.engine.bell import Bell
 from brickstream.engine.live import Live, LiveEvents
 from brickstream.engine.outdated import Regions
 from brickstream.engine.playback import Playback, Wait
@@ -20,7 +20,7 @@ from brickstream.errors import ClosedError, TimedOutError
 from brickstream.multiscale import Plan, View
 from brickstream.multiscale.affine import FloatArray
 
-Arrived = TypeVar("Arrived", asyncio.Event, threading.Event)
+Arrived = TypeVar("Arrived", asyncio.Event, Bell)
 
 
 class _Shown(Generic[Arrived]):
@@ -33,7 +33,7 @@ class _Shown(Generic[Arrived]):
         Raises where the engine does not run any more.
     gone : callable
         Called when the viewport is closed.
-    arrived : asyncio.Event or threading.Event
+    arrived : asyncio.Event or Bell
         Set when there is something to poll; who waits for it looks again.
     """
 
@@ -268,7 +268,7 @@ class Viewport(_Shown[asyncio.Event]):
         self._check()
 
 
-class ThreadedViewport(_Shown[threading.Event]):
+class ThreadedViewport(_Shown[Bell]):
     """One image in one view, for a host without an event loop; made by :meth:`ThreadedEngine.viewport`.
 
     As :class:`Viewport`; everything belongs to the render thread. No lock is held while the sink is called.

@@ -95,6 +95,7 @@ def test_info_json_is_one_document_with_the_keys_of_the_contract(
             },
         ],
         "channels": [{"label": "DAPI", "color": "0000FF", "window": [1.0, 9.0], "active": True}],
+        "is_labels": False,
         "labels": ["nuclei"],
         "nbytes": (20 * 30 + 10 * 15) * 2,
     }
