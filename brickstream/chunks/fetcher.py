@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache, partial
 from typing import Any, NamedTuple, cast
 
 from numpy.typing import NDArray
 
-from brickstream.chunks.entry import IN_FLIGHT, READING, SETTLED, ChunkKey, ChunkState, Entry, Rank
+from brickstream.chunks.entry import IN_FLIGHT, READING, RUNNING, SETTLED, ChunkKey, ChunkState, Entry, Rank
 from brickstream.chunks.source import ChunkSource, SteppedSource, chunk_nbytes, clip_chunk
 from brickstream.chunks.table import ChunkTable, Limits
 from brickstream.errors import BrickstreamError, BudgetError, CodecError, StoreError
@@ -60,6 +61,7 @@ class Fetcher:
         self.idle.set()
         self.planning: Callable[[], bool] = lambda: False
         self._due = self._acting = self._paused = False
+        self._working = 0
         self._tasks: dict[Entry, asyncio.Task[None]] = {}
         self._listeners: dict[Hashable, OnSettled] = {}
         self._wanted: dict[Hashable, dict[ChunkKey, Entry]] = {}
@@ -81,6 +83,19 @@ class Fetcher:
         for entry in self._tasks:
             self.table.move(entry, ChunkState.ABSENT)
         self._tasks.clear()
+        # Whoever waits for idleness waits for nothing now.
+        self.idle.set()
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Not idle within this, though nothing may be queued for a moment."""
+        self._working += 1
+        self.idle.clear()
+        try:
+            yield
+        finally:
+            self._working -= 1
+            self._pump()
 
     def want(self, client: Hashable, wants: Iterable[Want], on_settled: OnSettled) -> None:
         """Replace everything a client wants; what it no longer wants is cancelled unless another client wants it.
@@ -152,9 +167,21 @@ class Fetcher:
         for entry in [e for e in self.table.entries.values() if e.state is ChunkState.FAILED and not e.unread]:
             self.table.move(entry, ChunkState.ABSENT)
 
-    def invalidate(self, is_stale: Callable[[ChunkKey], bool]) -> None:
-        """Drop chunks that may have been written anew; who still waits for one gets what is read from now on."""
-        for entry in [entry for entry in self.table.entries.values() if is_stale(entry.key)]:
+    def invalidate(self, is_stale: Callable[[ChunkKey], bool], sources: Collection[int]) -> None:
+        """Drop chunks that may have been written anew; who still waits for one gets what is read from now on.
+
+        Parameters
+        ----------
+        is_stale : callable
+        sources : collection of int
+            ``id`` of the sources that have them: all that is being read of these begins anew, wherever it lies, since
+            it may go by an index that is out of date.
+        """
+
+        def concerns(entry: Entry) -> bool:
+            return is_stale(entry.key) or (entry.state in RUNNING and entry.key[0] in sources)
+
+        for entry in [entry for entry in self.table.entries.values() if concerns(entry)]:
             if entry.state in SETTLED:
                 # They have it already, and do not hear of it twice.
                 for client in list(entry.unread):
@@ -216,7 +243,7 @@ class Fetcher:
                 self._start(entry)
         finally:
             self._acting = False
-        if not (self.table.queue or self.table.running or self.planning()):
+        if not (self.table.queue or self.table.running or self._working or self.planning()):
             self.idle.set()
 
     def _start(self, entry: Entry) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from queue import Empty, SimpleQueue
+
+# A signal may reach another thread than the one that sleeps: that one hears of it when it wakes up.
+NAP_S = 0.5
 
 
 class Bell:
@@ -30,9 +34,14 @@ class Bell:
 
     def wait(self, timeout: float | None = None) -> bool:
         """Sleep until it is set; False where `timeout` seconds passed first."""
-        try:
-            self._rings.get(timeout=None if timeout is None else max(timeout, 0.0))
-        except Empty:
-            return False
-        self._rings.put(None)
-        return True
+        until = None if timeout is None else time.monotonic() + timeout
+        while True:
+            left = NAP_S if until is None else min(until - time.monotonic(), NAP_S)
+            try:
+                self._rings.get(timeout=max(left, 0.0))
+            except Empty:
+                if until is not None and time.monotonic() >= until:
+                    return False
+                continue
+            self._rings.put(None)
+            return True

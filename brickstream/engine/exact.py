@@ -26,6 +26,8 @@ _LAST = 1 << 16
 # So many chunks are wanted at a time: nobody waits for one of many thousands in particular.
 BATCH = 4096
 MOST_SAMPLES = 1_000_000
+# Pixels and world units: beyond that int64 holds no index.
+LARGEST = 2.0**60
 
 
 def box_of(pyramid: Pyramid, level: int, region: Mapping[str, tuple[int, int]] | None) -> IntArray:
@@ -158,11 +160,12 @@ async def read_chunks(fetcher: Fetcher, image: ChunkedImage, level: int, indices
         The failure of the first chunk that failed.
     """
     slot = object()
-    try:
-        while some := tuple(islice(indices, BATCH)):
-            await _Batch(fetcher, slot, image, level, take).read(some)
-    finally:
-        fetcher.forget(slot)
+    with fetcher.working():
+        try:
+            while some := tuple(islice(indices, BATCH)):
+                await _Batch(fetcher, slot, image, level, take).read(some)
+        finally:
+            fetcher.forget(slot)
 
 
 def _empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -257,10 +260,11 @@ def sample_line(
     ViewError
         If a point does not have just the image's axes, there is no such level, or a number is not usable.
     """
-    ends = np.array([_world(pyramid, start), _world(pyramid, stop)])
-    if not np.isfinite(ends).all():
+    ends, shape = np.array([_world(pyramid, start), _world(pyramid, stop)]), box_of(pyramid, level, None)[1]
+    with np.errstate(over="ignore", invalid="ignore"):
+        apart = float(np.linalg.norm(ends[1] - ends[0])) + float(np.abs(pyramid.pixels_at(ends, level)).max())
+    if not np.isfinite(ends).all() or not apart < LARGEST:
         raise ViewError("a line has two ends", f"{dict(start)} to {dict(stop)}", "finite numbers")
-    shape = box_of(pyramid, level, None)[1]
     steps = np.abs(np.diff(pyramid.pixels_at(ends, level), axis=0)).max()
     count = int(np.ceil(steps)) + 1 if samples is None else plain.whole(samples, "samples")
     if not 2 <= count <= MOST_SAMPLES and not (count == 1 and samples is None):

@@ -56,12 +56,15 @@ class Live:
         return self.wanted_point != self.shown_point
 
 
+_NAMES = tuple(field.name for field in fields(Live))
+
+
 class LiveEvents(SignalGroup):
     """Signals of a viewport: one for each field of :class:`Live`, sent with its new value, and one for all of it.
 
     They are sent on the thread that calls `show` and `poll`, once for each call, after the sink has heard of everything
     and with the new state in place; callbacks may call `show`. To be called on another thread connect with psygnal's
-    ``thread=``.
+    ``thread=``. What a callback raises reaches the caller of `show` or `poll` as psygnal's ``EmitLoopError``.
     """
 
     changed = Signal(Live)
@@ -83,21 +86,38 @@ class LiveState:
     def __init__(self) -> None:
         self.now = Live()
         self.events = LiveEvents()
+        self._told = {name: getattr(self.now, name) for name in _NAMES}
+        self._is_telling = False
 
     def tell(self, **changes: Any) -> None:
-        """Change fields together; send the signals of those that really changed."""
-        before = self.now
-        news = {name: value for name, value in changes.items() if _differs(getattr(before, name), value)}
+        """Change fields together; send the signals of those that really changed.
+
+        A callback may cause further changes: each signal then has the newest value, and comes once.
+        """
+        news = {name: value for name, value in changes.items() if _differs(getattr(self.now, name), value)}
         if not news:
             return
-        now = self.now = replace(before, **news)
-        for name in _NAMES:
-            if name in news:
-                self.events[name].emit(news[name])
-        self.events.changed.emit(now)
+        self.now = replace(self.now, **news)
+        if self._is_telling:
+            return
+        self._is_telling = True
+        try:
+            heard = None
+            while heard is not self.now:
+                self._send()
+                heard = self.now
+                self.events.changed.emit(heard)
+        finally:
+            self._is_telling = False
+            self._told = {name: getattr(self.now, name) for name in _NAMES}
 
-
-_NAMES = tuple(field.name for field in fields(Live))
+    def _send(self) -> None:
+        late: str | None = ""
+        while late is not None:
+            late = next((name for name in _NAMES if _differs(self._told[name], getattr(self.now, name))), None)
+            if late is not None:
+                value = self._told[late] = getattr(self.now, late)
+                self.events[late].emit(value)
 
 
 def _differs(old: object, new: object) -> bool:

@@ -106,7 +106,7 @@ class Playback:
             return None
         due = floor((now - self._begun) * self.fps)
         due = due if last is None else min(due, last)
-        if due <= self._frames:
+        if due <= self._frames or self._count == 1:
             return None
         self.dropped += due - self._frames - 1
         self._frames, self._seen = due, False

@@ -75,11 +75,13 @@ class Running:
         """Drop what was read of a part of an image, and everything that was remembered to read it."""
         for what in (image.reader, *image.sources):
             forget(what)
-        self.core.fetcher.invalidate(chunks_in(image, regions))
+        self.core.fetcher.invalidate(chunks_in(image, regions), {id(source) for source in image.sources})
 
-    def forget(self, viewport: Viewport) -> None:
+    def forget(self, viewport: Viewport) -> bool:
         """Drop a closed viewport; the main one stays, for whoever shows something again."""
+        count = len(self.viewports)
         self.viewports[1:] = [other for other in self.viewports[1:] if other is not viewport]
+        return len(self.viewports) < count
 
 
 async def end_all(tasks: set[asyncio.Task[Any]]) -> None:

@@ -50,6 +50,7 @@ class ThreadedEngine(HasMain[ThreadedViewport]):
         self._viewports: list[ThreadedViewport] = []
         self._crash: BaseException | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._futures: set[Future[Any]] = set()
 
     def start(self) -> None:
         """Start the thread and wait until the engine runs."""
@@ -68,6 +69,8 @@ class ThreadedEngine(HasMain[ThreadedViewport]):
         finally:
             for viewport in list(self._viewports):
                 viewport.wake()
+            for future in list(self._futures):
+                future.cancel()
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -84,7 +87,12 @@ class ThreadedEngine(HasMain[ThreadedViewport]):
                     await asyncio.wait(self._tasks)
 
     def _on_loop(self, call: Callable[[], None]) -> None:
-        self._alive().call_soon_threadsafe(call)
+        loop = self._alive()
+        try:
+            loop.call_soon_threadsafe(call)
+        except RuntimeError as error:
+            # It closed between the two lines.
+            raise ClosedError("the engine is closed", "", "start another with Engine.in_thread()") from error
 
     def _alive(self) -> asyncio.AbstractEventLoop:
         if self._crash is not None:
@@ -110,8 +118,10 @@ class ThreadedEngine(HasMain[ThreadedViewport]):
         self._viewports.append(viewport)
         return viewport
 
-    def _forget(self, viewport: ThreadedViewport) -> None:
+    def _forget(self, viewport: ThreadedViewport) -> bool:
+        count = len(self._viewports)
         self._viewports[1:] = [other for other in self._viewports[1:] if other is not viewport]
+        return len(self._viewports) < count
 
     @property
     def engine(self) -> Engine:
@@ -131,7 +141,19 @@ class ThreadedEngine(HasMain[ThreadedViewport]):
         except ClosedError:
             coroutine.close()
             raise
-        return asyncio.run_coroutine_threadsafe(self._owned(coroutine), loop)
+        owned = self._owned(coroutine)
+        try:
+            future = asyncio.run_coroutine_threadsafe(owned, loop)
+        except RuntimeError as error:
+            owned.close()
+            coroutine.close()
+            raise ClosedError("the engine is closed", "", "start another with Engine.in_thread()") from error
+        self._futures.add(future)
+        future.add_done_callback(self._futures.discard)
+        if loop.is_closed():
+            # The loop ended between the two lines: nobody would ever run it.
+            future.cancel()
+        return future
 
     async def _owned(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Await a coroutine in a task that ends when the engine does."""

@@ -164,6 +164,7 @@ class Showing:
         request = Request(next(self._request_ids), self._generation, image, plan, held, budget=budget)
         self._wish = image, view
         self.request, self.latest, self.complete, self.error = request, None, False, None
+        self._empty_mailbox()
         self.values.begin(plan)
         if telemetry is not None:
             telemetry.planned(request, asked)
@@ -180,10 +181,13 @@ class Showing:
         """Ask for nothing while nobody looks; show the view that was wanted last when somebody does."""
         wish, before = self._wish, self.live.now.visible
         if not visible and before:
+            wanted = self.live.now.wanted_point
             self.cancel()
             self._wish = wish
+            self.live.tell(wanted_point=wanted)
         self.live.tell(visible=visible)
-        if visible and not before and wish is not None:
+        # Who hears of it may have shown something else already.
+        if visible and not before and wish is not None and self._wish is wish and self.request is None:
             self.show(*wish)
 
     def retry_failed(self) -> Plan | None:
@@ -210,7 +214,14 @@ class Showing:
         """Cancel what is being shown, a playback too; what is on screen stays."""
         self._stop_playing()
         self.request, self.complete, self._wish = None, True, None
+        self._empty_mailbox()
         self._on_loop(lambda: self._core.stop(self))
+        self.live.tell(loaded=True, wanted_point=self.live.now.shown_point)
+
+    def _empty_mailbox(self) -> None:
+        """Drop what nobody wants any more: a host that shows and never polls must not gather it."""
+        while self._mail:
+            self._drop(*self._mail.popleft())
 
     def _start(self, request: Request) -> None:
         """Begin on the event loop."""
@@ -267,6 +278,7 @@ class Showing:
                 heard = True
                 if isinstance(letter, BrickstreamError):
                     self.complete, self.error = True, letter
+                    self.live.tell(loaded=True)
                     raise letter
                 if letter is None:
                     self._finish(request)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import Hashable
+from math import gcd, prod
 from typing import Any
 
 import numpy as np
@@ -10,11 +13,14 @@ from numpy.typing import NDArray
 from brickstream.engine.sink import ChunkId
 from brickstream.engine.update import Update
 from brickstream.errors import ViewError
-from brickstream.multiscale import Plan
+from brickstream.multiscale import Plan, plain
 from brickstream.multiscale.affine import FloatArray
 
 # So many values of a chunk are kept: enough for percentiles, and nothing beside the chunk.
 PER_CHUNK = 1024
+# And so many of a picture, of so many pictures.
+PER_PICTURE = 1 << 19
+PICTURES = 8
 
 
 class ValueSample:
@@ -25,17 +31,23 @@ class ValueSample:
     """
 
     def __init__(self) -> None:
+        self._pictures: OrderedDict[Hashable, dict[ChunkId, tuple[NDArray[Any], int]]] = OrderedDict()
         self._values: dict[ChunkId, tuple[NDArray[Any], int]] = {}
         self._plan: Plan | None = None
+        self._most = PER_CHUNK
 
     def begin(self, plan: Plan) -> None:
-        """Keep what the newest plan needs, if it shows the same picture."""
-        old, self._plan = self._plan, plan
-        if old is None or not _is_same(old, plan):
-            self._values.clear()
-        if self._values:
-            needed = {(part.level, index) for part in plan.levels for index in map(tuple, part.chunks.tolist())}
-            self._values = {chunk: values for chunk, values in self._values.items() if chunk in needed}
+        """Keep what the newest plan needs; of a few planes before, which a sink may still hold, what they needed."""
+        if self._plan is None or self._plan.pyramid is not plan.pyramid:
+            self._pictures.clear()
+        self._plan = plan
+        self._most = min(PER_CHUNK, max(1, PER_PICTURE // max(plan.chunk_count, 1)))
+        needed = {(part.level, index) for part in plan.levels for index in map(tuple, part.chunks.tolist())}
+        known = self._pictures.pop(_picture(plan), {})
+        self._values = {chunk: values for chunk, values in known.items() if chunk in needed}
+        self._pictures[_picture(plan)] = self._values
+        while len(self._pictures) > PICTURES:
+            self._pictures.popitem(last=False)
 
     def put(self, update: Update) -> None:
         """Take some values of an update."""
@@ -45,14 +57,17 @@ class ValueSample:
         if data is None or not data.size or not any(data.strides):
             values = np.empty(0) if data is None or not data.size else data.reshape(-1)[:1]
         else:
-            # An odd step does not meet the same column of every row.
-            values = data.reshape(-1)[:: data.size // PER_CHUNK | 1].copy()
+            values = data.reshape(-1)[:: _step(data.shape, self._most)].copy()
         self._values[update.level, update.index] = values, 0 if data is None else data.size
 
     def histogram(
         self, bins: int = 256, limits: tuple[float, float] | None = None
     ) -> tuple[FloatArray, FloatArray] | None:
         """Estimate how many pixels have which values; see :meth:`Viewport.histogram`."""
+        bins = plain.whole(bins, "bins")
+        ends = limits or (0.0, 1.0)
+        if bins < 1 or not (np.isfinite(ends).all() and ends[0] <= ends[1]):
+            raise ViewError("a histogram has bins between two limits, the smaller one first", f"{bins}, {limits}")
         values, weights = self._gathered()
         if not values.size:
             return None
@@ -92,7 +107,18 @@ class ValueSample:
         return list(self._values)
 
 
-def _is_same(old: Plan, new: Plan) -> bool:
-    """Whether chunks of both plans give the same pixels."""
-    names = ("point", "margins", "projection", "displayed")
-    return old.pyramid is new.pyramid and all(getattr(old.view, name) == getattr(new.view, name) for name in names)
+def _step(shape: tuple[int, ...], most: int) -> int:
+    """How far apart the values that are kept lie: with no side of the chunk has it a divisor in common.
+
+    Then every column and every row is met as often as any other one.
+    """
+    step = max(1, prod(shape) // most)
+    while any(gcd(step, side) > 1 for side in shape):
+        step += 1
+    return step
+
+
+def _picture(plan: Plan) -> Hashable:
+    """What two plans of an image have in common whose chunks give the same pixels."""
+    view = plan.view
+    return view.displayed, view.point, view.margins, view.projection, str(view.directions)

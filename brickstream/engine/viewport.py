@@ -32,16 +32,16 @@ class _Shown(Generic[Arrived]):
     check : callable
         Raises where the engine does not run any more.
     gone : callable
-        Called when the viewport is closed.
+        Called when the viewport is closed; says whether it is forgotten, and of no use any more.
     arrived : asyncio.Event or Bell
         Set when there is something to poll; who waits for it looks again.
     """
 
     def __init__(
-        self, showing: Showing, check: Callable[[], object], gone: Callable[[Any], object], arrived: Arrived
+        self, showing: Showing, check: Callable[[], object], gone: Callable[[Any], bool], arrived: Arrived
     ) -> None:
         self._showing = showing
-        self._check = check
+        self._check: Callable[[], object] = check
         self._gone = gone
         self._arrived: Arrived = arrived
 
@@ -83,6 +83,11 @@ class _Shown(Generic[Arrived]):
             Pixels of that level.
         edges : ndarray of shape (bins + 1,), float64
             None in place of both where nothing has come.
+
+        Raises
+        ------
+        ViewError
+            If there are no bins, or the limits are no two numbers, the smaller one first.
         """
         self._check()
         return self._showing.values.histogram(bins, limits)
@@ -114,7 +119,8 @@ class _Shown(Generic[Arrived]):
         """Play an axis, from where the view is; each :meth:`poll` shows the frame whose time it is.
 
         The next frames are fetched ahead. Where data come too slowly frames are dropped, and counted: see
-        :class:`Playback`. A new view of the same image goes on being played; another image, and :meth:`cancel`, end it.
+        :class:`Playback`. A new view of the same image goes on being played; another image, :meth:`cancel` and hiding
+        end it.
 
         Parameters
         ----------
@@ -175,7 +181,8 @@ class _Shown(Generic[Arrived]):
             self.cancel()
         except ClosedError:
             return  # everything has stopped
-        self._gone(self)
+        if self._gone(self):
+            self._check = _closed
 
     @property
     def sink(self) -> Sink | None:
@@ -246,15 +253,15 @@ class Viewport(_Shown[asyncio.Event]):
         self._check()
         showing = self._showing
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(timeout) as limit:
                 while not showing.complete:
                     self._arrived.clear()
                     showing.poll()
                     if not showing.complete:
                         await self._next(stall)
-        except TimedOutError:
-            raise
         except TimeoutError as error:
+            if not limit.expired():
+                raise  # of `stall`, or of the sink
             raise TimedOutError(f"the view is not complete after {timeout:g} s") from error
 
     async def _next(self, stall: float | None) -> None:
@@ -265,7 +272,8 @@ class Viewport(_Shown[asyncio.Event]):
             if not limit.expired():
                 raise
             raise stalled(stall, self.live.progress) from error
-        self._check()
+        if not self._showing.complete:
+            self._check()
 
 
 class ThreadedViewport(_Shown[Bell]):
@@ -361,6 +369,10 @@ class HasMain(ABC, Generic[Port]):
     def events(self) -> LiveEvents:
         """Signals of :attr:`live`."""
         return self.main.events
+
+
+def _closed() -> None:
+    raise ClosedError("the viewport is closed", "", "make another: engine.viewport(sink)")
 
 
 def stalled(seconds: float | None, progress: float) -> TimedOutError:

@@ -45,6 +45,8 @@ class Brick:
         Blocks of the apron that hold the neighbour's pixels.
     uploaded : bool
         Whether the GPU has it.
+    stands : bool
+        Whether the GPU has, in its slot, what it replaces.
     """
 
     index: Index
@@ -56,6 +58,7 @@ class Brick:
     known: frozenset[tuple[int, ...]] | None
     joined: set[Offset] = field(default_factory=set)
     uploaded: bool = False
+    stands: bool = False
 
 
 def offsets(apron: Triple) -> list[Offset]:

@@ -116,15 +116,20 @@ class Residency:
             Rank of a brick among those that can go: 0 first; below 0 never.
         """
         layer = grid.layer
+        before = self.get(layer, index)
         slot = self._slot(layer, index, spare)
         low, high = value_span(interior)
         z, y, x = interior.shape
         brick = Brick(index, slot, (z, y, x), apron.skins(interior, self.layout.apron), low, high, known)
+        brick.stands = before is not None and (before.uploaded or before.stands)
         texels = apron.padded(interior, self.layout)
         for offset, reach, neighbour in self._neighbours(grid, index):
             apron.join(texels, self.layout, brick, offset, reach, neighbour)
             brick.joined.add(offset)
         brick.low, brick.high = value_span(texels)
+        if before is not None and brick.stands:
+            # Until the upload its slot has the texels of the one before.
+            brick.low, brick.high = float(np.fmin(brick.low, before.low)), float(np.fmax(brick.high, before.high))
         self.layers.setdefault(layer, {})[index] = brick
         self.touch(layer, index)
         self.uploads.append(Upload((layer, index), brick, self.layout.origin(slot), texels))

@@ -70,7 +70,7 @@ class Screen:
     def _without(self, keys: set[Key]) -> set[Key]:
         """Leave out the bricks that are on the GPU with all that is in view of them."""
         for layer, wanted in self._wanted.items():
-            keys -= {(layer, index) for index, brick in self._uploaded(layer) if wanted.is_whole(brick)}
+            keys -= {(layer, index) for index, brick in self._uploaded(layer) if is_whole(wanted, brick)}
         return keys
 
     def _fill(self, grids: list[LevelGrid]) -> None:
@@ -89,7 +89,7 @@ class Screen:
         return np.concatenate(low).min(axis=0), np.concatenate(high).max(axis=0)
 
     def _uploaded(self, layer: Layer) -> list[tuple[Index, Brick]]:
-        return [(i, b) for i, b in self._residency.layers.get(layer, {}).items() if b.uploaded]
+        return [(i, b) for i, b in self._residency.layers.get(layer, {}).items() if b.uploaded or b.stands]
 
     def _take_part(self) -> tuple[list[LevelGrid], list[Box]]:
         """Levels of the page table, finest first, and the bricks that each has to show.
@@ -177,4 +177,4 @@ class Screen:
 
 def is_whole(wanted: Wanted | None, brick: Brick) -> bool:
     """Whether a brick has all pixels of it that are in view."""
-    return brick.known is None or (wanted is not None and wanted.is_whole(brick))
+    return brick.uploaded and (brick.known is None or (wanted is not None and wanted.is_whole(brick)))

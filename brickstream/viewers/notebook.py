@@ -53,9 +53,9 @@ class NotebookView:
         self._viewport.show(self.image, view)
         self._screen.show(view)
         while not self._viewport.is_complete or self._screen.sink.pending_uploads:
-            await asyncio.to_thread(self._viewport.wait, EVERY_S)
-            self._viewport.poll(POLL_MS)
-            self._draw()
+            await asyncio.sleep(EVERY_S)
+            if self._viewport.poll(POLL_MS) or self._screen.commit(POLL_MS):
+                self._draw()
         self._draw()
 
     def _draw(self) -> None:

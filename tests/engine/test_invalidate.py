@@ -205,3 +205,20 @@ def test_over_http_the_new_pixels_come(tmp_path: Path, sharded: bool, cached: bo
         engine.invalidate(image)
         engine.complete(30)
         np.testing.assert_array_equal(sink.picture(), array[:])
+
+
+async def test_all_that_is_being_read_of_the_image_begins_anew() -> None:
+    """Also outside the region: a read may go by the index of a shard that has been written anew."""
+    image = image_of(pixels(), held=True)
+    source: Any = image.sources[0]
+    async with Engine(sink=RecordingSink()) as engine:
+        engine.show(image, whole(image))
+        await settle()
+        source.release((3, 3))
+        await settle()
+        await engine.invalidate(image, {"y": (0, 1), "x": (0, 1)})
+        await settle()
+        assert len(source.happened("cancelled")) == 15
+        assert sorted(source.waiting) == [index for index in np.ndindex(4, 4) if index != (3, 3)]
+        source.flow()
+        await engine.complete(10)

@@ -12,8 +12,8 @@ from hypothesis import given
 from scenes import MODEST, Scene, answer_one, scenes, seeds
 
 from brickstream.chunks import ChunkedImage
-from brickstream.engine import Ahead, Engine, Live
-from brickstream.errors import ClosedError, TimedOutError
+from brickstream.engine import Ahead, Engine, Live, exact
+from brickstream.errors import BudgetError, ClosedError, TimedOutError
 from brickstream.multiscale import View
 from brickstream.testing import RecordingSink, StepSource, memory_image, settle
 
@@ -283,3 +283,89 @@ def test_who_waits_for_idleness_hears_that_the_engine_ends() -> None:
     engine.close()
     waiting.join(30)
     assert len(ended) == 1
+
+
+async def test_idleness_does_not_come_between_the_parts_of_a_long_export(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exact, "BATCH", 4)
+    image = held()
+    async with Engine() as engine:
+        export = asyncio.create_task(engine.export(image))
+        woken = asyncio.create_task(engine.idle.wait())
+        await settle()
+        while not export.done():
+            assert not engine.idle.is_set()
+            await answer(image, 0)
+        await woken
+        assert engine.idle.is_set()
+
+
+async def test_whoever_waits_for_idleness_wakes_when_the_engine_ends() -> None:
+    image = held()
+    async with Engine(sink=RecordingSink()) as engine:
+        engine.show(image, plane(image))
+        waiting = asyncio.create_task(engine.idle.wait())
+        await settle()
+        assert not waiting.done()
+    await asyncio.wait_for(waiting, 10)
+
+
+async def test_a_host_that_shows_and_never_polls_gathers_no_letters() -> None:
+    image = held(held=False)
+    async with Engine() as engine:
+        for k in range(6):
+            engine.show(image, plane(image, k % 4))
+            await engine.idle.wait()
+            await settle()
+            assert len(engine.main._showing._mail) <= 21
+        engine.cancel()
+        assert not engine.main._showing.has_mail
+
+
+@pytest.mark.parametrize("end", ["cancel", "hide", "error"])
+async def test_the_state_settles_whatever_ends_the_view(end: str) -> None:
+    image = held()
+    async with Engine(sink=RecordingSink(), max_ram_bytes=10 if end == "error" else 1 << 20) as engine:
+        engine.show(image, plane(image))
+        if end == "cancel":
+            engine.cancel()
+            assert not engine.live.is_old
+        elif end == "hide":
+            engine.main.visible = False
+            assert engine.live.wanted_point == {"z": 0.0}
+        else:
+            await settle()
+            with pytest.raises(BudgetError):
+                engine.poll()
+        assert engine.live.loaded
+
+
+async def test_a_callback_that_shows_something_makes_no_signal_old() -> None:
+    """Each value that is sent is the state's at that moment, and the last one is the last."""
+    image = held(held=False)
+    sent: list[tuple[str, Any]] = []
+    async with Engine(sink=RecordingSink()) as engine:
+
+        def hear(name: str, value: Any) -> None:
+            assert np.array_equal(getattr(engine.live, name), value)
+            sent.append((name, value))
+            if name == "shown_point" and value == {"z": 0.0}:
+                engine.show(image, plane(image, 1.0))
+
+        for name in ("generation", "progress", "loaded", "shown_point"):
+            engine.events[name].connect(partial(hear, name))
+        engine.show(image, plane(image, 0.0))
+        while not (engine.live.loaded and engine.live.generation == 2):
+            await engine.complete(10)
+        for name in ("generation", "progress", "loaded", "shown_point"):
+            assert next(value for sender, value in reversed(sent) if sender == name) == getattr(engine.live, name)
+
+
+async def test_what_a_callback_shows_when_it_hears_of_visibility_stays() -> None:
+    image, sink = held(held=False), RecordingSink()
+    async with Engine(sink=sink) as engine:
+        engine.show(image, plane(image, 0.0))
+        engine.main.visible = False
+        engine.events.visible.connect(lambda seen: engine.show(image, plane(image, 3.0)) if seen else None)
+        engine.main.visible = True
+        await engine.complete(10)
+        np.testing.assert_array_equal(sink.picture(), DATA[3])

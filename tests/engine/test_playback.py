@@ -222,3 +222,13 @@ def test_a_host_without_a_loop_plays_too() -> None:
             engine.poll()
         np.testing.assert_array_equal(sink.picture(), DATA[-1])
         assert (playback.shown, playback.dropped) == (4, 0)
+
+
+def test_an_axis_of_one_pixel_shows_no_view_again() -> None:
+    image, clock = memory_image(DATA[:1], (1, SIDE, SIDE), axes="tyx"), Clock()
+    view = View.plane(image, point={"t": 0.0}, canvas=(SIDE, SIDE))
+    playback = Playback(image.pyramid, view, "t", 10, clock=clock)
+    for _ in range(5):
+        assert playback.next_view(view, ready(view)) is None
+        clock.now += 1
+    assert (playback.shown, playback.dropped) == (1, 0)

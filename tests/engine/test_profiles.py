@@ -95,6 +95,7 @@ async def test_missing_chunks_count_with_their_fill_value_and_failed_ones_are_an
         (world(1, 1, 1), {"samples": 1}, "from 2 to 1,000,000 samples"),
         (world(1, 1, 1e9), {}, "take a coarser level"),
         (world(1, 1, float("inf")), {}, "a line has two ends"),
+        ({"z": 0.0, "y": 1e308, "x": -1e308}, {"samples": 5}, "a line has two ends"),
     ],
 )
 async def test_a_line_that_cannot_be_is_refused(stop: Any, options: Any, message: str) -> None:
@@ -179,3 +180,42 @@ async def test_large_chunks_are_sampled_and_the_next_plane_forgets_the_last() ->
         assert engine.main.contrast_limits() == (7.0, 7.0)
         with pytest.raises(ViewError, match="percentages"):
             engine.main.contrast_limits(99, 1)
+
+
+@pytest.mark.parametrize("shape", [(1024, 999), (999, 1024), (700, 1025), (64, 64, 65)])
+async def test_every_column_and_every_row_counts(shape: tuple[int, ...]) -> None:
+    """Also where a chunk has just so many rows and columns that even steps would meet one column again and again."""
+    for axis, length in enumerate(shape):
+        ramp = np.broadcast_to(np.arange(length).reshape([-1 if a == axis else 1 for a in range(len(shape))]), shape)
+        image = memory_image(np.ascontiguousarray(ramp.astype(np.uint16)), shape)
+        async with Engine(sink=RecordingSink()) as engine:
+            view = View.plane if len(shape) == 2 else View.volume
+            engine.show(image, view(image, canvas=(shape[-1], shape[-2]), level=0))
+            await engine.complete(10)
+            low, high = engine.main.contrast_limits(5, 95)  # type: ignore[misc]
+        assert low == pytest.approx(0.05 * length, abs=0.03 * length)
+        assert high == pytest.approx(0.95 * length, abs=0.03 * length)
+
+
+async def test_a_plane_that_the_sink_still_holds_has_its_values_still() -> None:
+    class Holding(RecordingSink):
+        def begin(self, generation: int, plan: Any) -> Any:
+            super().begin(generation, plan)
+            first = generation > 2
+            return [(p.level, tuple(i)) for p in plan.levels for i in p.chunks.tolist()] if first else []
+
+    image = image_of()
+    async with Engine(sink=Holding()) as engine:
+        limits = []
+        for z in (14.0, 16.0, 14.0):
+            engine.show(image, View.plane(image, point={"z": z}, canvas=(50, 40)))
+            await engine.complete(10)
+            limits.append(engine.main.contrast_limits())
+        assert limits[0] == limits[2] != limits[1]
+
+
+@pytest.mark.parametrize("options", [{"bins": 0}, {"limits": (2.0, 1.0)}, {"limits": (0.0, float("nan"))}])
+async def test_a_histogram_that_cannot_be_is_refused(options: Any) -> None:
+    async with Engine() as engine:
+        with pytest.raises(ViewError, match="a histogram has bins"):
+            engine.main.histogram(**options)

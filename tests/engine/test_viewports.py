@@ -146,3 +146,16 @@ def test_a_host_without_a_loop_has_several_too() -> None:
     assert len(begun(image)) == 6
     with pytest.raises(ClosedError):
         other.poll()
+
+
+async def test_a_viewport_that_was_closed_is_of_no_use() -> None:
+    image = held(held=False)
+    async with Engine() as engine:
+        viewport = engine.viewport()
+        viewport.close()
+        viewport.close()
+        with pytest.raises(ClosedError, match="the viewport is closed"):
+            viewport.show(image, plane(image, "z"))
+        engine.main.close()
+        engine.show(image, plane(image, "z"))
+        await engine.complete(10)

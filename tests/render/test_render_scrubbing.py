@@ -180,3 +180,18 @@ def test_on_the_screen_old_pixels_stay_and_then_all_are_new(kit) -> None:
     np.testing.assert_array_equal(first, arrays[0][0])
     np.testing.assert_array_equal(between, first)
     np.testing.assert_array_equal(last, arrays[0][7])
+
+
+def test_what_is_written_anew_stays_on_screen_through_a_pan_before_its_upload(kit) -> None:
+    sink = make_sink(kit)
+    pyramid, arrays = started(kit, sink)
+    sink.drop(pyramid, outdated(pyramid, np.array([[0, 0, 0], [8, SIDE, SIDE]])))
+    plan = kit.plan_for(sink, pyramid, plane(pyramid, 0.0))
+    held = sink.begin(2, plan)
+    assert not held
+    for update in kit.updates(plan, reader(arrays), 2, held):
+        sink.put(update)
+    sink.begin(3, kit.plan_for(sink, pyramid, plane(pyramid, 0.0, center=(61.0, 64.0))))
+    assert sink._screen is not None
+    layer = next(layer for layer in sink._residency.layers if layer.level == 0)
+    assert sum(sink._screen.holds((layer, index)) for index in sink._residency.layers[layer]) == 16

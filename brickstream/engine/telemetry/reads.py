@@ -49,6 +49,8 @@ class ChunkRecorder:
 
     def __init__(self, ring: Ring, book: Book) -> None:
         self.reads: dict[Entry, _Read] = {}
+        # An image may be learned of while it has chunks already: those go on counting where they began to.
+        self._places: dict[Entry, Place] = {}
         self._ring = ring
         self._book = book
 
@@ -56,7 +58,11 @@ class ChunkRecorder:
         """Hear that a chunk is about to change; see :data:`brickstream.chunks.table.Observer`."""
         now, before = self._ring.now(), entry.state
         read = self.reads.get(entry)
-        place = self._book.place(entry.key[0]) if read is None else read.place
+        place = self._places.get(entry)
+        if place is None:
+            place = self._places[entry] = self._book.place(entry.key[0])
+        if state is ChunkState.ABSENT:
+            del self._places[entry]
         for tally in place.tallies:
             tally.loop.now[before] -= 1
             tally.loop.now[state] += 1
