@@ -9,7 +9,7 @@ from vispy.visuals.transforms import STTransform
 
 from brickstream.engine import Telemetry
 from brickstream.errors import ViewError
-from brickstream.multiscale import Pyramid, View, localize
+from brickstream.multiscale import Plan, Pyramid, View, localize
 from brickstream.render.aim import aim, placed
 from brickstream.render.colors import check_clim, known_clim, shader_clim
 from brickstream.render.frame import Frame
@@ -76,6 +76,8 @@ class BrickScene:
         self.sink = BrickSink(self._textures, max_gpu_bytes, self._limits)
         self.view: View | None = None
         self._drawn: tuple[object, ...] = ()
+        self._placed: tuple[object, ...] = ()
+        self._known: tuple[Plan, tuple[float, float] | None] | None = None
 
     def _limits(self) -> tuple[int, int]:
         flat, deep = texture_limits()
@@ -89,7 +91,9 @@ class BrickScene:
         plan = self.sink.plan
         if self._clim is not None or plan is None:
             return self._clim or (0.0, 1.0)
-        known = known_clim(plan.pyramid, plan.view)
+        if self._known is None or self._known[0] is not plan:
+            self._known = plan, known_clim(plan.pyramid, plan.view)
+        known = self._known[1]
         if known is not None:
             return known
         seen = self.sink.value_range
@@ -193,7 +197,11 @@ class BrickScene:
         node.visible = fits
         if frame is None or plan is None or not fits:
             return done
-        _place(node, frame, self.view, plan.pyramid)
+        # Most frames differ in what is drawn, not in where.
+        where = node, self.view, plan.pyramid, frame.scale.tobytes(), frame.shift.tobytes()
+        if where != self._placed:
+            _place(node, frame, self.view, plan.pyramid)
+            self._placed = where
         layout = self.sink.layout
         if layout is not None:
             clim = shader_clim(self.clim, layout.dtype)
