@@ -24,8 +24,8 @@ from brickstream.samples import write_sample
 
 FRAME_S = 1 / 60
 SECONDS = 20.0
-# Reads at the same time: with LATENCY_MS, so many a second arrive.
-INFLIGHT, LATENCY_MS = 20, 100.0
+# Reads at the same time: more than 200 a second, with that latency; less what the host holds back.
+INFLIGHT, LATENCY_MS = 32, 100.0
 # For both halves of a frame together: half of it for what has arrived, then what is left for the GPU.
 BUDGET_MS = 6.0
 SHAPE = (256, 512, 512)
