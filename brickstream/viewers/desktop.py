@@ -61,13 +61,13 @@ def run_window(options: WindowOptions) -> int:
     vispy.use(app="pyside6")
     app = QtWidgets.QApplication.instance() or QtWidgets.QApplication(sys.argv[:1])
     before = signal.signal(signal.SIGINT, lambda *_: app.exit(130))
+    window = Window(app, options)
     try:
-        window = Window(app, options)
         window.start()
         code = int(app.exec())
     finally:
         signal.signal(signal.SIGINT, before)
-    window.close()
+        window.close()
     if window.error is not None:
         raise window.error
     return code

@@ -91,6 +91,8 @@ class QtView:
         self._shown: View | None = None
         self._drag: tuple[float, float] | None = None
         self._ticked = time.perf_counter()
+        self._generation = 0
+        self._is_closed = False
 
     @property
     def native(self) -> Any:
@@ -146,6 +148,8 @@ class QtView:
         if self._viewport is not None:
             self._viewport.close()
             self._viewport = None
+        if not self._is_closed:
+            self._is_closed = True
             self.canvas.close()
 
     @property
@@ -164,7 +168,8 @@ class QtView:
                     self._step(self.viewport, self.image, self.view)
         except Exception as error:
             # Qt would print it 60 times a second.
-            self._timer.stop()
+            if self._timer is not None:
+                self._timer.stop()
             self.error = error
             if not len(self.ticked):
                 raise
@@ -173,10 +178,13 @@ class QtView:
     def _step(self, viewport: ThreadedViewport, image: ChunkedImage, view: View) -> None:
         if view is not self._shown:
             self._shown = view
-            self.failures.clear()
             viewport.show(image, view)
             self.scene.set_view(view)
             self.canvas.update()
+        if viewport.live.generation != self._generation:
+            # Data that are written anew begin another one, too.
+            self._generation = viewport.live.generation
+            self.failures.clear()
         budget_ms = self._budget_ms()
         self.failures += [update.failure for update in viewport.poll(budget_ms) if update.failure is not None]
         self.canvas.set_current()
