@@ -21,7 +21,7 @@ from brickstream.multiscale.dims import Dims, DimsAxis
 from brickstream.multiscale.navigate import keep_place, move_point
 from brickstream.viewers.files import write_png
 from brickstream.viewers.look import Look
-from brickstream.viewers.qt import QtView
+from brickstream.viewers.qt import QtView, delete
 
 
 @dataclass(frozen=True)
@@ -245,3 +245,4 @@ class Window:
             self.shown.close()
             engine.close()
             self.main.close()
+            delete(self.main)

@@ -141,16 +141,23 @@ class QtView:
         self.image, self.view, self._shown = image, view, None
 
     def close(self) -> None:
-        """Stop ticking and streaming, and end the canvas; twice is fine."""
+        """Stop ticking and streaming, and end the canvas; twice is fine. Not from an event of the widget itself.
+
+        All that is Qt's ends here. A canvas is full of references in circles: garbage collection would find it some
+        time later, on the engine's thread as well as on any other, and no widget survives that.
+        """
         if self._timer is not None:
             self._timer.stop()
+            self._timer.deleteLater()
             self._timer = None
         if self._viewport is not None:
             self._viewport.close()
             self._viewport = None
         if not self._is_closed:
             self._is_closed = True
+            native = self.canvas.native
             self.canvas.close()
+            delete(native)
 
     @property
     def is_settled(self) -> bool:
@@ -246,3 +253,11 @@ class QtView:
     def _on_resize(self, event: Any) -> None:
         if self.view is not None:
             self.view = resize(self.view, *self.canvas_size)
+
+
+def delete(widget: Any) -> None:
+    """End a widget and all that it holds, now and on this thread, whoever still refers to it."""
+    import shiboken6
+
+    if shiboken6.isValid(widget):
+        shiboken6.delete(widget)

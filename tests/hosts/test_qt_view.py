@@ -1,5 +1,7 @@
 """The canvas for Qt programs: several share an engine, and what goes wrong is heard of."""
 
+import gc
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -94,3 +96,16 @@ def test_before_the_start_and_after_the_end_there_is_no_viewport(program: Any) -
     program.views[0].close()
     with pytest.raises(ClosedError):
         program.views[0].viewport  # noqa: B018 - it raises
+
+
+def test_what_was_closed_may_be_collected_on_any_thread() -> None:
+    """A canvas is found by garbage collection, and that runs where it likes: on the engine's thread, too."""
+    with Engine.in_thread() as engine:
+        for _ in range(3):
+            program = Program(engine)
+            program.close()
+            del program
+            collecting = threading.Thread(target=gc.collect)
+            collecting.start()
+            collecting.join(30)
+            assert not collecting.is_alive()
