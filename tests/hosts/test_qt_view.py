@@ -100,12 +100,21 @@ def test_before_the_start_and_after_the_end_there_is_no_viewport(program: Any) -
 
 def test_what_was_closed_may_be_collected_on_any_thread() -> None:
     """A canvas is found by garbage collection, and that runs where it likes: on the engine's thread, too."""
+    import vispy
+    from PySide6 import QtWidgets
+
+    from brickstream.viewers.qt import QtView
+
+    vispy.use(app="pyside6")
+    app = QtWidgets.QApplication.instance() or QtWidgets.QApplication([])
     with Engine.in_thread() as engine:
-        for _ in range(3):
-            program = Program(engine)
-            program.close()
-            del program
-            collecting = threading.Thread(target=gc.collect)
-            collecting.start()
-            collecting.join(30)
-            assert not collecting.is_alive()
+        shown = QtView((80, 60))
+        shown.native.show()
+        shown.start(engine)
+        app.processEvents()
+        shown.close()
+        del shown
+        collecting = threading.Thread(target=gc.collect)
+        collecting.start()
+        collecting.join(30)
+        assert not collecting.is_alive()
