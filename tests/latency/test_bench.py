@@ -84,13 +84,18 @@ def test_hold_says_how_long_the_render_thread_is_held_up(monkeypatch: pytest.Mon
     monkeypatch.setattr(holding, "SHAPE", (64, 128, 128))
     monkeypatch.setattr(holding, "LATENCY_MS", 5.0)
     result = bench.run_suite("hold")
-    assert [row["name"] for row in result["rows"]] == ["plane", "volume"]
+    assert [(row["ndisplay"], row["draws"]) for row in result["rows"]] == [
+        (2, False),
+        (3, False),
+        (2, True),
+        (3, True),
+    ]
     for row in result["rows"]:
         assert row["frames"] == 30
         assert row["chunks_per_s"] > 0
         for name in ("hold_ms", "poll_ms", "cpu_ms", "change_ms"):
             assert 0 < row[name]["p50"] <= row[name]["p99"] <= row[name]["max"]
-    assert len(bench.table(result).splitlines()) == 4
+    assert len(bench.table(result).splitlines()) == 6
 
 
 def test_an_unknown_suite_is_one_clear_line(capsys: pytest.CaptureFixture[str]) -> None:
