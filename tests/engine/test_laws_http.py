@@ -170,7 +170,7 @@ def test_law_9_pay_for_what_you_see_over_http(ndisplay: int) -> None:
     """A plane and a volume, of an image of 512^3 and of one of 1,048,576^3: as many requests, and as many bytes."""
     costs = []
     for side in (512, 1 << 20):
-        with ThreadedServer(None) as server, Engine.in_thread() as engine:
+        with ThreadedServer(None) as server, Engine.in_thread(http=HttpOptions(hedge=False)) as engine:
             image = engine.open(f"{server.url}/synthetic/{side}x{side}x{side}/", LONG_S)
             if ndisplay == 2:
                 middle = {"y": side / 2 - 0.5, "x": side / 2 - 0.5}
