@@ -150,8 +150,8 @@ class Showing:
         """
         pyramid, telemetry = image.pyramid, self._core.telemetry
         asked = 0 if telemetry is None else telemetry.now()
-        check_view(pyramid, view)
         if not self.live.now.visible:
+            check_view(pyramid, view)
             self._wish = image, view
             return Plan(view, pyramid, (), (1,) * view.ndisplay, localize(pyramid, view))
         in_memory = partial(memory_budget, max_bytes=self._max_bytes)
@@ -179,15 +179,16 @@ class Showing:
 
     def set_visible(self, visible: bool) -> None:
         """Ask for nothing while nobody looks; show the view that was wanted last when somebody does."""
-        wish, before = self._wish, self.live.now.visible
-        if not visible and before:
-            wanted = self.live.now.wanted_point
-            self.cancel()
-            self._wish = wish
-            self.live.tell(wanted_point=wanted)
-        self.live.tell(visible=visible)
+        if visible == self.live.now.visible:
+            return
+        if not visible:
+            self._end()
+            self.live.tell(visible=False, loaded=True)
+            return
+        wish = self._wish
+        self.live.tell(visible=True)
         # Who hears of it may have shown something else already.
-        if visible and not before and wish is not None and self._wish is wish and self.request is None:
+        if wish is not None and self._wish is wish:
             self.show(*wish)
 
     def retry_failed(self) -> Plan | None:
@@ -212,11 +213,16 @@ class Showing:
 
     def cancel(self) -> None:
         """Cancel what is being shown, a playback too; what is on screen stays."""
+        self._end()
+        self._wish = None
+        self.live.tell(loaded=True, wanted_point=self.live.now.shown_point)
+
+    def _end(self) -> None:
+        """Wait for nothing any more."""
         self._stop_playing()
-        self.request, self.complete, self._wish = None, True, None
+        self.request, self.complete = None, True
         self._empty_mailbox()
         self._on_loop(lambda: self._core.stop(self))
-        self.live.tell(loaded=True, wanted_point=self.live.now.shown_point)
 
     def _empty_mailbox(self) -> None:
         """Drop what nobody wants any more: a host that shows and never polls must not gather it."""
@@ -268,7 +274,8 @@ class Showing:
     def _poll(self, budget_ms: float | None) -> list[Update]:
         until = None if budget_ms is None else time.perf_counter() + budget_ms / 1000
         taken: list[Update] = []
-        heard = False
+        # A callback, or the sink, may show something else meanwhile.
+        shown, heard = self.request, False
         try:
             while self._mail:
                 request, letter = self._mail.popleft()
@@ -289,8 +296,8 @@ class Showing:
                     break
         finally:
             # Also where the sink raised: what it has taken, or refused, is not waited for any more.
-            if taken and self.request is not None:
-                self._on_loop(partial(self._release, self.request, taken))
+            if taken and shown is not None:
+                self._on_loop(partial(self._release, shown, taken))
         if heard and self.request is not None:
             self._tell(self.request)
         if self._playback is not None:
