@@ -5,7 +5,6 @@ Everything here runs on the Qt thread; the engine has another one. A timer ticks
 
 from __future__ import annotations
 
-import time
 from contextlib import nullcontext
 from dataclasses import asdict
 from typing import Any
@@ -18,11 +17,8 @@ from brickstream.errors import ClosedError
 from brickstream.multiscale import View
 from brickstream.multiscale.navigate import orbit, pan, resize, zoom_at
 from brickstream.viewers.look import Look
+from brickstream.viewers.ticking import TICK_MS, TickBudget
 
-TICK_MS = 16
-# In each frame for what has arrived, and then for the GPU, so long; or this share of a frame that takes longer anyway.
-POLL_MS = 3.0
-SHARE_OF_FRAME = 0.25
 WHEEL_STEP = 1.2
 MAX_GPU_BYTES = 512 << 20
 
@@ -90,7 +86,7 @@ class QtView:
         self._timer: Any = None
         self._shown: View | None = None
         self._drag: tuple[float, float] | None = None
-        self._ticked = time.perf_counter()
+        self._budget = TickBudget()
         self._generation = 0
         self._is_closed = False
 
@@ -192,17 +188,11 @@ class QtView:
             # Data that are written anew begin another one, too.
             self._generation = viewport.live.generation
             self.failures.clear()
-        budget_ms = self._budget_ms()
+        budget_ms = self._budget.next_ms()
         self.failures += [update.failure for update in viewport.poll(budget_ms) if update.failure is not None]
         self.canvas.set_current()
         if self.scene.commit(budget_ms) or not self.is_settled:
             self.canvas.update()
-
-    def _budget_ms(self) -> float:
-        """Say how long to take what has arrived: on a software rasteriser a frame of 0.7 s with 4 ms of it starves."""
-        now = time.perf_counter()
-        last, self._ticked = self._ticked, now
-        return max(POLL_MS, SHARE_OF_FRAME * 1e3 * (now - last))
 
     # -- gestures --------------------------------------------------------------------------------------------------
 

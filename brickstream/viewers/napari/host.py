@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 from brickstream.chunks import ChunkedImage
@@ -15,10 +14,8 @@ from brickstream.viewers.napari import private
 from brickstream.viewers.napari.layers import LayerSource, layer_sources
 from brickstream.viewers.napari.picture import Picture
 from brickstream.viewers.napari.stream import LayerStream
+from brickstream.viewers.ticking import TICK_MS, TickBudget
 
-TICK_MS = 16
-# Of the time since the last tick, a share goes to what has come: where a frame takes long, more of it between two.
-SHARE, LEAST_MS, MOST_MS = 0.25, 4.0, 50.0
 OPEN_S = 60.0
 
 
@@ -128,7 +125,7 @@ class Host:
         self._expected: dict[Picture, LayerSource] = {}
         self._canvas: Any = None
         self._timer: Any = None
-        self._last_tick = 0.0
+        self._budget = TickBudget()
         self._engine: ThreadedEngine | None = None
 
     def start(self) -> None:
@@ -216,12 +213,10 @@ class Host:
         stream.close()
 
     def _tick(self) -> None:
-        now = perf_counter()
-        budget = min(max((now - self._last_tick) * 1e3 * SHARE, LEAST_MS), MOST_MS)
-        self._last_tick = now
+        budget_ms = self._budget.next_ms()
         for stream in list(self.streams):
             try:
-                stream.tick(self.pixel_ratio, budget / len(self.streams))
+                stream.tick(self.pixel_ratio, budget_ms / len(self.streams))
             except Exception:
                 # napari shows what is raised here; the same error must not come again with every tick.
                 self._drop(stream)
