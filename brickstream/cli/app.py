@@ -197,7 +197,7 @@ def snapshot(
     """
     from brickstream.chunks import below
     from brickstream.cli.snapshot import Wish, run_snapshot
-    from brickstream.viewers.look import Look
+    from brickstream.render.look import Look
     from brickstream.viewers.snapshot import Limits
 
     wish = Wish(
@@ -214,7 +214,7 @@ def snapshot(
         center=options.center(center),
         zoom=zoom,
         camera=options.camera(camera),
-        look=Look(method, options.clim(clim), colormap, interpolation),
+        look=Look(method, options.clim(clim), colormap=colormap, interpolation=interpolation),
         limits=Limits(
             options.byte_count(ram_budget, "--ram-budget"),
             options.byte_count(gpu_budget, "--gpu-budget"),
@@ -253,15 +253,15 @@ def view(
     """
     from brickstream.chunks import below
     from brickstream.cli.view import run_view
+    from brickstream.render.look import Look
     from brickstream.viewers.desktop import WindowOptions
-    from brickstream.viewers.look import Look
 
     window = WindowOptions(
         url=below(url, image),
         ndisplay=ndisplay,
         canvas=options.size(size),
         point=options.pairs(point, "--point"),
-        look=Look(method, options.clim(clim), colormap),
+        look=Look(method, options.clim(clim), colormap=colormap),
         screenshot=options.out_file(screenshot) if screenshot is not None else None,
         exit_when_complete=exit_when_complete,
         timeout=timeout,

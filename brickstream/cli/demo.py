@@ -15,9 +15,9 @@ from brickstream.cli import console
 from brickstream.errors import BrickstreamError, StoreError
 from brickstream.latency import Network, ThreadedServer
 from brickstream.multiscale import Camera, View
+from brickstream.render.look import Look
 from brickstream.samples import write_sample
 from brickstream.viewers.files import write_png
-from brickstream.viewers.look import Look
 from brickstream.viewers.snapshot import Frame, MakeView, Snapshot
 
 SAMPLES = ("globe", "brain")

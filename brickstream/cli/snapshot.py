@@ -15,8 +15,8 @@ from brickstream.cli.panel import say_panel
 from brickstream.engine import Telemetry
 from brickstream.errors import ViewError
 from brickstream.multiscale import Camera, View, directions_across
+from brickstream.render.look import Look
 from brickstream.viewers.files import write_png
-from brickstream.viewers.look import Look
 from brickstream.viewers.snapshot import Limits, Report, Snapshot, take_dense
 
 

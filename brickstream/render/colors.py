@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import inf, isfinite
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -32,23 +32,6 @@ def resolve_colormap(colormap: str | BaseColormap) -> Any:
     except (ValueError, TypeError, KeyError) as error:
         few = "grays, viridis, hot, magma, turbo, hsl"
         raise ViewError(f"no colormap {colormap!r}", "", f"for example {few}") from error
-
-
-def check_clim(clim: tuple[float, float]) -> tuple[float, float]:
-    """Give contrast limits as two finite numbers.
-
-    Raises
-    ------
-    ViewError
-        If they are not two finite numbers.
-    """
-    try:
-        low, high = (float(v) for v in clim)
-    except (TypeError, ValueError) as error:
-        raise ViewError("contrast limits are two numbers", f"clim={clim!r}") from error
-    if not (isfinite(low) and isfinite(high)):
-        raise ViewError("contrast limits must be finite", f"clim=({low}, {high})")
-    return low, high
 
 
 def shader_clim(clim: tuple[float, float], dtype: np.dtype[np.generic]) -> tuple[float, float]:

@@ -33,6 +33,9 @@ class Frame:
         The part of it that has bricks in view, local.
     levels : int
         Levels in the page table.
+    finest : tuple of (ndarray, ndarray, ndarray, float)
+        Of the finest of them: pixels for one local unit, place of the local origin relative to its window, cells of the
+        window (x, y, z), and number of the first cell.
     draft : float
         Pixels of the target in one pixel of the finest level that is shown: 1 once the target itself is.
     sides : ndarray of shape (8, 4), float64, or None
@@ -45,6 +48,7 @@ class Frame:
     box: FloatArray
     window: FloatArray
     levels: int
+    finest: tuple[FloatArray, FloatArray, FloatArray, float]
     draft: float
     sides: FloatArray | None = None
 
@@ -77,7 +81,9 @@ def make_frame(
     ratios = [float((table.windows[i].grid.scale / grid.scale).max()) for i in table.shown(final)]
     draft = max(1.0, min(ratios, default=1.0))
     sides = None if oblique is None else _sides(oblique.samples(grid.layer.level), origin)
-    return Frame(grid.scale[::-1], shift[::-1], box[:, ::-1], window[:, ::-1], len(table.windows), draft, sides)
+    return Frame(
+        grid.scale[::-1], shift[::-1], box[:, ::-1], window[:, ::-1], len(table.windows), table.finest, draft, sides
+    )
 
 
 def _sides(samples: Samples, origin: IntArray) -> FloatArray | None:

@@ -14,7 +14,8 @@ from brickstream.errors import GraphicsError
 from brickstream.multiscale import View
 from brickstream.render.aim import add_viewbox
 from brickstream.render.gl import no_opengl, texture_limits, use_headless
-from brickstream.render.scene import BrickScene, check_options
+from brickstream.render.look import Look
+from brickstream.render.scene import BrickScene
 from brickstream.render.sink import BrickSink
 
 MAX_DRAFT, DRAFT_ROWS = 4, 270
@@ -29,7 +30,7 @@ class OffscreenView:
         Width and height in pixels.
     max_gpu_bytes : int
         Budget for the textures.
-    max_texture, method, clim, colormap, interpolation, telemetry
+    max_texture, telemetry, look, options
         As for :class:`~brickstream.render.scene.BrickScene`.
     """
 
@@ -39,23 +40,17 @@ class OffscreenView:
         *,
         max_gpu_bytes: int = 512 << 20,
         max_texture: int | None = None,
-        method: str = "mip",
-        clim: tuple[float, float] | None = None,
-        colormap: Any = "grays",
-        interpolation: str | None = None,
         telemetry: Telemetry | None = None,
+        look: Look | None = None,
+        **options: Any,
     ) -> None:
-        check_options(method, interpolation)
         self.size = canvas
         self._max_gpu_bytes = max_gpu_bytes
         self._telemetry = telemetry
         self._options: dict[str, Any] = {
             "max_texture": max_texture,
-            "method": method,
-            "clim": clim,
-            "colormap": colormap,
-            "interpolation": interpolation,
             "telemetry": telemetry,
+            "look": Look.of(look, options),
         }
         self._canvas: Any = None
         self._scene: BrickScene | None = None

@@ -174,6 +174,12 @@ class PageTable:
             row[2, :3] = window.count[::-1]
         return rows.reshape(-1, 4)
 
+    @property
+    def finest(self) -> tuple[FloatArray, FloatArray, FloatArray, float]:
+        """The header of the finest level: what most samples need."""
+        scale, shift, cells = self._flat[:HEADER].astype(np.float64)
+        return scale[:3], shift[:3], cells[:3], float(scale[3])
+
     def _order(self, i: int) -> list[int]:
         """Levels that may be drawn in a cell of level i, best first."""
         rest = list(range(i, len(self.windows)))

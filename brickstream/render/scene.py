@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from vispy.visuals.transforms import STTransform
 
 from brickstream.engine import Telemetry
-from brickstream.errors import ViewError
 from brickstream.multiscale import Plan, Pyramid, View, localize
 from brickstream.render.aim import aim, placed
-from brickstream.render.colors import check_clim, known_clim, shader_clim
+from brickstream.render.colors import known_clim
 from brickstream.render.frame import Frame
 from brickstream.render.gl import texture_limits
 from brickstream.render.layout import AtlasLayout
+from brickstream.render.look import Look
+from brickstream.render.placing import place_look
 from brickstream.render.sink import BrickSink
 from brickstream.render.textures import Textures
-from brickstream.render.visual import INTERPOLATIONS, METHODS, BrickVisual, PlaneBricks, VolumeBricks
+from brickstream.render.visual import BrickVisual, PlaneBricks, VolumeBricks, variant
 
 
 class BrickScene:
@@ -33,15 +35,10 @@ class BrickScene:
         Where the visuals go; default the view box's scene. They lie relative to the view's centre.
     max_texture : int, optional
         Pretend that textures cannot be larger than this along an axis.
-    method : str
-        Projection in 3D, one of :data:`~brickstream.render.visual.METHODS`.
-    clim : tuple of (float, float), optional
-        Contrast limits in data values; None takes the channel's window, the range of uint8, or what was seen so far.
-    colormap : str
-    interpolation : {"linear", "nearest"}, optional
-        None is nearest for planes and linear for volumes. Labels are always drawn nearest.
     telemetry : Telemetry, optional
         Who hears how long a commit took.
+    look : Look, optional
+        How it looks; or single fields of it as further arguments.
 
     Attributes
     ----------
@@ -57,25 +54,21 @@ class BrickScene:
         *,
         parent: Any = None,
         max_texture: int | None = None,
-        method: str = "mip",
-        clim: tuple[float, float] | None = None,
-        colormap: Any = "grays",
-        interpolation: str | None = None,
         telemetry: Telemetry | None = None,
+        look: Look | None = None,
+        **options: Any,
     ) -> None:
-        check_options(method, interpolation)
+        self._look = Look.of(look, options)
         self._viewbox = viewbox
         self._telemetry = telemetry
         self._parent = viewbox.scene if parent is None else parent
-        self._method, self._interpolation = method, interpolation
-        self._clim = None if clim is None else check_clim(clim)
-        self._colormap = colormap
         self._max_texture = max_texture
-        self._textures = Textures(canvas, interpolation or "linear")
+        self._textures = Textures(canvas, "linear")
         self._nodes: dict[int, BrickVisual] = {}
         self.sink = BrickSink(self._textures, max_gpu_bytes, self._limits)
         self.view: View | None = None
         self._drawn: tuple[object, ...] = ()
+        self._looked: tuple[object, ...] = ()
         self._placed: tuple[object, ...] = ()
         self._known: tuple[Plan, tuple[float, float] | None] | None = None
 
@@ -86,11 +79,23 @@ class BrickScene:
         )
 
     @property
+    def look(self) -> Look:
+        """How it looks; set another one at any time. Another method, kind of rays or "cubic" costs a new shader."""
+        return self._look
+
+    @look.setter
+    def look(self, look: Look) -> None:
+        old, self._look = self._look, look
+        for ndisplay in [n for n in self._nodes if variant(old, n) != variant(look, n)]:
+            self._nodes.pop(ndisplay).parent = None
+            self.prepare(ndisplay)
+
+    @property
     def clim(self) -> tuple[float, float]:
-        """Contrast limits in data values, as drawn now."""
+        """Contrast limits in data values, as drawn now; set None to take those of the metadata or what was seen."""
         plan = self.sink.plan
-        if self._clim is not None or plan is None:
-            return self._clim or (0.0, 1.0)
+        if self._look.clim is not None or plan is None:
+            return self._look.clim or (0.0, 1.0)
         if self._known is None or self._known[0] is not plan:
             self._known = plan, known_clim(plan.pyramid, plan.view)
         known = self._known[1]
@@ -101,49 +106,39 @@ class BrickScene:
 
     @clim.setter
     def clim(self, value: tuple[float, float] | None) -> None:
-        self._clim = None if value is None else check_clim(value)
+        self.look = replace(self._look, clim=value)
 
     @property
     def colormap(self) -> Any:
         """The colormap, as a name or an object of vispy."""
-        return self._colormap
+        return self._look.colormap
 
     @colormap.setter
     def colormap(self, value: Any) -> None:
-        self._colormap = value
-        for node in self._nodes.values():
-            node.colormap = value
+        self.look = replace(self._look, colormap=value)
+
+    @property
+    def method(self) -> str:
+        """Ray-casting method; another one costs a new shader."""
+        return self._look.method
+
+    @method.setter
+    def method(self, value: str) -> None:
+        self.look = replace(self._look, method=value)
+
+    @property
+    def interpolation(self) -> str | None:
+        """How the atlas is sampled; None is nearest for planes and linear for volumes."""
+        return self._look.interpolation
+
+    @interpolation.setter
+    def interpolation(self, value: str | None) -> None:
+        self.look = replace(self._look, interpolation=value)
 
     @property
     def visual(self) -> Any:
         """The visual that shows the present view, a node of vispy; None before there is one."""
         return None if self.view is None else self._nodes.get(self.view.ndisplay)
-
-    @property
-    def method(self) -> str:
-        """Projection in 3D; another one costs a new shader."""
-        return self._method
-
-    @method.setter
-    def method(self, value: str) -> None:
-        if value == self._method:
-            return
-        check_options(value, self._interpolation)
-        self._method = value
-        old = self._nodes.pop(3, None)
-        if old is not None:
-            old.parent = None
-            self.prepare(3)
-
-    @property
-    def interpolation(self) -> str | None:
-        """How the atlas is sampled; None is nearest for planes and linear for volumes."""
-        return self._interpolation
-
-    @interpolation.setter
-    def interpolation(self, value: str | None) -> None:
-        check_options(self._method, value)
-        self._interpolation = value
 
     def set_view(self, view: View) -> None:
         """Aim the camera, where it is ours. What the view needs comes through the sink."""
@@ -157,9 +152,9 @@ class BrickScene:
         """Make the visual for planes (2) or volumes (3) before it is needed; its shader compiles when drawn."""
         if ndisplay not in self._nodes:
             if ndisplay == 2:
-                node = PlaneBricks(self._textures, self._colormap, parent=self._parent)
+                node = PlaneBricks(self._textures, self._look, parent=self._parent)
             else:
-                node = VolumeBricks(self._textures, self._method, self._colormap, parent=self._parent)
+                node = VolumeBricks(self._textures, self._look, parent=self._parent)
             node.transform = STTransform()
             self._nodes[ndisplay] = node
 
@@ -173,7 +168,7 @@ class BrickScene:
         self._textures.allocate(layout)
         self._textures.write((0, 0, 0), np.zeros((1, 1, 1), dtype=np.uint8))
         self._textures.write_table(np.ones((1, 4, 4), dtype=np.float32), 0, 1)
-        self._nodes[ndisplay].set_frame(Frame(one, 0 * one, box, box, 1, 1.0))
+        self._nodes[ndisplay].set_frame(Frame(one, 0 * one, box, box, 1, (one, 0 * one, one, 0.0), 1.0))
         self._nodes[ndisplay].visible = True
         self._drawn = ()
 
@@ -202,21 +197,28 @@ class BrickScene:
         if where != self._placed:
             _place(node, frame, self.view, plan.pyramid)
             self._placed = where
-        layout = self.sink.layout
-        if layout is not None:
-            clim = shader_clim(self.clim, layout.dtype)
-            if node.clim != clim:
-                node.clim = clim
-        interpolation = self._interpolation or ("nearest" if self.view.ndisplay == 2 else "linear")
+        self._draw_with(node, frame, plan)
+        return done
+
+    def _draw_with(self, node: BrickVisual, frame: Frame, plan: Plan) -> None:
+        """Give the visual what has changed since the last frame."""
+        layout = self._textures.layout
+        if layout is None:
+            return
+        interpolation = self._look.interpolation or ("nearest" if plan.view.ndisplay == 2 else "linear")
         if plan.pyramid.is_labels:
             interpolation = "nearest"  # between 3 and 5 lies another thing, not 4
-        if self._textures.interpolation != interpolation:
-            self._textures.interpolation = interpolation
-        state = node, frame, self._textures.layout
-        if state != self._drawn:
+        hardware = "nearest" if interpolation == "nearest" else "linear"
+        if self._textures.interpolation != hardware:
+            self._textures.interpolation = hardware
+        looked = node, frame, self._look, self.clim, layout.dtype
+        if looked != self._looked:
+            node.set_look(self._look, place_look(self._look, self.clim, plan, frame, layout.dtype))
+            self._looked = looked
+        drawn = node, frame, layout
+        if drawn != self._drawn:
             node.set_frame(frame)
-            self._drawn = state
-        return done
+            self._drawn = drawn
 
     def close(self) -> None:
         """Take the visuals out of the scene and give their textures back."""
@@ -241,16 +243,3 @@ def _place(node: BrickVisual, frame: Frame, view: View, pyramid: Pyramid) -> Non
         node.transform.scale, node.transform.translate = wanted.scale, wanted.translate
     else:
         node.transform.matrix = wanted.matrix
-
-
-def check_options(method: str, interpolation: str | None) -> None:
-    """Refuse methods and interpolations that there are not.
-
-    Raises
-    ------
-    ViewError
-    """
-    if method not in METHODS:
-        raise ViewError(f"no method {method!r}", "", f"the methods are {', '.join(METHODS)}")
-    if interpolation is not None and interpolation not in INTERPOLATIONS:
-        raise ViewError(f"no interpolation {interpolation!r}", "", f"it is {' or '.join(INTERPOLATIONS)}")

@@ -6,22 +6,21 @@ from importlib.resources import files
 from typing import Any
 
 import numpy as np
-from vispy.gloo import IndexBuffer, VertexBuffer
+from vispy.gloo import IndexBuffer, Texture2D, VertexBuffer
 from vispy.scene.visuals import create_visual_node
 from vispy.visuals import Visual
 from vispy.visuals.shaders import Function
 
-from brickstream.errors import ViewError
 from brickstream.multiscale.affine import FloatArray
 from brickstream.render.colors import resolve_colormap
+from brickstream.render.curves import cubic_weights, visible_places
 from brickstream.render.frame import Frame
+from brickstream.render.look import MOST_PLANES, Look
+from brickstream.render.placing import Placing
 from brickstream.render.textures import Textures
 
-METHODS = ("mip", "minip", "translucent", "additive", "average")
-INTERPOLATIONS = ("linear", "nearest")
-STEP = 0.8
-"""Length of a step in pixels of the target level, in a finished picture."""
-
+# What else the shader of a method is made of.
+NEEDS = {"iso": ("shading.glsl",), "translucent": ("transparent.glsl",), "additive": ("transparent.glsl",)}
 # Half-spaces that hold every place.
 EVERYWHERE = np.tile([0.0, 0.0, 1.0, 0.0], (8, 1))
 # A box as one triangle strip over its corners, which count in binary: x, then y, then z.
@@ -40,10 +39,11 @@ class BrickVisual(Visual):  # type: ignore[misc]
     Parameters
     ----------
     textures : Textures
-    colormap : str or vispy colormap
+    vertex, fragment : str
+        Source of the shaders.
     """
 
-    def __init__(self, textures: Textures, vertex: str, fragment: str, colormap: str) -> None:
+    def __init__(self, textures: Textures, vertex: str, fragment: str) -> None:
         Visual.__init__(self, vcode=vertex, fcode=fragment)
         self._textures = textures
         self._frame: Frame | None = None
@@ -51,8 +51,14 @@ class BrickVisual(Visual):  # type: ignore[misc]
         self._index_buffer = IndexBuffer(STRIP)
         self._draw_mode = "triangle_strip"
         self.shared_program["a_position"] = self._corners
+        self.shared_program["u_gamma"] = 1.0
+        self._cubic = "u_weights_size" in fragment
+        if self._cubic:
+            weights = cubic_weights()
+            self.shared_program["u_weights"] = Texture2D(weights, internalformat="rgba32f", interpolation="linear")
+            self.shared_program["u_weights_size"] = weights.shape[1]
         self.set_gl_state("translucent", cull_face=False)
-        self.colormap = colormap
+        self.colormap = "grays"
         self.clim = (0.0, 1.0)
         self.freeze()
 
@@ -79,6 +85,21 @@ class BrickVisual(Visual):  # type: ignore[misc]
         self.shared_program["u_clim"] = value
         self.update()
 
+    def set_look(self, look: Look, place: Placing) -> None:
+        """Take what can change without another shader.
+
+        Parameters
+        ----------
+        look : Look
+        place : Placing
+            Its values and places, as the shader has them.
+        """
+        self.shared_program["u_gamma"] = look.gamma
+        if self.colormap != look.colormap:
+            self.colormap = look.colormap
+        if self.clim != place.clim:
+            self.clim = place.clim
+
     def set_frame(self, frame: Frame) -> None:
         """Take a new state of the page table; where it lies in the world is up to the node's transform."""
         self._frame = frame
@@ -96,6 +117,7 @@ class BrickVisual(Visual):  # type: ignore[misc]
         rows, columns = self._textures.table.shape[:2]
         program["u_pages_shape"] = columns, rows
         program["u_levels"] = frame.levels
+        program["u_scale"], program["u_shift"], program["u_cells"], program["u_cell"] = frame.finest
         self._bounds_changed()
         self.update()
 
@@ -111,10 +133,18 @@ class BrickVisual(Visual):  # type: ignore[misc]
 
 
 class PlaneBricksVisual(BrickVisual):
-    """A plane of bricks; local z is 0."""
+    """A plane of bricks; local z is 0.
 
-    def __init__(self, textures: Textures, colormap: str = "grays") -> None:
-        BrickVisual.__init__(self, textures, shader("plane.vert"), shader("pages.glsl", "plane.frag"), colormap)
+    Parameters
+    ----------
+    textures : Textures
+    look : Look
+        Its interpolation stays; see :func:`variant`.
+    """
+
+    def __init__(self, textures: Textures, look: Look) -> None:
+        fragment = shader(*variant(look, 2), "plane.frag")
+        BrickVisual.__init__(self, textures, shader("plane.vert"), fragment)
         self._set_sides(EVERYWHERE)
 
     def set_frame(self, frame: Frame) -> None:
@@ -139,17 +169,42 @@ class VolumeBricksVisual(BrickVisual):
     Parameters
     ----------
     textures : Textures
-    method : {"mip", "minip", "translucent", "additive", "average"}
-    colormap : str or vispy colormap
+    look : Look
+        Its method, interpolation and kind of rays stay; see :func:`variant`.
     """
 
-    def __init__(self, textures: Textures, method: str = "mip", colormap: str = "grays") -> None:
-        if method not in METHODS:
-            raise ViewError(f"no method {method!r}", "", f"the methods are {', '.join(METHODS)}")
-        fragment = shader("pages.glsl", "ray.glsl", f"{method}.glsl", "volume.frag")
-        BrickVisual.__init__(self, textures, shader("volume.vert"), fragment, colormap)
-        self.shared_program["u_step"] = STEP
-        self.shared_program["u_opacity"] = 1.0
+    def __init__(self, textures: Textures, look: Look) -> None:
+        fragment = shader("volume.head.glsl", *variant(look, 3), "volume.frag")
+        BrickVisual.__init__(self, textures, shader("volume.vert"), fragment)
+        self.unfreeze()
+        self._visible_of: Any = None
+        self._step = look.step
+        self.freeze()
+
+    def set_look(self, look: Look, place: Placing) -> None:
+        """Take what can change without another shader."""
+        BrickVisual.set_look(self, look, place)
+        program = self.shared_program
+        self._step = look.step
+        program["u_pace"], program["u_jitter"] = look.step, float(look.jitter)
+        program["u_unit"], program["u_clips"] = place.unit, len(place.clip)
+        for i in range(MOST_PLANES):
+            program[f"u_clip[{i}]"] = place.clip[i] if i < len(place.clip) else np.zeros(4)
+        if look.method == "iso":
+            program["u_threshold"] = place.threshold
+        elif look.method in ("mip", "minip", "attenuated_mip"):
+            program["u_cutoff"] = place.cutoff
+        if look.method == "attenuated_mip":
+            program["u_attenuation"] = look.attenuation
+        if place.plane is not None and look.slab is not None:
+            program["u_plane"], program["u_across"] = place.plane, place.across
+            program["u_thickness"] = int(look.slab.thickness / look.step + 0.5)
+        if look.method in ("translucent", "additive") and self._visible_of is not self.colormap:
+            self._visible_of = self.colormap
+            table = visible_places(self.colormap)
+            program["u_visible"] = Texture2D(table, internalformat="r32f", interpolation="nearest")
+            program["u_visible_size"] = table.shape[1]
+        self._set_steps()
 
     def set_frame(self, frame: Frame) -> None:
         """Take a new state of the page table; while only coarse levels are shown, steps are as long as their pixels."""
@@ -157,7 +212,11 @@ class VolumeBricksVisual(BrickVisual):
         program = self.shared_program
         program["u_box_low"], program["u_box_high"] = frame.box
         program["u_window_low"], program["u_window_high"] = frame.window
-        program["u_step"], program["u_opacity"] = STEP * frame.draft, frame.draft
+        self._set_steps()
+
+    def _set_steps(self) -> None:
+        draft = 1.0 if self._frame is None else self._frame.draft
+        self.shared_program["u_step"], self.shared_program["u_draft"] = self._step * draft, draft
 
     def _prepare_transforms(self, view: Any) -> None:
         BrickVisual._prepare_transforms(self, view)
@@ -165,6 +224,19 @@ class VolumeBricksVisual(BrickVisual):
         view.view_program.vert["to_document"] = to_document
         view.view_program.vert["from_document"] = to_document.inverse
         view.view_program.frag["to_document"] = to_document
+
+
+def variant(look: Look, ndisplay: int) -> tuple[str, ...]:
+    """Files that a look's shader is made of: two looks with the same ones can share a visual."""
+    base = "atlas.glsl", "pages.glsl", _sampling(look), "colour.glsl"
+    if ndisplay == 2:
+        return base
+    rays = "through.glsl" if look.slab is None else "slab.glsl"
+    return *base, "ray.glsl", rays, *NEEDS.get(look.method, ()), f"{look.method}.glsl"
+
+
+def _sampling(look: Look) -> str:
+    return "cubic.glsl" if look.interpolation == "cubic" else "direct.glsl"
 
 
 PlaneBricks = create_visual_node(PlaneBricksVisual)

@@ -19,8 +19,8 @@ from brickstream.errors import BrickstreamError, GraphicsError, MissingPackageEr
 from brickstream.multiscale import View
 from brickstream.multiscale.dims import Dims, DimsAxis
 from brickstream.multiscale.navigate import keep_place, move_point
+from brickstream.render.look import Look
 from brickstream.viewers.files import write_png
-from brickstream.viewers.look import Look
 from brickstream.viewers.qt import QtView, delete
 
 # Threads take turns of 5 ms at the interpreter lock, unless told otherwise: a third of a frame.

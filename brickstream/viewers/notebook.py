@@ -6,7 +6,6 @@ Everything here runs on the notebook's own thread; the engine has another one. N
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict
 from io import BytesIO
 from types import TracebackType
 from typing import Any, Self
@@ -16,7 +15,7 @@ from brickstream.engine import Engine, Live, ThreadedEngine
 from brickstream.errors import MissingPackageError
 from brickstream.multiscale import View
 from brickstream.render import OffscreenView
-from brickstream.viewers.look import Look
+from brickstream.render.look import Look
 
 # A picture in a notebook is a file that travels to a browser: more of them a second only queue up.
 EVERY_S = 0.1
@@ -125,7 +124,7 @@ async def show(
     except ImportError as error:
         raise MissingPackageError("no IPython", "", "pip install 'brickstream[notebook]'") from error
     size = canvas if view is None else view.canvas
-    screen = OffscreenView(size, **asdict(look))
+    screen = OffscreenView(size, look=look)
     engine = Engine.in_thread(**options)
     try:
         screen.open()

@@ -6,7 +6,6 @@ Everything here runs on the Qt thread; the engine has another one. A timer ticks
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import asdict
 from typing import Any
 
 from psygnal import Signal
@@ -16,7 +15,7 @@ from brickstream.engine import Failure, Telemetry, ThreadedEngine, ThreadedViewp
 from brickstream.errors import ClosedError
 from brickstream.multiscale import View
 from brickstream.multiscale.navigate import orbit, pan, resize, zoom_at
-from brickstream.viewers.look import Look
+from brickstream.render.look import Look
 from brickstream.viewers.ticking import TICK_MS, TickBudget
 
 WHEEL_STEP = 1.2
@@ -123,9 +122,7 @@ class QtView:
 
         viewbox = add_viewbox(self.canvas)
         self.canvas.set_current()
-        self.scene = BrickScene(
-            self.canvas, viewbox, self._max_gpu_bytes, telemetry=self._telemetry, **asdict(self._look)
-        )
+        self.scene = BrickScene(self.canvas, viewbox, self._max_gpu_bytes, telemetry=self._telemetry, look=self._look)
         self._viewport = engine.viewport(self.scene.sink)
         self._listen()
         self._timer = QtCore.QTimer()

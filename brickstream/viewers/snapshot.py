@@ -18,7 +18,7 @@ from brickstream.errors import TimedOutError
 from brickstream.multiscale import Plan, View, find_oblique, localize, picture_pyramid
 from brickstream.render import OffscreenView, draw_dense
 from brickstream.render.colors import known_clim
-from brickstream.viewers.look import Look
+from brickstream.render.look import Look
 
 Picture = NDArray[np.uint8]
 MakeView = Callable[[ChunkedImage], View]
@@ -187,10 +187,7 @@ class Snapshot:
             self._canvas,
             max_gpu_bytes=limits.max_gpu_bytes,
             max_texture=limits.max_texture,
-            method=self._look.method,
-            clim=self._look.clim,
-            colormap=self._look.colormap,
-            interpolation=self._look.interpolation,
+            look=self._look,
             telemetry=self._telemetry,
         ) as offscreen:
             # Shaders are compiled before the clock starts, as in a viewer whose window is open already.
@@ -366,17 +363,9 @@ def take_dense(
     local = localize(pyramid, view)
     scale = tuple(pyramid.scales[level, list(local.axes)].tolist())
     shift = tuple(pyramid.translations[level, list(local.axes)].tolist())
-    picture = draw_dense(
-        array,
-        view,
-        scale,
-        shift,
-        clim=clim,
-        method=look.method,
-        colormap=look.colormap,
-        interpolation="nearest" if image.pyramid.is_labels else look.interpolation,
-        local=local,
-    )
+    if image.pyramid.is_labels:
+        look = replace(look, interpolation="nearest")
+    picture = draw_dense(array, view, scale, shift, local=local, look=replace(look, clim=clim))
     return picture, level
 
 

@@ -11,8 +11,8 @@ import pytest
 from brickstream.engine import Engine, ThreadedEngine
 from brickstream.errors import ClosedError, ViewError
 from brickstream.multiscale import View
+from brickstream.render.look import Look
 from brickstream.testing import memory_image
-from brickstream.viewers.look import Look
 
 pytestmark = pytest.mark.hosts
 PIXELS = np.random.default_rng(0).integers(1, 255, (8, 60, 80), dtype=np.uint8)

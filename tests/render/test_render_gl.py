@@ -98,7 +98,12 @@ def test_inside_the_volume_and_with_odd_levels(kit, method: str) -> None:
     pyramid = kit.make_pyramid(arrays, (16, 16, 16))
     camera = Camera(20, 15, fov=70, distance=10.0)
     view = View.volume(pyramid, canvas=CANVAS, camera=camera, zoom=1.5, center=(30, 30, 45), level=1)
-    look = {"clim": (0, 255), "method": method, "colormap": "grays" if method == "average" else MIST}
+    look = {
+        "clim": (0, 255),
+        "method": method,
+        "colormap": "grays" if method == "average" else MIST,
+        "opacity_level": None,
+    }
     ours = finished(kit, pyramid, arrays, view, **look)
     level = pyramid.levels[1]
     dense = draw_dense(arrays[1], view, level.scale, level.translation, **look)

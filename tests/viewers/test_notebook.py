@@ -50,7 +50,7 @@ def test_a_plane_streams_into_the_cell(folder: Path) -> None:
     outputs, messages = run(
         folder,
         "from brickstream import View\n"
-        "from brickstream.viewers.look import Look\n"
+        "from brickstream.render.look import Look\n"
         "from brickstream.viewers.notebook import show\n"
         "shown = await show(url, canvas=(120, 90), look=Look(clim=(0, 255)))\n"
         "shown.close()",

@@ -18,7 +18,7 @@ from brickstream.engine import Engine
 from brickstream.latency import Fault, Network, ThreadedServer
 from brickstream.multiscale import Camera, View
 from brickstream.render import OffscreenView
-from brickstream.viewers.look import Look
+from brickstream.render.look import Look
 from brickstream.viewers.snapshot import Frame, Snapshot, take_dense
 
 

@@ -1,24 +1,23 @@
-vec4 g_sum;
+vec4 g_dark;                    // what is left of white
 
-void begin_ray() {
-    g_sum = vec4(0.0);
+void begin_ray(vec3 ray) {
+    g_dark = vec4(1.0);
 }
 
-bool wants_brick(vec2 span) {
-    return true;
+int samples_wanted(vec2 span, int index, int count) {
+    return is_visible(span) ? count : 0;
 }
 
 bool take_sample(float value, int index) {
     vec4 dark = 1.0 - colour_of(value);
-    float longer = u_opacity * g_run;
-    if (longer != 1.0)
+    for (float longer = g_longer * g_run; longer != 1.0; longer = 1.0)
         dark = pow(max(dark, 0.0), vec4(longer));
-    g_sum = 1.0 - (1.0 - g_sum) * dark;
+    g_dark *= dark;
     return false;
 }
 
 bool end_ray(out vec4 colour, out float at) {
-    colour = g_sum;
+    colour = 1.0 - g_dark;
     at = 0.0;
     return true;
 }

@@ -1,23 +1,26 @@
-float g_mean;
+float g_sum;
 float g_count;
 
-void begin_ray() {
-    g_mean = 0.0;
+void begin_ray(vec3 ray) {
+    g_sum = 0.0;
     g_count = 0.0;
 }
 
-bool wants_brick(vec2 span) {
-    return true;
+int samples_wanted(vec2 span, int index, int count) {
+    float all = is_flat(span) ? float(count) : 0.0;
+    g_sum += all * span.y;
+    g_count += all;
+    return all > 0.0 ? 0 : count;
 }
 
 bool take_sample(float value, int index) {
+    g_sum += value * g_run;
     g_count += g_run;
-    g_mean += (value - g_mean) * g_run / g_count;
     return false;
 }
 
 bool end_ray(out vec4 colour, out float at) {
-    colour = colour_of(g_mean);
+    colour = colour_of(g_sum / g_count);
     at = 0.0;
     return true;
 }

@@ -1,15 +1,20 @@
+uniform float u_cutoff;
 float g_best;
-int g_at;
 float g_reach;
+int g_at;
 
-void begin_ray() {
-    g_best = -3.4e38;
+void begin_ray(vec3 ray) {
+    g_best = u_cutoff;
     g_at = -1;
     g_reach = 1.0;
 }
 
-bool wants_brick(vec2 span) {
-    return span.y > g_best;
+// All that is below the contrast limits has one colour: one sample of it does.
+int samples_wanted(vec2 span, int index, int count) {
+    bool dark = span.y <= min(u_clim.x, u_clim.y);
+    bool one = dark || is_flat(span);
+    bool none = span.y <= g_best || (dark && g_at >= 0);
+    return none ? 0 : one ? 1 : count;
 }
 
 bool take_sample(float value, int index) {
@@ -30,7 +35,7 @@ bool end_ray(out vec4 colour, out float at) {
     vec3 delta = 0.1 * g_reach * g_stride * g_scale / u_atlas_shape;
     int tries = g_at < 0 ? 0 : 10;
     for (int k = 0; k < tries; k++) {
-        float value = read_atlas(coord);
+        float value = sampled(confined(coord));
         if (value > best) {
             best = value;
             at = float(g_at) + (0.1 * float(k) - 0.5) * g_reach;

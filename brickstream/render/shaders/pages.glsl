@@ -1,6 +1,5 @@
 // Bricks in an atlas, found through the page table. Positions are pixels of the target level, relative to its window.
 
-uniform sampler3D u_atlas;
 uniform sampler2D u_pages;
 uniform vec3 u_atlas_shape;             // texels
 uniform vec3 u_slots;                   // slots along each axis
@@ -8,14 +7,17 @@ uniform vec3 u_brick;                   // interior of a brick
 uniform vec3 u_apron;
 uniform vec2 u_pages_shape;             // cells: columns, rows
 uniform float u_levels;                 // levels in the table, finest first
-uniform vec2 u_clim;
+uniform vec3 u_scale;                   // the finest level, as the table describes it too
+uniform vec3 u_shift;
+uniform vec3 u_cells;
+uniform float u_cell;
 
 vec4 cell_at(float number) {
     float row = floor((number + 0.5) / u_pages_shape.x);
     return texture2D(u_pages, (vec2(number - row * u_pages_shape.x, row) + 0.5) / u_pages_shape);
 }
 
-// A level, as the first cells of the table describe it.
+// A level.
 vec3 l_scale;       // pixels of the level for one of the target
 vec3 l_shift;       // where the target's pixel 0 is, relative to the level's window
 vec3 l_cells;       // size of the window
@@ -27,6 +29,16 @@ void read_level(float level) {
     l_first = a.w;
     l_shift = cell_at(3.0 * level + 1.0).xyz;
     l_cells = cell_at(3.0 * level + 2.0).xyz;
+}
+
+vec3 cell_of(vec3 place) {
+    return clamp(floor((place * l_scale + l_shift + 0.5) / u_brick), vec3(0.0), l_cells - 1.0);
+}
+
+// Whether the level has no cell for a place. Rounding at the rim of a window must not send it to a coarser level.
+bool is_beyond(vec3 place) {
+    vec3 pixel = place * l_scale + l_shift + 0.5;
+    return any(greaterThan(max(-pixel, pixel - l_cells * u_brick), vec3(0.01)));
 }
 
 vec4 page(vec3 cell) {
@@ -49,27 +61,25 @@ void note_cell(vec3 cell) {
 // Finds the brick at a place and leaves it in the globals; false where there is none (the box is right even so).
 bool find_brick(vec3 place) {
     float level = 0.0;
-    vec3 cell = vec3(0.0);
+    l_scale = u_scale;
+    l_shift = u_shift;
+    l_cells = u_cells;
+    l_first = u_cell;
+    // Loops and no ifs: software rasterisers walk both sides of an if, but leave out a loop that nobody enters.
+    while (is_beyond(place) && level + 1.5 < u_levels) {
+        level += 1.0;
+        read_level(level);
+    }
     g_low = vec3(-3e38);
     g_high = vec3(3e38);
-    while (true) {
-        read_level(level);
-        vec3 pixel = place * l_scale + l_shift + 0.5;
-        cell = clamp(floor(pixel / u_brick), vec3(0.0), l_cells - 1.0);
-        // Rounding at the rim of a window must not send a place to a coarser level.
-        vec3 beyond = max(-pixel, pixel - l_cells * u_brick);
-        if (max(max(beyond.x, beyond.y), beyond.z) < 0.01 || level + 1.5 > u_levels)
-            break;
-        level += 1.0;
-    }
+    vec3 cell = cell_of(place);
     vec4 entry = page(cell);
     note_cell(cell);
-    // A loop and not an if: software rasterisers walk both sides of an if, but leave out a loop that nobody enters.
     float drawn = entry.g;
     while (abs(drawn - level) > 0.5) {
         level = drawn;
         read_level(level);
-        cell = clamp(floor((place * l_scale + l_shift + 0.5) / u_brick), vec3(0.0), l_cells - 1.0);
+        cell = cell_of(place);
         entry = page(cell);
         note_cell(cell);
     }
@@ -78,7 +88,7 @@ bool find_brick(vec3 place) {
     while (entry.r < 0.5 && level + 1.5 < u_levels) {
         level += 1.0;
         read_level(level);
-        cell = clamp(floor((place * l_scale + l_shift + 0.5) / u_brick), vec3(0.0), l_cells - 1.0);
+        cell = cell_of(place);
         entry = page(cell);
         note_cell(cell);
     }
@@ -103,11 +113,7 @@ vec3 atlas_coord(vec3 place) {
     return (place * g_scale + g_shift + g_texel) / u_atlas_shape;
 }
 
-float read_atlas(vec3 coord) {
-    return texture3D(u_atlas, clamp(coord, g_first / u_atlas_shape, g_last / u_atlas_shape)).r;
-}
-
-vec4 colour_of(float value) {
-    value = clamp(value, min(u_clim.x, u_clim.y), max(u_clim.x, u_clim.y));
-    return $cmap((value - u_clim.x) / (u_clim.y - u_clim.x));
+// The same, kept to the texels of the brick.
+vec3 confined(vec3 coord) {
+    return clamp(coord, g_first / u_atlas_shape, g_last / u_atlas_shape);
 }

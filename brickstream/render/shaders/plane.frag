@@ -13,5 +13,5 @@ bool in_image() {
 void main() {
     if (!find_brick(v_position) || !in_image())
         discard;
-    gl_FragColor = colour_of(read_atlas(atlas_coord(v_position)));
+    gl_FragColor = colour_of(sampled(confined(atlas_coord(v_position))));
 }

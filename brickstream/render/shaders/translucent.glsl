@@ -1,17 +1,16 @@
 vec4 g_mixed;
 
-void begin_ray() {
+void begin_ray(vec3 ray) {
     g_mixed = vec4(0.0);
 }
 
-bool wants_brick(vec2 span) {
-    return true;
+int samples_wanted(vec2 span, int index, int count) {
+    return is_visible(span) ? count : 0;
 }
 
 bool take_sample(float value, int index) {
     vec4 colour = colour_of(value);
-    float longer = u_opacity * g_run;
-    if (longer != 1.0)
+    for (float longer = g_longer * g_run; longer != 1.0; longer = 1.0)
         colour.a = 1.0 - pow(1.0 - colour.a, longer);
     // Front to back, colours not premultiplied; the floor keeps the division alive.
     float behind = colour.a * (1.0 - g_mixed.a);

@@ -1,20 +1,24 @@
-// Casts one ray through the bricks. The samples are those of a dense volume: from where the ray enters the whole level
-// (or the near plane) to where it leaves it, a whole number of equal steps. Only samples inside the window are taken, and
-// all samples in a row that lie in one brick share one lookup.
+// Casts one ray through the bricks. All samples in a row that lie in one brick share one lookup.
 
-varying vec3 v_position;
-varying vec4 v_near;
-varying vec4 v_far;
+uniform vec4 u_clip[8];         // half-spaces: dot(xyz, place) + w is not negative in them
+uniform float u_clips;          // how many of them there are
 
-uniform vec3 u_box_low;         // the whole level
-uniform vec3 u_box_high;
+// Of `count` samples those in all half-spaces: the first, and one past the last.
+vec2 clipped(float count) {
+    vec2 part = vec2(0.0, count);
+    for (int k = 0; float(k) < u_clips; k++) {
+        float depth = dot(u_clip[k].xyz, g_start) + u_clip[k].w;
+        float rise = dot(u_clip[k].xyz, g_stride);
+        float at = -depth / rise;
+        // Nothing of a ray along the plane's outer side.
+        part.x = rise > 0.0 ? max(part.x, ceil(at)) : rise == 0.0 && depth < 0.0 ? count : part.x;
+        part.y = rise < 0.0 ? min(part.y, floor(at) + 1.0) : part.y;
+    }
+    return part;
+}
 
-vec2 crossing(vec3 origin, vec3 ray, vec3 low, vec3 high) {
-    vec3 a = (low - origin) / ray;
-    vec3 b = (high - origin) / ray;
-    vec3 enter = min(a, b);
-    vec3 leave = max(a, b);
-    return vec2(max(max(enter.x, enter.y), enter.z), min(min(leave.x, leave.y), leave.z));
+float scatter(vec2 pixel) {
+    return fract(52.9829189 * fract(dot(pixel, vec2(0.06711056, 0.00583715))));
 }
 
 void main() {
@@ -22,41 +26,34 @@ void main() {
     vec3 ray = normalize(v_far.xyz / v_far.w - near);
     // A direction of exactly zero would make 0 / 0 on a face.
     ray = mix(ray, vec3(1e-20), vec3(equal(ray, vec3(0.0))));
-    vec2 window = crossing(v_position, ray, u_window_low, u_window_high);
-    // Both faces of the box are drawn; the ray is cast once, from the one where it leaves.
-    bool entering = -window.x <= window.y;
-    vec2 box = crossing(v_position, ray, u_box_low, u_box_high);
-    float entry = max(dot(near - v_position, ray), box.x);
-    int steps = int((box.y - entry) / u_step + 0.5);
-    float length_of_step = (box.y - entry) / float(max(steps, 1));
-    float first = max(0.0, ceil((window.x - entry) / length_of_step - 1e-3));
-    int count = int(min(float(steps), floor((window.y - entry) / length_of_step + 1e-3) + 1.0) - first);
-    // Zero steps and not only discard: software rasterisers go on with what they discard.
-    count = entering || steps < 1 ? 0 : count;
-    g_start = v_position + ray * (entry + first * length_of_step);
-    g_stride = ray * length_of_step;
+    int count = lay_out(near, ray);
+    g_longer = u_draft;
+    for (bool other = u_unit != vec3(1.0); other; other = false)
+        g_longer *= length(ray * u_unit);
+    vec2 part = clipped(float(count));
+    g_start += g_stride * u_jitter * scatter(gl_FragCoord.xy);
 
-    begin_ray();
-    bool sampled = false;
-    int i = 0;
+    begin_ray(ray);
+    bool taken = false;
+    int i = int(part.x);
+    count = int(min(part.y, float(count)));
     while (i < count) {
         vec3 place = place_of(float(i));
         find_brick(place);
         vec3 bounds = mix(g_low, g_high, vec3(greaterThan(g_stride, vec3(0.0))));
         vec3 left = (bounds - place) / g_stride;
         int stop = i + int(clamp(ceil(min(min(left.x, left.y), left.z)), 1.0, float(count - i)));
-        sampled = sampled || g_there;
-        // A brick that cannot change the picture is walked past.
-        int j = g_there && wants_brick(g_span) ? i : stop;
+        taken = taken || g_there;
         // In a coarser brick one sample stands for as many as its pixels are longer.
-        int run = int(max(1.0, floor(1.0 / (max(max(g_scale.x, g_scale.y), g_scale.z) * u_opacity) + 0.01)));
+        int run = int(max(1.0, floor(1.0 / (max(max(g_scale.x, g_scale.y), g_scale.z) * u_draft) + 0.01)));
         vec3 coord = atlas_coord(place);
         vec3 delta = float(run) * g_stride * g_scale / u_atlas_shape;
-        vec3 lowest = g_first / u_atlas_shape;
-        vec3 highest = g_last / u_atlas_shape;
-        while (j < stop) {
+        int j = i;
+        // Zero samples and no if: software rasterisers go on with what they leave out.
+        int last = g_there ? i + samples_wanted(g_span, i, stop - i) : i;
+        while (j < last) {
             g_run = float(run < stop - j ? run : stop - j);
-            if (take_sample(texture3D(u_atlas, clamp(coord, lowest, highest)).r, j)) {
+            if (take_sample(sampled(kept(coord)), j)) {
                 stop = count;
                 break;
             }
@@ -65,7 +62,7 @@ void main() {
         }
         i = stop;
     }
-    if (!sampled)
+    if (!taken)
         discard;
     float depth_at = 0.0;
     if (!end_ray(gl_FragColor, depth_at))

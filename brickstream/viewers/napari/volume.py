@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -136,30 +137,27 @@ class LayerVolume:
         """Take colours, contrast, method and blending of the layer; return whether any has changed."""
         from vispy.color import Colormap
 
-        from brickstream.render.visual import INTERPOLATIONS, METHODS
+        from brickstream.render.look import INTERPOLATIONS, METHODS
 
         layer, scene, visual = self._layer, self.scene, self.scene.visual
         if visual is None:
             return False
         blending = private.blending_of(node)
         low, high = map(float, layer.contrast_limits)
-        look = (
-            visual,
-            layer.colormap,
-            layer.gamma,
-            (low, high),
-            layer.rendering,
-            layer.interpolation3d,
-            layer.opacity,
-            blending,
+        wanted = replace(
+            scene.look,
+            method=layer.rendering if layer.rendering in METHODS else OTHERWISE,
+            interpolation=layer.interpolation3d if layer.interpolation3d in INTERPOLATIONS else "linear",
+            clim=(low, high),
+            gamma=float(layer.gamma),
+            attenuation=float(layer.attenuation),
+            threshold=float(layer.iso_threshold),
         )
+        look = visual, wanted, layer.colormap, layer.opacity, blending
         if look == self._look:
             return False
         self._look = look
-        scene.method = layer.rendering if layer.rendering in METHODS else OTHERWISE
-        scene.interpolation = layer.interpolation3d if layer.interpolation3d in INTERPOLATIONS else "linear"
-        scene.colormap = Colormap(layer.colormap.map(np.linspace(0, 1, SHADES) ** layer.gamma))
-        scene.clim = low, high
+        scene.look = replace(wanted, colormap=Colormap(layer.colormap.map(np.linspace(0, 1, SHADES))))
         scene.commit(0.0)
         scene.visual.opacity = layer.opacity
         scene.visual.set_gl_state(**blending)

@@ -1,0 +1,53 @@
+"""Curves that shaders read from small textures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+KNOTS = 512
+PLACES = 1024
+
+
+def cubic_weights() -> NDArray[np.float32]:
+    """Weights of four pixels in a row, over the place between the inner two.
+
+    They are those of vispy's "cubic", from the table that it keeps. That is linear between its entries, and so is this.
+
+    Returns
+    -------
+    ndarray of shape (1, 513, 4), float32
+    """
+    from vispy.io import load_spatial_filters
+
+    kernels, names = load_spatial_filters(packed=False)
+    low, high = SPAN
+    kernel = kernels[names.index("Cubic")] * (high - low) + low
+    # The table covers a reach of two pixels in 1024 steps; its last entry goes on.
+    kernel = np.append(kernel, kernel[-1])
+    i = np.arange(KNOTS + 1)
+    weights = np.stack([kernel[KNOTS + i], kernel[i], kernel[KNOTS - i], kernel[2 * KNOTS - i]], axis=-1)
+    return np.ascontiguousarray(weights[None], dtype=np.float32)
+
+
+# Smallest and largest weight of all kernels of vispy, which its table has as 0 and 1.
+SPAN = (-0.23437733388100893, 1.2419743353536359 - 0.23437733388100893)
+
+
+def visible_places(colormap: Any) -> NDArray[np.float32]:
+    """Share of the visible places of a colormap that lie below each of them, and below its end.
+
+    Parameters
+    ----------
+    colormap : vispy colormap
+
+    Returns
+    -------
+    ndarray of shape (1, 1025), float32
+        The same values for two places where no place between them has a colour other than (0, 0, 0, 0).
+    """
+    rgba = np.asarray(colormap.map(np.linspace(0, 1, PLACES, dtype=np.float32)[:, None]))
+    below = np.concatenate([[0], np.cumsum(rgba.reshape(PLACES, -1).any(axis=1))]) / PLACES
+    return below[None].astype(np.float32)

@@ -1,0 +1,173 @@
+"""How a picture looks: method, contrast, colours, what of a volume is left out. Frozen values; needs no GPU."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from math import isfinite
+from typing import Any, Self
+
+from brickstream.errors import ViewError
+
+METHODS = ("mip", "minip", "attenuated_mip", "translucent", "additive", "average", "iso")
+INTERPOLATIONS = ("linear", "nearest", "cubic")
+MOST_PLANES = 8
+
+Place = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class HalfSpace:
+    """What lies on one side of a plane.
+
+    Attributes
+    ----------
+    position : tuple of float
+        A point of the plane, in the world, in the order of the displayed axes.
+    normal : tuple of float
+        Points to the side that is kept; any length but 0.
+    """
+
+    position: Place
+    normal: Place
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "position", _vector(self.position, "position"))
+        object.__setattr__(self, "normal", _vector(self.normal, "normal", zero=False))
+
+
+@dataclass(frozen=True)
+class Slab(HalfSpace):
+    """A plane to cast rays across, instead of through the whole volume.
+
+    Attributes
+    ----------
+    position, normal : tuple of float
+        As of a half-space; both sides count.
+    thickness : float
+        Pixels of the target level along the normal, 1 or more; divided by the relative step size that is the number
+        of samples, a pixel apart, as in vispy.
+    """
+
+    thickness: float = 1.0
+
+    def __post_init__(self) -> None:
+        HalfSpace.__post_init__(self)
+        if not (isfinite(self.thickness) and self.thickness >= 1):
+            raise ViewError("a slab is one pixel thick or more", f"thickness={self.thickness!r}")
+
+
+@dataclass(frozen=True)
+class Look:
+    """Settings of a picture. All values are data values.
+
+    Attributes
+    ----------
+    method : str
+        Ray-casting method, one of :data:`METHODS`; for volumes.
+    clim : tuple of (float, float) or None
+        Contrast limits; None takes those of the metadata, or of what has streamed so far.
+    gamma : float
+        The colour is that of the place between the limits to this power.
+    colormap : str or colormap of vispy
+    interpolation : {"nearest", "linear", "cubic"} or None
+        None is nearest for planes and linear for volumes. Labels are always drawn nearest.
+    step : float
+        From one sample of a ray to the next, in pixels of the target level.
+    threshold : float or None
+        Value of the surface that "iso" shows; None is the middle of the contrast limits.
+    attenuation : float
+        How fast "attenuated_mip" is dimmed.
+    cutoff : float or None
+        Values that "mip" and "attenuated_mip" pass over, this one and all below; for "minip" this one and all above.
+    slab : Slab or None
+        Cast rays across this plane only.
+    clip : tuple of HalfSpace
+        Show what lies in all of them, at most eight.
+    opacity_level : int or None
+        Level whose pixels opacity and attenuation are meant for, so that coarser levels are as dense; None is the
+        target of each view.
+    jitter : bool
+        Move the samples of each ray by a part of a step: noise instead of rings where steps are long.
+
+    Raises
+    ------
+    ViewError
+        If a value is none that can be drawn.
+    """
+
+    method: str = "mip"
+    clim: tuple[float, float] | None = None
+    gamma: float = 1.0
+    colormap: Any = "grays"
+    interpolation: str | None = None
+    step: float = 0.8
+    threshold: float | None = None
+    attenuation: float = 1.0
+    cutoff: float | None = None
+    slab: Slab | None = None
+    clip: tuple[HalfSpace, ...] = ()
+    opacity_level: int | None = 0
+    jitter: bool = False
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise ViewError(f"no method {self.method!r}", "", f"the methods are {', '.join(METHODS)}")
+        if self.interpolation is not None and self.interpolation not in INTERPOLATIONS:
+            raise ViewError(f"no interpolation {self.interpolation!r}", "", f"it is {' or '.join(INTERPOLATIONS)}")
+        if self.clim is not None:
+            object.__setattr__(self, "clim", check_clim(self.clim))
+        for name in ("gamma", "step"):
+            value = getattr(self, name)
+            if not (isfinite(value) and value > 0):
+                raise ViewError(f"{name} must be above 0", f"{name}={value!r}")
+        if not self.step >= 0.01:
+            raise ViewError("steps are a hundredth of a pixel or longer", f"step={self.step!r}")
+        object.__setattr__(self, "clip", tuple(self.clip))
+        if len(self.clip) > MOST_PLANES:
+            raise ViewError(f"at most {MOST_PLANES} clipping planes", f"{len(self.clip)} given")
+
+    @classmethod
+    def of(cls, look: Self | None, options: dict[str, Any]) -> Self:
+        """Give a look, or make one of options.
+
+        Raises
+        ------
+        ViewError
+            If both are given, or an option is none.
+        """
+        if look is not None and options:
+            raise ViewError("a look or single options, not both", f"look and {', '.join(options)}")
+        names = [field.name for field in fields(cls)]
+        for name in options:
+            if name not in names:
+                raise ViewError(f"no option {name!r}", "", f"the options are {', '.join(names)}")
+        return cls(**options) if look is None else look
+
+
+def check_clim(clim: tuple[float, float]) -> tuple[float, float]:
+    """Give contrast limits as two finite numbers.
+
+    Raises
+    ------
+    ViewError
+        If they are not two finite numbers.
+    """
+    try:
+        low, high = (float(v) for v in clim)
+    except (TypeError, ValueError) as error:
+        raise ViewError("contrast limits are two numbers", f"clim={clim!r}") from error
+    if not (isfinite(low) and isfinite(high)):
+        raise ViewError("contrast limits must be finite", f"clim=({low}, {high})")
+    return low, high
+
+
+def _vector(values: Any, name: str, *, zero: bool = True) -> Place:
+    try:
+        a, b, c = (float(v) for v in values)
+    except (TypeError, ValueError) as error:
+        raise ViewError("a place or direction is three numbers", f"{name}={values!r}") from error
+    if not all(map(isfinite, (a, b, c))):
+        raise ViewError("a place or direction is three finite numbers", f"{name}={values!r}")
+    if not zero and a == b == c == 0:
+        raise ViewError("a normal has a direction", f"{name}={values!r}")
+    return a, b, c

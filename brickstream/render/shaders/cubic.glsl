@@ -1,0 +1,27 @@
+// A cubic filter from eight linear reads: each of them gives two neighbours along every axis, in the ratio of their weights,
+// which are all positive (Sigg and Hadwiger, GPU Gems 2, chapter 20). The atlas has linear sampling and an apron of two.
+
+uniform sampler2D u_weights;    // of the pixels at -1, 0, 1, 2, over the place between 0 and 1
+uniform float u_weights_size;
+
+vec4 weights(float x) {
+    return texture2D(u_weights, vec2((x * (u_weights_size - 1.0) + 0.5) / u_weights_size, 0.5));
+}
+
+float sampled(vec3 coord) {
+    vec3 pixel = coord * u_atlas_shape - 0.5;
+    vec3 part = fract(pixel);
+    vec4 x = weights(part.x);
+    vec4 y = weights(part.y);
+    vec4 z = weights(part.z);
+    vec3 left = vec3(x.r + x.g, y.r + y.g, z.r + z.g);
+    vec3 right = vec3(x.b + x.a, y.b + y.a, z.b + z.a);
+    vec3 low = (pixel - part + vec3(x.g, y.g, z.g) / left - 0.5) / u_atlas_shape;
+    vec3 high = (pixel - part + vec3(x.a, y.a, z.a) / right + 1.5) / u_atlas_shape;
+    vec2 near = vec2(texel(low), texel(vec3(low.xy, high.z)));
+    vec2 below = vec2(texel(vec3(low.x, high.y, low.z)), texel(vec3(low.x, high.yz)));
+    vec2 right_near = vec2(texel(vec3(high.x, low.yz)), texel(vec3(high.x, low.y, high.z)));
+    vec2 right_below = vec2(texel(vec3(high.xy, low.z)), texel(high));
+    vec2 rows = left.x * (left.y * near + right.y * below) + right.x * (left.y * right_near + right.y * right_below);
+    return left.z * rows.x + right.z * rows.y;
+}

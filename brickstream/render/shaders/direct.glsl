@@ -1,0 +1,5 @@
+// Nearest and linear: the hardware does it.
+
+float sampled(vec3 coord) {
+    return texel(coord);
+}
