@@ -131,8 +131,8 @@ class Wanderer:
 
 
 def test_views_come_and_go_without_growth(monkeypatch: pytest.MonkeyPatch) -> None:
-    """100,000 in the long form, 1,000 in the short one: in the end there is as much in memory as near the start."""
-    tenth = 10_000 if LONG else 100
+    """100,000 in the long form, 2,000 in the short one: in the end there is as much in memory as near the start."""
+    tenth = 10_000 if LONG else 200
     # How chunks ended that hold no data is remembered, of so many: here of few, so that this is full soon.
     monkeypatch.setattr(table, "MAX_REMEMBERED", 100)
 

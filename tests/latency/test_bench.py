@@ -19,8 +19,7 @@ def _small(folder: Path) -> list[tuple[str, int]]:
 def test_quick_says_for_every_case_how_long_people_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waiting, "RUNS", 2)
     monkeypatch.setattr(waiting, "LINKS", ((1.0, None), (1.0, 50.0)))
-    monkeypatch.setattr(waiting, "CANVAS", (200, 150))
-    monkeypatch.setattr(waiting, "LARGE_CANVAS", (300, 200))
+    monkeypatch.setattr(waiting, "LARGE_CANVAS", (900, 700))
     monkeypatch.setattr(waiting, "_make_images", _small)
     steps: list[tuple[int, int]] = []
     result = bench.run_suite("quick", lambda done, total: steps.append((done, total)))
@@ -32,7 +31,7 @@ def test_quick_says_for_every_case_how_long_people_wait(monkeypatch: pytest.Monk
         (3, 50.0),
         (2, 50.0),
     ]
-    assert [row["canvas"] for row in result["rows"]] == [(200, 150)] * 4 + [(300, 200)]
+    assert [row["canvas"] for row in result["rows"]] == [(800, 600)] * 4 + [(900, 700)]
     for row in result["rows"]:
         assert 0 < row["open_s"]["median"] < row["first_pixels_s"]["median"] <= row["complete_s"]["median"]
         assert row["requests"]["min"] > 5
