@@ -7,16 +7,14 @@ import sys
 
 import brickstream as bs
 from brickstream.render import BrickScene, use_headless
-from brickstream.viewers.files import write_png
 
 
 def main(url: str, out: str | None = None) -> None:
     if out is not None:
         use_headless()  # before anything makes a canvas
-    from vispy import app, scene
+    from vispy import app, io, scene
 
     canvas = scene.SceneCanvas(size=(800, 600), bgcolor="black", show=out is None)
-    canvas.set_current()
     bricks = BrickScene(canvas, canvas.central_widget.add_view(), max_gpu_bytes=512 << 20, colormap="magma")
     with bs.Engine.in_thread(sink=bricks.sink) as engine:
         image = engine.open(url, timeout=30)
@@ -31,16 +29,14 @@ def main(url: str, out: str | None = None) -> None:
                 print(f"{engine.live.progress:.0%}, levels on screen: {bricks.sink.shown_levels()}")
                 canvas.update()
 
-        timer = app.Timer(1 / 60, connect=tick, start=out is None)
         if out is None:
+            _timer = app.Timer(1 / 60, connect=tick, start=True)  # runs as long as somebody holds it
             app.run()
-        while out is not None and (not engine.is_complete or bricks.sink.pending_uploads):
+            return
+        while not engine.is_complete or bricks.sink.pending_uploads:
             engine.wait(1 / 60)
             tick()
-        timer.stop()
-        print(f"{engine.stats().requests} requests, {bricks.sink.gpu_bytes / 1e6:.1f} MB on the GPU")
-    if out is not None:
-        write_png(out, canvas.render())
+    io.write_png(out, canvas.render())
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ for _name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "FTP_PROXY"):
     os.environ.pop(_name, None)
     os.environ.pop(_name.lower(), None)
 
-hypothesis.settings.register_profile("default", deadline=None, derandomize=True, max_examples=40, database=None)
+hypothesis.settings.register_profile("default", deadline=None, derandomize=True, max_examples=25, database=None)
 hypothesis.settings.register_profile("long", deadline=None, max_examples=3000, print_blob=True)
 hypothesis.settings.register_profile("short", deadline=None, derandomize=True, max_examples=10, database=None)
 hypothesis.settings.load_profile("default")

@@ -1,13 +1,18 @@
 """Oblique cuts, and the pixels that they show by a model that looks at every pixel of the plane grid."""
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from hypothesis import assume
+from hypothesis import strategies as st
 from numpy.typing import NDArray
+from placed import askew_maps
+from scenes import Scene, scenes
 
-from brickstream.multiscale import Oblique, Pyramid, View
+from brickstream.multiscale import Oblique, Plan, Pyramid, View, find_oblique
 from brickstream.multiscale.slicing import across
-from brickstream.multiscale.view import HasPyramid
+from brickstream.multiscale.view import PROJECTIONS, HasPyramid
 
 TILTED = ((0.5, 1.0, 0.2), (0.1, 0.3, 1.0))
 """Down and right, across z, y and x."""
@@ -90,3 +95,55 @@ def naive_picture(
         "mean": lambda: np.where(there, wide, 0).sum(axis=over) / counts,
     }[oblique.view.projection]()
     return np.where(shown, picture, 0), shown, clear.all(axis=-1)
+
+
+@dataclass
+class Cuts(Scene):
+    """Images that lie anyhow, and views that cut across their pixels."""
+
+    def expected(self, plan: Plan, level: int) -> tuple[NDArray[Any], NDArray[np.bool_], NDArray[np.bool_]]:
+        """The pixels in view of a level, which of them show the image, and which are beyond doubt."""
+        assert plan.oblique is not None
+        part = next(part for part in plan.levels if part.level == level)
+        first, last = part.corner_pixels[:, list(plan.displayed)]
+        box = tuple(slice(a, b + 1) for a, b in zip(first, last, strict=True))
+        picture, inside, clear = naive_picture(plan.oblique, level, self.arrays[level])
+        return picture[box], inside[box], clear[box]
+
+    def compare(self, plan: Plan, picture: NDArray[Any]) -> None:
+        """The finished picture is what NumPy indexing says, where that is beyond doubt."""
+        expected, _, clear = self.expected(plan, plan.target.level)
+        np.testing.assert_array_equal(picture[clear], expected[clear])
+
+
+@st.composite
+def cut_scenes(draw: st.DrawFn, *, views: int = 1, holes: bool = False) -> Cuts:
+    scene = draw(scenes(views=0, volume=True, holes=holes))
+    image = scene.image
+    if draw(st.booleans()):
+        placement = draw(askew_maps(image.pyramid.axis_names))
+        image = replace(image, pyramid=replace(image.pyramid, placement=placement))
+    made = [draw(_views(image)) for _ in range(views)]
+    return Cuts(image, scene.arrays, made)
+
+
+@st.composite
+def _views(draw: st.DrawFn, image: Any) -> View:
+    low, high = image.pyramid.extent()
+    center = dict(zip("zyx", (low + (high - low) * draw(st.sampled_from([0.3, 0.5, 0.61]))).tolist(), strict=True))
+    canvas = draw(st.tuples(st.integers(4, 30), st.integers(4, 30)))
+    zoom = draw(st.sampled_from([0.5, 1.0, 2.0, 5.0])) * min(canvas) / float((high - low).max())
+    if image.pyramid.placement is not None and draw(st.booleans()):
+        thick = {"z": float(draw(st.sampled_from([0.0, 1.3, 4.0])))}
+        shown = {name: center[name] for name in "yx"}
+        projection = draw(st.sampled_from(PROJECTIONS))
+        view = View.plane(
+            image, ("y", "x"), {"z": center["z"]}, canvas, center=shown, zoom=zoom, margins=thick, projection=projection
+        )
+    else:
+        parts = st.tuples(*[st.integers(-3, 3)] * 3)
+        down, right = draw(parts), draw(parts)
+        assume(np.linalg.matrix_rank(np.array([down, right])) == 2)
+        view = View.oblique(image, [down, right], "zyx", canvas=canvas, center=center, zoom=zoom)
+    assume(find_oblique(image.pyramid, view) is not None)
+    return view

@@ -49,6 +49,10 @@ class Scene:
         kept = sorted(plan.displayed)
         return array[box].transpose([kept.index(a) for a in plan.displayed])
 
+    def compare(self, plan: Plan, picture: NDArray[Any]) -> None:
+        """The finished picture of a plan is what NumPy slicing says."""
+        np.testing.assert_array_equal(picture, self.cut(plan, plan.target.level, self.arrays[plan.target.level]))
+
     def waiting(self) -> list[tuple[StepSource, tuple[int, ...]]]:
         return [(source, index) for source in self.sources for index in source.waiting]
 

@@ -167,7 +167,7 @@ def snapshot(
     displayed: Annotated[str | None, typer.Option(help="Axes to show, such as y,x or z,y,x.")] = None,
     point: Point = None,
     margins: Annotated[list[str] | None, typer.Option(help="Of a thick slice, to both sides: z=5")] = None,
-    projection: Annotated[str, typer.Option(help="Of a thick slice: mean, max, min or sum.")] = "mean",
+    projection: Annotated[str | None, typer.Option(help="Of --margins: mean (default), max, min or sum.")] = None,
     normal: Annotated[list[str] | None, typer.Option(help="An oblique cut across this: z=1,y=0.5")] = None,
     level: Annotated[int | None, typer.Option(help="Use this level (0 is the finest).")] = None,
     center: Annotated[list[str] | None, typer.Option(help="World position of the middle: y=100,x=200")] = None,
@@ -200,6 +200,7 @@ def snapshot(
     from brickstream.render.look import Look
     from brickstream.viewers.snapshot import Limits
 
+    thick = options.pairs(margins, "--margins")
     wish = Wish(
         url=below(url, image),
         out=options.out_file(out),
@@ -207,8 +208,8 @@ def snapshot(
         ndisplay=ndisplay,
         displayed=tuple(displayed.split(",")) if displayed else None,
         point=options.pairs(point, "--point"),
-        margins=options.pairs(margins, "--margins"),
-        projection=projection,
+        margins=thick,
+        projection=options.projection(projection, thick),
         normal=options.pairs(normal, "--normal"),
         level=level,
         center=options.center(center),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 
@@ -111,12 +112,33 @@ def clim(text: str | None) -> tuple[float, float] | None:
     return low, high
 
 
+def projection(text: str | None, margins: Mapping[str, float]) -> str:
+    """Check that a projection has a thick slice to work on; the default is the mean."""
+    if text is not None and not margins:
+        raise OptionError(
+            "a projection needs a thick slice", f"--projection {text}", "add its reach, for example --margins z=5"
+        )
+    return text if text is not None else "mean"
+
+
 def out_file(path: Path) -> Path:
     """Check that a file can be written there, before anything long begins."""
-    if path.is_dir():
+    folder = path.absolute().parent
+    # Those of os.path call a name that is too long no folder; those of Path raise.
+    if os.path.isdir(path):
         raise OptionError("a folder, not a file", str(path), "name the file to write")
-    if not path.absolute().parent.is_dir():
-        raise OptionError("no such folder", str(path.absolute().parent), "make it first")
+    if not os.path.isdir(folder):
+        raise OptionError("no such folder", str(folder), "make it first")
+    try:
+        path.stat()
+    except FileNotFoundError:
+        allowed = os.access(folder, os.W_OK | os.X_OK)
+    except OSError as error:
+        raise OptionError(f"cannot be written ({error.strerror})", str(path)) from error
+    else:
+        allowed = os.access(path, os.W_OK)
+    if not allowed:
+        raise OptionError("cannot be written (Permission denied)", str(path))
     return path
 
 

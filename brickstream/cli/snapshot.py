@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from brickstream.chunks import ChunkedImage
 from brickstream.cli import console
 from brickstream.cli.panel import say_panel
@@ -16,7 +14,7 @@ from brickstream.engine import Telemetry
 from brickstream.errors import ViewError
 from brickstream.multiscale import Camera, View, directions_across
 from brickstream.render.look import Look
-from brickstream.viewers.files import write_png
+from brickstream.viewers.files import write_array, write_png
 from brickstream.viewers.snapshot import Limits, Report, Snapshot, take_dense
 
 
@@ -85,11 +83,11 @@ def run_snapshot(wish: Wish, *, dense: bool, as_json: bool) -> int:
             telemetry=telemetry,
         )
         picture = snapshot.take()
-    if telemetry is not None and wish.trace is not None:
-        telemetry.write_trace(wish.trace)
     write_png(wish.out, picture)
     if wish.data is not None:
-        np.save(wish.data, snapshot.data())
+        write_array(wish.data, snapshot.data())
+    if telemetry is not None and wish.trace is not None:
+        telemetry.write_trace(wish.trace)
     report = snapshot.report
     for failure in snapshot.failures:
         console.tell(f"failed: {failure.url}/{failure.key}: {failure.reason}")

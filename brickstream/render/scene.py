@@ -11,7 +11,7 @@ from vispy.visuals.transforms import STTransform
 from brickstream.engine import Telemetry
 from brickstream.multiscale import Plan, Pyramid, View, localize
 from brickstream.render.aim import aim, placed
-from brickstream.render.colors import known_clim
+from brickstream.render.colors import known_clim, resolve_colormap
 from brickstream.render.frame import Frame
 from brickstream.render.gl import texture_limits
 from brickstream.render.layout import AtlasLayout
@@ -85,6 +85,7 @@ class BrickScene:
 
     @look.setter
     def look(self, look: Look) -> None:
+        resolve_colormap(look.colormap)
         old, self._look = self._look, look
         for ndisplay in [n for n in self._nodes if variant(old, n) != variant(look, n)]:
             self._nodes.pop(ndisplay).parent = None

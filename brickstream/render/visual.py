@@ -69,7 +69,7 @@ class BrickVisual(Visual):  # type: ignore[misc]
 
     @colormap.setter
     def colormap(self, value: Any) -> None:
-        self._colormap = resolve_colormap(value)
+        self._colormap, self._named = resolve_colormap(value), value
         self.shared_program.frag["cmap"] = Function(self._colormap.glsl_map)
         self.shared_program["texture2D_LUT"] = self._colormap.texture_lut()
         self.update()
@@ -95,7 +95,7 @@ class BrickVisual(Visual):  # type: ignore[misc]
             Its values and places, as the shader has them.
         """
         self.shared_program["u_gamma"] = look.gamma
-        if self.colormap != look.colormap:
+        if self._named is not look.colormap:
             self.colormap = look.colormap
         if self.clim != place.clim:
             self.clim = place.clim

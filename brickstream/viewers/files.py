@@ -49,3 +49,17 @@ def write_gray(path: str | Path, pixels: NDArray[Any]) -> None:
     low, high = np.nanmin(values), np.nanmax(values)
     shades = np.nan_to_num((values - low) * (255 / max(high - low, 1e-300)))
     write_png(path, np.repeat(shades.astype(np.uint8)[..., None], 3, axis=2))
+
+
+def write_array(path: str | Path, pixels: NDArray[Any]) -> None:
+    """Write an array of any shape and dtype as NumPy's own format; a name without ``.npy`` gets it.
+
+    Raises
+    ------
+    StoreError
+        If the file cannot be written.
+    """
+    try:
+        np.save(path, pixels)
+    except OSError as error:
+        raise StoreError(f"cannot be written ({error.strerror or error})", str(path)) from error

@@ -199,5 +199,5 @@ class FetcherMachine(RuleBasedStateMachine):
 
 
 TestFetcherMachine = FetcherMachine.TestCase
-TestFetcherMachine.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestFetcherMachine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 TestFetcherMachine.pytestmark = [pytest.mark.oracle]

@@ -208,6 +208,12 @@ def test_words_that_are_no_command(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "missing" in says(capsys, "info").lower()
 
 
+def test_an_option_without_effect_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = says(capsys, "snapshot", tmp_path / "nowhere", tmp_path / "a.png", "--projection", "max")
+    assert "a projection needs a thick slice: --projection max" in line
+    assert "no such folder" in says(capsys, "snapshot", tmp_path / "nowhere", tmp_path / "a.png", "--margins", "z=1")
+
+
 def test_the_program_ends_with_the_exit_code_and_without_a_traceback(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "brickstream", "info", str(tmp_path), "--json"], capture_output=True, text=True

@@ -96,6 +96,26 @@ def test_a_file_that_cannot_be_written_is_refused_before_anything_long_begins(tm
         options.out_file(tmp_path)
     with pytest.raises(BrickstreamError, match="no such folder"):
         options.out_file(tmp_path / "nowhere" / "new.png")
+    with pytest.raises(BrickstreamError, match="File name too long"):
+        options.out_file(tmp_path / ("x" * 300))
+
+
+@pytest.mark.parametrize("name", ["new.png", "old.png"])
+def test_a_file_that_nobody_may_write_is_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "old.png").touch()
+    # For the user root every access is allowed: only the system's answer can be played.
+    asked = []
+    monkeypatch.setattr("os.access", lambda path, mode: bool(asked.append(Path(path))))
+    with pytest.raises(BrickstreamError, match="Permission denied"):
+        options.out_file(tmp_path / name)
+    assert asked == [tmp_path / name if name == "old.png" else tmp_path]
+
+
+def test_a_projection_without_a_thick_slice_is_refused() -> None:
+    assert options.projection("max", {"z": 5.0}) == "max"
+    assert options.projection(None, {}) == options.projection(None, {"z": 5.0}) == "mean"
+    with pytest.raises(BrickstreamError, match="needs a thick slice: --projection max"):
+        options.projection("max", {})
 
 
 # ---- the console

@@ -138,6 +138,22 @@ def test_a_window_that_fails_leaves_its_trace(monkeypatch: pytest.MonkeyPatch, t
     assert json.loads((tmp_path / "trace.json").read_text())["traceEvents"] == []
 
 
-def test_a_trace_needs_a_folder_that_is_there(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    assert app.main(["view", "http://127.0.0.1:1/a.zarr", "--trace", str(tmp_path / "no" / "trace.json")]) == 2
-    assert "no" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("place", "says"), [("no/trace.json", "no such folder"), ("x" * 300, "too long"), ("/dev/full", "No space left")]
+)
+def test_a_trace_that_cannot_be_written_is_one_line(
+    place: str, says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Where it can be known beforehand no window opens; a full disk is met in the end."""
+    opened: list[desktop.WindowOptions] = []
+
+    def run(options: desktop.WindowOptions) -> int:
+        opened.append(options)
+        return 0
+
+    assert viewed(monkeypatch, run, "--trace", str(tmp_path / place)) == 2
+    assert bool(opened) == (place == "/dev/full")
+    error = capsys.readouterr().err
+    assert error.startswith("brickstream: error: ")
+    assert says in error
+    assert error.count("\n") == 1

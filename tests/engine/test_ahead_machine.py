@@ -191,5 +191,5 @@ class AheadMachine(RuleBasedStateMachine):
 
 
 TestAheadMachine = AheadMachine.TestCase
-TestAheadMachine.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestAheadMachine.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)
 TestAheadMachine.pytestmark = [pytest.mark.oracle]

@@ -29,8 +29,8 @@ GRID = (6, 6)
 HOLES = ((0, 0), (3, 4), (5, 1))
 SECRET = "hunter2"
 CHAOS = {"rate_503": 0.10, "rate_reset": 0.05, "rate_truncate": 0.05, "rate_hang": 0.02, "rate_corrupt": 0.02}
-# What hangs is given up soon, and tried again at once.
-HASTY = HttpOptions(read_s=0.25, retry=RetryPolicy(first_s=0.001, longest_s=0.01))
+# What hangs is given up soon, also before its answer begins, and tried again at once.
+HASTY = HttpOptions(connect_s=0.25, read_s=0.25, retry=RetryPolicy(first_s=0.001, longest_s=0.01))
 INFLIGHT = 16
 
 

@@ -40,6 +40,14 @@ def pixels() -> np.ndarray[Any, Any]:
     return np.arange(SIDE * SIDE, dtype=np.uint16).reshape(SIDE, SIDE)
 
 
+async def answer_all(engine: Engine, source: StepSource) -> None:
+    """Answer every read that waits now, and see the view completed by that."""
+    await settle()
+    for index in source.waiting:
+        source.release(index)
+    await engine.complete(10)
+
+
 async def test_only_what_may_have_changed_is_read_again() -> None:
     data = pixels()
     image, sink = image_of(data), RecordingSink()
@@ -74,18 +82,13 @@ async def test_what_is_on_screen_stays_until_the_new_pixels_are_there() -> None:
     source: Any = image.sources[0]
     async with Engine(sink=sink) as engine:
         engine.show(image, whole(image))
-        await settle()
-        for index in source.waiting:
-            source.release(index)
-        await engine.complete(10)
+        await answer_all(engine, source)
         before = data.copy()
         data += 1000
         await engine.invalidate(image)
         await settle()
         np.testing.assert_array_equal(sink.picture(), before)
-        for index in source.waiting:
-            source.release(index)
-        await engine.complete(10)
+        await answer_all(engine, source)
         np.testing.assert_array_equal(sink.picture(), data)
 
 
@@ -100,9 +103,7 @@ async def test_a_read_that_began_before_is_begun_anew() -> None:
         await settle()
         assert len(source.happened("cancelled")) == 16
         assert len(source.waiting) == 16
-        for index in source.waiting:
-            source.release(index)
-        await engine.complete(10)
+        await answer_all(engine, source)
         np.testing.assert_array_equal(sink.picture(), data)
 
 

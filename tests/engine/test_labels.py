@@ -27,32 +27,28 @@ def things(is_labels: bool) -> ChunkedImage:
     return replace(image, pyramid=replace(image.pyramid, is_labels=is_labels))
 
 
-@pytest.mark.parametrize("is_labels", [True, False], ids=["labels", "intensities"])
-def test_in_3d_labels_are_drawn_as_they_are(is_labels: bool) -> None:
-    image = things(is_labels)
-    view = View.volume(image, canvas=(120, 90))
+def drawn(image: ChunkedImage, view: View, **look: Any) -> set[int]:
+    """The shades of a finished picture."""
     with (
-        OffscreenView(view.canvas, clim=(0, 255), method="mip") as screen,
+        OffscreenView(view.canvas, clim=(0, 255), **look) as screen,
         Engine.in_thread(sink=screen.sink) as engine,
     ):
         engine.show(image, view)
         screen.show(view)
         engine.complete(30)
-        shades = np.unique(screen.draw()[..., 0])
-    assert (set(shades.tolist()) <= set(IDS.tolist())) == is_labels
+        return set(np.unique(screen.draw()[..., 0]).tolist())
+
+
+@pytest.mark.parametrize("is_labels", [True, False], ids=["labels", "intensities"])
+def test_in_3d_labels_are_drawn_as_they_are(is_labels: bool) -> None:
+    image = things(is_labels)
+    shades = drawn(image, View.volume(image, canvas=(120, 90)), method="mip")
+    assert (shades <= set(IDS.tolist())) == is_labels
 
 
 def test_asking_for_linear_does_not_interpolate_labels_either() -> None:
     image = things(True)
-    view = View.plane(image, canvas=(300, 300))
-    with (
-        OffscreenView(view.canvas, clim=(0, 255), interpolation="linear") as screen,
-        Engine.in_thread(sink=screen.sink) as engine,
-    ):
-        engine.show(image, view)
-        screen.show(view)
-        engine.complete(30)
-        assert set(np.unique(screen.draw()[..., 0]).tolist()) <= set(IDS.tolist())
+    assert drawn(image, View.plane(image, canvas=(300, 300)), interpolation="linear") <= set(IDS.tolist())
 
 
 async def test_ids_come_exactly_whatever_their_size() -> None:

@@ -341,7 +341,11 @@ def test_the_plan_sees_what_vispy_sees(seed: int) -> None:
 
 
 def test_wrong_options_are_told() -> None:
-    for options, word in [({"method": "xray"}, "xray"), ({"interpolation": "cubic"}, "cubic")]:
+    for options, word in [
+        ({"method": "xray"}, "xray"),
+        ({"interpolation": "wavy"}, "wavy"),
+        ({"clims": (0, 1)}, "clims"),
+    ]:
         with pytest.raises(ViewError, match=word):
             OffscreenView(**options)
     assert BrickScene.__doc__

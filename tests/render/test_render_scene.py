@@ -65,9 +65,9 @@ def test_method_and_interpolation_can_be_changed(kit: SimpleNamespace, host: Sim
     expected = ours(kit, host, method="average", interpolation="nearest")
     np.testing.assert_array_equal(render_opaque(host.canvas), expected)
     with pytest.raises(ViewError):
-        host.scene.method = "iso"
+        host.scene.method = "xray"
     with pytest.raises(ViewError):
-        host.scene.interpolation = "cubic"
+        host.scene.interpolation = "wavy"
 
 
 def test_a_closed_scene_leaves_nothing_behind(host: SimpleNamespace) -> None:
