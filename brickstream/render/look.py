@@ -2,58 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from math import isfinite
 from typing import Any, Self
 
 from brickstream.errors import ViewError
+from brickstream.render.places import HalfSpace, Slab
+from brickstream.render.surfaces import Surfaces
 
-METHODS = ("mip", "minip", "attenuated_mip", "translucent", "additive", "average", "iso")
+METHODS = ("mip", "minip", "attenuated_mip", "translucent", "additive", "average", "iso", "surfaces")
 INTERPOLATIONS = ("linear", "nearest", "cubic")
 MOST_PLANES = 8
-
-Place = tuple[float, float, float]
-
-
-@dataclass(frozen=True)
-class HalfSpace:
-    """What lies on one side of a plane.
-
-    Attributes
-    ----------
-    position : tuple of float
-        A point of the plane, in the world, in the order of the displayed axes.
-    normal : tuple of float
-        Points to the side that is kept; any length but 0.
-    """
-
-    position: Place
-    normal: Place
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "position", _vector(self.position, "position"))
-        object.__setattr__(self, "normal", _vector(self.normal, "normal", zero=False))
-
-
-@dataclass(frozen=True)
-class Slab(HalfSpace):
-    """A plane to cast rays across, instead of through the whole volume.
-
-    Attributes
-    ----------
-    position, normal : tuple of float
-        As of a half-space; both sides count.
-    thickness : float
-        Pixels of the target level along the normal, 1 or more; divided by the relative step size that is the number
-        of samples, a pixel apart, as in vispy.
-    """
-
-    thickness: float = 1.0
-
-    def __post_init__(self) -> None:
-        HalfSpace.__post_init__(self)
-        if not (isfinite(self.thickness) and self.thickness >= 1):
-            raise ViewError("a slab is one pixel thick or more", f"thickness={self.thickness!r}")
 
 
 @dataclass(frozen=True)
@@ -66,6 +25,8 @@ class Look:
         Ray-casting method, one of :data:`METHODS`; for volumes.
     clim : tuple of (float, float) or None
         Contrast limits; None takes those of the metadata, or of what has streamed so far.
+    midpoint : float or None
+        Value that has the middle colour: the limits are widened to be as far from it on both sides.
     gamma : float
         The colour is that of the place between the limits to this power.
     colormap : str or colormap of vispy
@@ -79,6 +40,8 @@ class Look:
         How fast "attenuated_mip" is dimmed.
     cutoff : float or None
         Values that "mip" and "attenuated_mip" pass over, this one and all below; for "minip" this one and all above.
+    surfaces : Surfaces
+        What "surfaces" draws.
     slab : Slab or None
         Cast rays across this plane only.
     clip : tuple of HalfSpace
@@ -97,6 +60,7 @@ class Look:
 
     method: str = "mip"
     clim: tuple[float, float] | None = None
+    midpoint: float | None = None
     gamma: float = 1.0
     colormap: Any = "grays"
     interpolation: str | None = None
@@ -104,6 +68,7 @@ class Look:
     threshold: float | None = None
     attenuation: float = 1.0
     cutoff: float | None = None
+    surfaces: Surfaces = field(default_factory=Surfaces)
     slab: Slab | None = None
     clip: tuple[HalfSpace, ...] = ()
     opacity_level: int | None = 0
@@ -126,6 +91,14 @@ class Look:
         if len(self.clip) > MOST_PLANES:
             raise ViewError(f"at most {MOST_PLANES} clipping planes", f"{len(self.clip)} given")
 
+    def limits(self, clim: tuple[float, float]) -> tuple[float, float]:
+        """Contrast limits as they are drawn: around the midpoint, if there is one."""
+        if self.midpoint is None:
+            return clim
+        reach = max(abs(value - self.midpoint) for value in clim)
+        low, high = self.midpoint - reach, self.midpoint + reach
+        return (low, high) if clim[0] <= clim[1] else (high, low)
+
     @classmethod
     def of(cls, look: Self | None, options: dict[str, Any]) -> Self:
         """Give a look, or make one of options.
@@ -137,7 +110,7 @@ class Look:
         """
         if look is not None and options:
             raise ViewError("a look or single options, not both", f"look and {', '.join(options)}")
-        names = [field.name for field in fields(cls)]
+        names = [known.name for known in fields(cls)]
         for name in options:
             if name not in names:
                 raise ViewError(f"no option {name!r}", "", f"the options are {', '.join(names)}")
@@ -159,15 +132,3 @@ def check_clim(clim: tuple[float, float]) -> tuple[float, float]:
     if not (isfinite(low) and isfinite(high)):
         raise ViewError("contrast limits must be finite", f"clim=({low}, {high})")
     return low, high
-
-
-def _vector(values: Any, name: str, *, zero: bool = True) -> Place:
-    try:
-        a, b, c = (float(v) for v in values)
-    except (TypeError, ValueError) as error:
-        raise ViewError("a place or direction is three numbers", f"{name}={values!r}") from error
-    if not all(map(isfinite, (a, b, c))):
-        raise ViewError("a place or direction is three finite numbers", f"{name}={values!r}")
-    if not zero and a == b == c == 0:
-        raise ViewError("a normal has a direction", f"{name}={values!r}")
-    return a, b, c

@@ -11,7 +11,9 @@ from brickstream.multiscale.affine import FloatArray
 from brickstream.render.colors import shader_clim
 from brickstream.render.frame import Frame
 from brickstream.render.layout import texel_unit
-from brickstream.render.look import HalfSpace, Look
+from brickstream.render.look import Look
+from brickstream.render.places import HalfSpace
+from brickstream.render.surfaces import Surfaces
 
 NO_CUTOFF = 3.4e38
 
@@ -31,6 +33,12 @@ class Placing:
         Of the slab, likewise.
     across : ndarray of shape (3,), float64, or None
         One pixel along the slab's normal.
+    levels : ndarray of shape (n,), float64
+        Texel values of the surfaces.
+    span : tuple of (float, float)
+        Smallest and largest texel value of what is drawn with them.
+    sheets : ndarray of shape (m, 4), float64
+        Planes of caps and slices, as `clip`.
     unit : ndarray of shape (3,), float64
         Pixels of the level that opacity is meant for along one local unit of each axis; x, y, z.
     """
@@ -41,6 +49,9 @@ class Placing:
     clip: FloatArray
     plane: FloatArray | None
     across: FloatArray | None
+    levels: FloatArray
+    span: tuple[float, float]
+    sheets: FloatArray
     unit: FloatArray
 
 
@@ -62,13 +73,19 @@ def place_look(look: Look, clim: tuple[float, float], plan: Plan, frame: Frame, 
     threshold = sum(clim) / 2 if look.threshold is None else look.threshold
     above = look.method == "minip"
     cutoff = (NO_CUTOFF if above else -NO_CUTOFF) if look.cutoff is None else look.cutoff / value
-    clip, plane, across = np.zeros((0, 4)), None, None
+    clip, plane, across, sheets = np.zeros((0, 4)), None, None, np.zeros((0, 4))
     if plan.view.ndisplay == 3:
         clip = np.array([_half_space(half, plan, frame) for half in look.clip]).reshape(-1, 4)
         if look.slab is not None:
             plane, across = _half_space(look.slab, plan, frame), _across(look.slab, plan.local, frame)
+        if look.method == "surfaces":
+            sheets = _sheets(look.surfaces, plan, frame)
+    low, high = look.surfaces.span(clim)
+    levels = look.surfaces.levels(clim) / value
     unit = _unit(look.opacity_level, plan, frame)
-    return Placing(shader_clim(clim, dtype), threshold / value, cutoff, clip, plane, across, unit)
+    limits = shader_clim(look.limits(clim), dtype)
+    span = low / value, high / value
+    return Placing(limits, threshold / value, cutoff, clip, plane, across, levels, span, sheets, unit)
 
 
 def _half_space(half: HalfSpace, plan: Plan, frame: Frame) -> FloatArray:
@@ -84,6 +101,17 @@ def _across(slab: HalfSpace, local: LocalView, frame: Frame) -> FloatArray:
     direction = (local.along @ np.array(slab.normal))[::-1] / frame.scale
     across: FloatArray = direction / np.linalg.norm(direction)
     return across
+
+
+def _sheets(surfaces: Surfaces, plan: Plan, frame: Frame) -> FloatArray:
+    """Caps of the first to the last axis, two each, then slices."""
+    faces = []
+    for axis, cap in zip((2, 1, 0), surfaces.caps, strict=True):
+        for corner in frame.box if cap.show else ():
+            face = np.zeros(4)
+            face[axis], face[3] = 1.0, -corner[axis]
+            faces.append(face)
+    return np.array([*faces, *(_half_space(sheet, plan, frame) for sheet in surfaces.slices)]).reshape(-1, 4)
 
 
 def _unit(level: int | None, plan: Plan, frame: Frame) -> FloatArray:

@@ -17,10 +17,16 @@ from brickstream.render.curves import cubic_weights, visible_places
 from brickstream.render.frame import Frame
 from brickstream.render.look import MOST_PLANES, Look
 from brickstream.render.placing import Placing
+from brickstream.render.surfaces import KNOTS, MOST_SHEETS, PATTERNS, Surfaces
 from brickstream.render.textures import Textures
 
 # What else the shader of a method is made of.
-NEEDS = {"iso": ("shading.glsl",), "translucent": ("transparent.glsl",), "additive": ("transparent.glsl",)}
+NEEDS = {
+    "iso": ("shading.glsl",),
+    "surfaces": ("shading.glsl",),
+    "translucent": ("transparent.glsl",),
+    "additive": ("transparent.glsl",),
+}
 # Half-spaces that hold every place.
 EVERYWHERE = np.tile([0.0, 0.0, 1.0, 0.0], (8, 1))
 # A box as one triangle strip over its corners, which count in binary: x, then y, then z.
@@ -178,6 +184,7 @@ class VolumeBricksVisual(BrickVisual):
         BrickVisual.__init__(self, textures, shader("volume.vert"), fragment)
         self.unfreeze()
         self._visible_of: Any = None
+        self._surfaces = look.method == "surfaces"
         self._step = look.step
         self.freeze()
 
@@ -188,23 +195,28 @@ class VolumeBricksVisual(BrickVisual):
         self._step = look.step
         program["u_pace"], program["u_jitter"] = look.step, float(look.jitter)
         program["u_unit"], program["u_clips"] = place.unit, len(place.clip)
-        for i in range(MOST_PLANES):
-            program[f"u_clip[{i}]"] = place.clip[i] if i < len(place.clip) else np.zeros(4)
+        _set_rows(program, "u_clip", place.clip, MOST_PLANES)
+        if place.plane is not None and look.slab is not None:
+            program["u_plane"], program["u_across"] = place.plane, place.across
+            program["u_thickness"] = int(look.slab.thickness / look.step + 0.5)
+        self._set_method(look, place)
+        self._set_steps()
+
+    def _set_method(self, look: Look, place: Placing) -> None:
+        program = self.shared_program
         if look.method == "iso":
             program["u_threshold"] = place.threshold
         elif look.method in ("mip", "minip", "attenuated_mip"):
             program["u_cutoff"] = place.cutoff
-        if look.method == "attenuated_mip":
-            program["u_attenuation"] = look.attenuation
-        if place.plane is not None and look.slab is not None:
-            program["u_plane"], program["u_across"] = place.plane, place.across
-            program["u_thickness"] = int(look.slab.thickness / look.step + 0.5)
-        if look.method in ("translucent", "additive") and self._visible_of is not self.colormap:
+        elif look.method == "surfaces":
+            _set_surfaces(program, look.surfaces, place)
+        elif look.method in ("translucent", "additive") and self._visible_of is not self.colormap:
             self._visible_of = self.colormap
             table = visible_places(self.colormap)
             program["u_visible"] = Texture2D(table, internalformat="r32f", interpolation="nearest")
             program["u_visible_size"] = table.shape[1]
-        self._set_steps()
+        if look.method == "attenuated_mip":
+            program["u_attenuation"] = look.attenuation
 
     def set_frame(self, frame: Frame) -> None:
         """Take a new state of the page table; while only coarse levels are shown, steps are as long as their pixels."""
@@ -212,6 +224,8 @@ class VolumeBricksVisual(BrickVisual):
         program = self.shared_program
         program["u_box_low"], program["u_box_high"] = frame.box
         program["u_window_low"], program["u_window_high"] = frame.window
+        if self._surfaces:
+            program["u_odd"] = np.mod(-(frame.box[0] + 0.5), 2)
         self._set_steps()
 
     def _set_steps(self) -> None:
@@ -224,6 +238,29 @@ class VolumeBricksVisual(BrickVisual):
         view.view_program.vert["to_document"] = to_document
         view.view_program.vert["from_document"] = to_document.inverse
         view.view_program.frag["to_document"] = to_document
+
+
+def _set_rows(program: Any, name: str, rows: FloatArray, most: int) -> None:
+    """Set an array of uniforms; all of it, since vispy wants every value."""
+    for i in range(most):
+        program[f"{name}[{i}]"] = rows[i] if i < len(rows) else np.zeros(rows.shape[1:])
+
+
+def _set_surfaces(program: Any, surfaces: Surfaces, place: Placing) -> None:
+    levels = place.levels
+    program["u_iso"], program["u_count"] = place.span, len(levels)
+    program["u_first"] = levels[0] if len(levels) else 0.0
+    between = levels[1] - levels[0] if len(levels) > 1 else 0.0
+    program["u_between"] = between if between > 0 else 1e30
+    curve = surfaces.opacities(np.linspace(0, 1, KNOTS))[None].astype(np.float32)
+    program["u_opacities"] = Texture2D(curve, internalformat="r32f", interpolation="linear")
+    program["u_opacities_size"], program["u_opacity"] = KNOTS, surfaces.opacity
+    program["u_fill"], program["u_parity"] = surfaces.fill, PATTERNS[surfaces.pattern]
+    program["u_sheets"] = len(place.sheets)
+    _set_rows(program, "u_sheet", place.sheets, MOST_SHEETS)
+    caps = [cap.fill for cap in surfaces.caps if cap.show for _ in range(2)]
+    fills = np.array([*caps, *(sheet.fill for sheet in surfaces.slices)])
+    _set_rows(program, "u_sheet_fill", fills, MOST_SHEETS)
 
 
 def variant(look: Look, ndisplay: int) -> tuple[str, ...]:

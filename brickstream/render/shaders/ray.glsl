@@ -10,6 +10,7 @@ uniform vec3 u_unit;            // pixels of the level that opacity is meant for
 uniform float u_jitter;
 vec3 g_start, g_stride;         // first sample, and from one sample to the next
 uniform float u_pace;           // relative step size
+float g_begin, g_end;           // samples: the first, and one past the last
 float g_longer;                 // length of a step, relative to that which opacity is meant for
 float g_run;                    // steps that the sample at hand stands for
 

@@ -33,10 +33,12 @@ void main() {
     vec2 part = clipped(float(count));
     g_start += g_stride * u_jitter * scatter(gl_FragCoord.xy);
 
+    g_begin = part.x;
+    g_end = max(min(part.y, float(count)), 0.0);
     begin_ray(ray);
     bool taken = false;
-    int i = int(part.x);
-    count = int(min(part.y, float(count)));
+    int i = int(g_begin);
+    count = int(g_end);
     while (i < count) {
         vec3 place = place_of(float(i));
         find_brick(place);
