@@ -2,7 +2,8 @@
 
 An offset is a step to one of the neighbours, each axis -1, 0 or 1. The apron of a brick falls into one block for each
 offset; what belongs into a block comes from the brick that lies there. Beyond the border of the level there is none:
-the offset is then taken as 0 on that axis, which repeats the border pixels as a clamped dense texture does.
+the offset is then taken as 0 on that axis, which repeats the border pixels as a clamped dense texture does. Only the
+last brick of an axis can be thinner than an apron: beyond it is the border, so its last pixel is repeated too.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Brick:
     size : tuple of int
         Pixels of the interior, clipped to the level.
     skins : dict
-        Outermost layer of pixels on each face; one pixel along the face's axis.
+        Outermost pixels on each face, along its axis as many as an apron has, or all where there are fewer.
     low, high : float
         Smallest and largest value in the slot, as data.
     known : frozenset of tuple of int, or None
@@ -96,7 +97,7 @@ def skins(interior: Array, apron: Triple) -> dict[Face, Array]:
     faces = {}
     for axis in (a for a in range(3) if apron[a]):
         for side in (-1, 1):
-            at = slice(0, 1) if side < 0 else slice(-1, None)
+            at = slice(0, apron[axis]) if side < 0 else slice(-apron[axis], None)
             faces[axis, side] = interior[_along(axis, at)].copy()
     return faces
 
@@ -122,7 +123,8 @@ def _repeat_edges(pixels: Array, before: Triple, total: Triple) -> Array:
 
 def join(slot: Array, layout: AtlasLayout, brick: Brick, offset: Offset, reach: Offset, neighbour: Brick) -> None:
     """Write the pixels of a neighbour into one block of a slot's apron; `reach` is the offset inside the level."""
-    slot[block(layout, brick.size, offset)] = _strip(offset, reach, neighbour)
+    part = slot[block(layout, brick.size, offset)]
+    part[...] = _strip(layout.apron, offset, reach, neighbour, part.shape)
 
 
 def block(layout: AtlasLayout, size: Triple, offset: Offset) -> Box:
@@ -138,14 +140,18 @@ def _block(apron: Triple, slot: Triple, size: Triple, offset: Offset) -> Box:
     return parts[0], parts[1], parts[2]
 
 
-def _strip(offset: Offset, reach: Offset, neighbour: Brick) -> Array:
-    """Pixels of a neighbour that touch the brick at an offset."""
-    face, box = _strip_box(offset, reach)
-    return neighbour.skins[face][box]
+def _strip(apron: Triple, offset: Offset, reach: Offset, neighbour: Brick, shape: tuple[int, ...]) -> Array:
+    """Pixels of a neighbour that touch the brick at an offset; they, or their repetition, fill a block of `shape`."""
+    face, box = _strip_box(apron, offset, reach)
+    strip = neighbour.skins[face][box]
+    if any(n not in (1, whole) for n, whole in zip(strip.shape, shape, strict=True)):
+        z, y, x = shape
+        strip = _repeat_edges(strip, (0, 0, 0), (z, y, x))
+    return strip
 
 
 @lru_cache(1024)
-def _strip_box(offset: Offset, reach: Offset) -> tuple[Face, Box]:
+def _strip_box(apron: Triple, offset: Offset, reach: Offset) -> tuple[Face, Box]:
     """Face of the neighbour, and the part of it."""
     axis = next(a for a in range(3) if reach[a])
     parts = []
@@ -154,8 +160,8 @@ def _strip_box(offset: Offset, reach: Offset) -> tuple[Face, Box]:
             parts.append(slice(None))
         else:
             # Inside the level the nearest pixels are on the side that faces the brick; at its border, the border's own.
-            first = r > 0 or (r == 0 and o < 0)
-            parts.append(slice(0, 1) if first else slice(-1, None))
+            first, width = r > 0 or (r == 0 and o < 0), apron[a] if r else 1
+            parts.append(slice(0, width) if first else slice(-width, None))
     return (axis, -reach[axis]), (parts[0], parts[1], parts[2])
 
 
@@ -172,9 +178,9 @@ def faces_of(new: dict[Offset, Offset]) -> set[Face]:
 def face_slab(layout: AtlasLayout, brick: Brick, face: Face) -> tuple[Triple, Array]:
     """Apron of one face as clamped pixels of the brick itself: where it starts within the slot, and its texels."""
     axis, side = face
-    own = brick.skins[face]
+    own = brick.skins[face][_along(axis, slice(0, 1) if side < 0 else slice(-1, None))]
     before, total, start = list(layout.apron), list(layout.slot), [0, 0, 0]
-    before[axis], total[axis] = 0, 1
+    before[axis], total[axis] = 0, layout.apron[axis]
     start[axis] = 0 if side < 0 else layout.apron[axis] + brick.size[axis]
     first, shape = (before[0], before[1], before[2]), (total[0], total[1], total[2])
     return (start[0], start[1], start[2]), _repeat_edges(own, first, shape)
@@ -185,8 +191,9 @@ def join_slab(
 ) -> None:
     """Write the pixels of a neighbour into the slab of a face across `axis`."""
     parts = list(block(layout, brick.size, offset))
-    parts[axis] = slice(0, 1)
-    slab[parts[0], parts[1], parts[2]] = _strip(offset, reach, neighbour)
+    parts[axis] = slice(None)
+    part = slab[parts[0], parts[1], parts[2]]
+    part[...] = _strip(layout.apron, offset, reach, neighbour, part.shape)
 
 
 def block_texels(
@@ -195,7 +202,7 @@ def block_texels(
     """Give one block alone: where it starts within the slot, and its texels."""
     z, y, x = block(layout, brick.size, offset)
     shape = z.stop - z.start, y.stop - y.start, x.stop - x.start
-    texels = np.broadcast_to(_strip(offset, reach, neighbour), shape)
+    texels = np.broadcast_to(_strip(layout.apron, offset, reach, neighbour, shape), shape)
     return (z.start, y.start, x.start), np.ascontiguousarray(texels)
 
 

@@ -126,6 +126,11 @@ class Look:
         if len(self.clip) > MOST_PLANES:
             raise ViewError(f"at most {MOST_PLANES} clipping planes", f"{len(self.clip)} given")
 
+    @property
+    def reach(self) -> int:
+        """Pixels that the interpolation reads beyond the one that a place lies in."""
+        return 2 if self.interpolation == "cubic" else 1
+
     @classmethod
     def of(cls, look: Self | None, options: dict[str, Any]) -> Self:
         """Give a look, or make one of options.

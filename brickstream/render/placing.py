@@ -9,8 +9,8 @@ import numpy as np
 from brickstream.multiscale import LocalView, Plan
 from brickstream.multiscale.affine import FloatArray
 from brickstream.render.colors import shader_clim
+from brickstream.render.encoding import Encoding
 from brickstream.render.frame import Frame
-from brickstream.render.layout import texel_unit
 from brickstream.render.look import HalfSpace, Look
 
 NO_CUTOFF = 3.4e38
@@ -44,7 +44,7 @@ class Placing:
     unit: FloatArray
 
 
-def place_look(look: Look, clim: tuple[float, float], plan: Plan, frame: Frame, dtype: np.dtype[np.generic]) -> Placing:
+def place_look(look: Look, clim: tuple[float, float], plan: Plan, frame: Frame, encoding: Encoding) -> Placing:
     """Place a look.
 
     Parameters
@@ -55,20 +55,19 @@ def place_look(look: Look, clim: tuple[float, float], plan: Plan, frame: Frame, 
     plan : Plan
         What is drawn; its view's centre is where the scene has its origin.
     frame : Frame
-    dtype : numpy.dtype
-        Of the texels.
+    encoding : Encoding
+        What the texels are.
     """
-    value = texel_unit(dtype)
     threshold = sum(clim) / 2 if look.threshold is None else look.threshold
     above = look.method == "minip"
-    cutoff = (NO_CUTOFF if above else -NO_CUTOFF) if look.cutoff is None else look.cutoff / value
+    cutoff = (NO_CUTOFF if above else -NO_CUTOFF) if look.cutoff is None else encoding.read_as(look.cutoff)
     clip, plane, across = np.zeros((0, 4)), None, None
     if plan.view.ndisplay == 3:
         clip = np.array([_half_space(half, plan, frame) for half in look.clip]).reshape(-1, 4)
         if look.slab is not None:
             plane, across = _half_space(look.slab, plan, frame), _across(look.slab, plan.local, frame)
     unit = _unit(look.opacity_level, plan, frame)
-    return Placing(shader_clim(clim, dtype), threshold / value, cutoff, clip, plane, across, unit)
+    return Placing(shader_clim(clim, encoding), encoding.read_as(threshold), cutoff, clip, plane, across, unit)
 
 
 def _half_space(half: HalfSpace, plan: Plan, frame: Frame) -> FloatArray:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from brickstream.multiscale.affine import IntArray
 from brickstream.render.apron import Array
@@ -57,12 +56,6 @@ class Stage:
         box = tuple(slice(a, b) for a, b in zip(low.tolist(), high.tolist(), strict=True))
         pads = [(a, n - b) for a, b, n in zip(low.tolist(), high.tolist(), self.data.shape, strict=True)]
         return np.pad(self.data[box], pads, mode="edge")
-
-
-def to_texels(data: Array, dtype: np.dtype[np.generic], ndisplay: int) -> Array:
-    """Convert the pixels of a chunk to texels with three axes."""
-    texels: NDArray[np.generic] = data.astype(dtype, copy=False)
-    return texels[None] if ndisplay == 2 else texels
 
 
 def value_span(data: Array) -> tuple[float, float]:
