@@ -227,11 +227,33 @@ class BrickScene:
             node.set_frame(frame)
             self._drawn = drawn
 
-    def close(self) -> None:
-        """Take the visuals out of the scene and give their textures back."""
+    def restore(self, canvas: Any, viewbox: Any, *, parent: Any = None) -> None:
+        """Go on in another context, where the old one was lost; the new one is current.
+
+        Everything is uploaded anew: a viewport of an engine does that from memory at its next polls, without a call.
+
+        Parameters
+        ----------
+        canvas, viewbox, parent
+            As when the scene was made.
+        """
+        self._take_out()
+        texture_limits.cache_clear()
+        self._viewbox, self._parent = viewbox, viewbox.scene if parent is None else parent
+        self._textures = Textures(canvas, self._textures.interpolation)
+        self._drawn, self._looked, self._placed = (), (), ()
+        self.sink.lose(self._textures)
+        if self.view is not None:
+            self.set_view(self.view)
+
+    def _take_out(self) -> None:
         for node in self._nodes.values():
             node.parent = None
         self._nodes.clear()
+
+    def close(self) -> None:
+        """Take the visuals out of the scene and give their textures back."""
+        self._take_out()
         self._textures.close()
 
 
