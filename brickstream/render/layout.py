@@ -90,7 +90,7 @@ class AtlasLayout:
         """Slots of one texture along each axis."""
         return min(self.grid[0], self.most_rows), self.grid[1], self.grid[2]
 
-    @property
+    @cached_property
     def texture_shape(self) -> Triple:
         """Texels of one texture (z, y, x)."""
         return self.slot[0] * self.texture_grid[0], *self.shape[1:]

@@ -96,6 +96,11 @@ class BrickScene:
             self.prepare(ndisplay)
 
     @property
+    def textures(self) -> Textures:
+        """Atlas and page table on the GPU."""
+        return self._textures
+
+    @property
     def clim(self) -> tuple[float, float]:
         """Contrast limits in data values, as drawn now; set None to take those of the metadata or what was seen."""
         plan = self.sink.plan

@@ -183,7 +183,7 @@ class BrickSink:
             key = wanted.grid.layer, index
             stage = self._stages.get(key)
             if stage is None:
-                stage = self._stages[key] = Stage.empty(index, wanted.grid, texels.dtype)
+                stage = self._stages[key] = Stage.empty(index, wanted.grid, self._atlas.layout)
             stage.put(update.index, wanted.cells[row], start, texels)
             self._missing[key] -= 1
             if not self._missing[key]:
@@ -373,8 +373,8 @@ class BrickSink:
         _, index = key = wanted.grid.layer, stage.index
         del self._missing[key], self._stages[key]
         whole = wanted.whole[index]
-        interior = stage.finished(whole)
-        brick = self._atlas.add(wanted.grid, index, interior, None if whole else frozenset(stage.known), self._spare)
+        known = None if whole else frozenset(stage.known)
+        brick = self._atlas.add(wanted.grid, index, stage.finished(whole), known, self._spare)
         span = [self._atlas.layout.encoding.value_of(texel) for texel in (brick.low, brick.high)]
         low, high = self.value_range or span
         self.value_range = float(np.fmin(low, span[0])), float(np.fmax(high, span[1]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ctypes import c_void_p
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from brickstream.render.apron import Array
 from brickstream.render.layout import AtlasLayout, Triple
 
 FORMATS = {("uint8", 1): "r8", ("uint16", 1): "r16", ("float32", 1): "r32f"}
+TYPES = {"uint8": "GL_UNSIGNED_BYTE", "uint16": "GL_UNSIGNED_SHORT", "float32": "GL_FLOAT"}
 
 
 class Textures:
@@ -37,6 +39,8 @@ class Textures:
         self._canvas = canvas
         self._interpolation = interpolation
         self.atlases = [self._new_atlas()]
+        self._handles: list[int] = []
+        self._type = 0
         self.table = gloo.Texture2D((1, 1, 4), internalformat="rgba32f", interpolation="nearest")
         canvas.context.glir.associate(self.table.glir)
 
@@ -82,6 +86,10 @@ class Textures:
             self._flush()
             size = " x ".join(map(str, layout.texture_shape))
             raise TextureMemoryError("the GPU has no room", f"{layout.textures} textures of {size} {layout.dtype}")
+        # GL's names of the textures, which gloo keeps to itself.
+        objects = self._canvas.context.shared.parser
+        self._handles = [int(objects.get_object(atlas.id).handle) for atlas in self.atlases]
+        self._type = int(getattr(GL, TYPES[layout.dtype.name]))
         self.layout = layout
 
     def _resize_list(self, count: int) -> None:
@@ -106,25 +114,28 @@ class Textures:
         texels: Array = np.empty(layout.shape, dtype=layout.dtype)
         deep = layout.texture_shape[0]
         GL.glPixelStorei(GL.GL_PACK_ALIGNMENT, 1)
-        for number, atlas in enumerate(self.atlases):
-            GL.glBindTexture(GL.GL_TEXTURE_3D, self._handle(atlas))
+        for number, handle in enumerate(self._handles):
+            GL.glBindTexture(GL.GL_TEXTURE_3D, handle)
             part = texels[number * deep : (number + 1) * deep]
-            GL.glGetTexImage(GL.GL_TEXTURE_3D, 0, GL.GL_RED, _type_of(layout), array=part)
+            GL.glGetTexImage(GL.GL_TEXTURE_3D, 0, GL.GL_RED, self._type, array=part)
         GL.glBindTexture(GL.GL_TEXTURE_3D, 0)
         return texels
 
-    def _handle(self, texture: Any) -> int:
-        """GL's name of a texture, which gloo keeps to itself."""
-        return int(self._canvas.context.shared.parser.get_object(texture.id).handle)
-
     def write(self, start: Triple, texels: Array) -> None:
-        """Write a box of texels, of one texture."""
+        """Write a box of texels, of one texture: past gloo's queue, which takes longer than a small brick itself."""
+        from OpenGL import GL
+        from OpenGL.raw.GL.VERSION.GL_1_2 import glTexSubImage3D
+
         layout = self.layout
         if layout is None:
             return
-        number, z = divmod(start[0], layout.texture_shape[0])
-        self.atlases[number].set_data(np.ascontiguousarray(texels)[..., None], offset=(z, *start[1:]))
-        self._flush()
+        texels = np.ascontiguousarray(texels)
+        (number, z), (depth, height, width) = divmod(start[0], layout.texture_shape[0]), texels.shape[:3]
+        place = start[2], start[1], z, width, height, depth
+        GL.glBindTexture(GL.GL_TEXTURE_3D, self._handles[number])
+        GL.glPixelStorei(GL.GL_UNPACK_ALIGNMENT, 1)
+        glTexSubImage3D(GL.GL_TEXTURE_3D, 0, *place, GL.GL_RED, self._type, c_void_p(texels.ctypes.data))
+        GL.glPixelStorei(GL.GL_UNPACK_ALIGNMENT, 4)  # as gloo takes it to be
 
     def write_table(self, cells: NDArray[np.float32], first: int, stop: int) -> None:
         """Write rows of the page table."""
@@ -149,10 +160,3 @@ class Textures:
 
     def _flush(self) -> None:
         self._canvas.context.flush_commands()
-
-
-def _type_of(layout: AtlasLayout) -> int:
-    from OpenGL import GL
-
-    types = {"uint8": GL.GL_UNSIGNED_BYTE, "uint16": GL.GL_UNSIGNED_SHORT, "float32": GL.GL_FLOAT}
-    return int(types[layout.dtype.name])

@@ -80,14 +80,23 @@ def test_planes_have_no_apron_across_the_plane(kit) -> None:
     assert check_slots(sink, [array]) == 2 * 12
 
 
-def test_aprons_cost_little(kit) -> None:
-    array = np.random.default_rng(0).integers(0, 255, (128, 128, 128), dtype=np.uint8)
-    pyramid = kit.make_pyramid([array], (32, 32, 32))
-    sink = make_sink(kit)
-    view = View.volume(pyramid, level=0)
-    kit.feed(sink, kit.plan_for(sink, pyramid, view), [array], rng=np.random.default_rng(1))
+@pytest.mark.parametrize(("side", "chunk", "apron"), [(128, 32, 1), (128, 64, 1), (128, 64, 2)])
+def test_aprons_cost_little(kit, side: int, chunk: int, apron: int) -> None:
+    """A whole volume is uploaded as at most 1.3 times its bytes: slots and what is patched later together."""
+    array = np.random.default_rng(0).integers(0, 255, (side,) * 3, dtype=np.uint8)
+    pyramid = kit.make_pyramid([array], (chunk,) * 3)
+    sink = make_sink(kit, apron=apron)
+    plan = kit.plan_for(sink, pyramid, View.volume(pyramid, level=0))
+    sink.begin(1, plan)
+    for update in kit.updates(plan, lambda k, at: array[at], 1):
+        sink.put(update)
+        sink.commit()
+    sink.complete(1)
     sink.commit()
-    assert sink.counters.bytes_patches <= 0.3 * sink.counters.bytes_bricks
+    counts = sink.counters
+    assert check_slots(sink, [array]) == counts.bricks == (side // chunk) ** 3
+    assert counts.patches > 0
+    assert counts.bytes_bricks + counts.bytes_patches <= 1.3 * array.nbytes
 
 
 def test_gpu_bytes_stay_in_the_budget_and_everything_shown_is_right(kit) -> None:
