@@ -176,6 +176,10 @@ class GraphicsError(BrickstreamError, RuntimeError):
     """No usable OpenGL, or a GPU limit that makes drawing impossible."""
 
 
+class TextureMemoryError(GraphicsError, MemoryError):
+    """The GPU has no room for a texture, whatever it said before."""
+
+
 class MissingPackageError(BrickstreamError, ImportError):
     """An optional package is needed for this; the hint names the pip command."""
 

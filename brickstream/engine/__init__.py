@@ -7,7 +7,7 @@ from brickstream.engine.playback import Playback
 from brickstream.engine.reads import Profile, Reads
 from brickstream.engine.running import Stats
 from brickstream.engine.runtime import ThreadedEngine
-from brickstream.engine.sink import ChunkId, Sink
+from brickstream.engine.sink import ChunkId, ForgetfulSink, Sink
 from brickstream.engine.telemetry import Telemetry
 from brickstream.engine.update import Failure, Outcome, Update
 from brickstream.engine.viewport import ThreadedViewport, Viewport
@@ -17,6 +17,7 @@ __all__ = [
     "ChunkId",
     "Engine",
     "Failure",
+    "ForgetfulSink",
     "Live",
     "LiveEvents",
     "Outcome",

@@ -22,7 +22,7 @@ from brickstream.engine.cutting import settled_by
 from brickstream.engine.live import LiveState
 from brickstream.engine.outdated import Regions, outdated_of
 from brickstream.engine.playback import Playback
-from brickstream.engine.sink import ChunkId, Sink
+from brickstream.engine.sink import ChunkId, ForgetfulSink, Sink
 from brickstream.engine.update import Update
 from brickstream.engine.values import ValueSample
 from brickstream.errors import BrickstreamError, ViewError
@@ -117,6 +117,7 @@ class Showing:
         notify: Callable[[], None] = lambda: None,
     ) -> None:
         self.sink = sink
+        self._forgetful = sink if isinstance(sink, ForgetfulSink) else None
         self.request: Request | None = None
         self.latest: Update | None = None
         self.complete = True
@@ -273,6 +274,8 @@ class Showing:
 
     def _poll(self, budget_ms: float | None) -> list[Update]:
         until = None if budget_ms is None else time.perf_counter() + budget_ms / 1000
+        if self._forgetful is not None and self._forgetful.wants_anew and self.request is not None:
+            self.show(self.request.image, self.request.plan.view)
         taken: list[Update] = []
         # A callback, or the sink, may show something else meanwhile.
         shown, heard = self.request, False

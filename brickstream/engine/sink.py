@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from brickstream.engine.update import Update
 from brickstream.multiscale import Budget, Plan, Pyramid, View
@@ -47,3 +47,17 @@ class Sink(Protocol):
 
     def complete(self, generation: int) -> None:
         """Hear that every chunk of the generation was put, is held, or failed."""
+
+
+@runtime_checkable
+class ForgetfulSink(Sink, Protocol):
+    """A sink that can lose what it holds, as a GPU does when its context goes.
+
+    Attributes
+    ----------
+    wants_anew : bool
+        Whether the view that is shown has to begin anew. It does at the next poll, and `begin` sets this to False; what
+        is in memory is then put again, and nothing is read for it.
+    """
+
+    wants_anew: bool

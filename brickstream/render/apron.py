@@ -2,7 +2,8 @@
 
 An offset is a step to one of the neighbours, each axis -1, 0 or 1. The apron of a brick falls into one block for each
 offset; what belongs into a block comes from the brick that lies there. Beyond the border of the level there is none:
-the offset is then taken as 0 on that axis, which repeats the border pixels as a clamped dense texture does.
+the offset is then taken as 0 on that axis, which repeats the border pixels as a clamped dense texture does. Only the
+last brick of an axis can be thinner than an apron: beyond it is the border, so its last pixel is repeated too.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import product
+from math import nan
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,9 +39,9 @@ class Brick:
     size : tuple of int
         Pixels of the interior, clipped to the level.
     skins : dict
-        Outermost layer of pixels on each face; one pixel along the face's axis.
+        Outermost pixels on each face, along its axis as many as an apron has, or all where there are fewer.
     low, high : float
-        Smallest and largest value in the slot, as data.
+        Smallest and largest texel in the slot.
     known : frozenset of tuple of int, or None
         Chunks whose pixels the brick has; None means all that it can have.
     joined : set of offset
@@ -52,10 +55,10 @@ class Brick:
     index: Index
     slot: int
     size: Triple
-    skins: dict[Face, Array]
-    low: float
-    high: float
-    known: frozenset[tuple[int, ...]] | None
+    skins: dict[Face, Array] = field(default_factory=dict)
+    low: float = nan
+    high: float = nan
+    known: frozenset[tuple[int, ...]] | None = None
     joined: set[Offset] = field(default_factory=set)
     uploaded: bool = False
     stands: bool = False
@@ -67,22 +70,53 @@ def offsets(apron: Triple) -> list[Offset]:
     return [(z, y, x) for z, y, x in product(*steps) if (z, y, x) != (0, 0, 0)]
 
 
-Reach = tuple[Offset, Offset]
-"""An offset, and the same inside the level."""
+class Joint(NamedTuple):
+    """How one block of an apron is filled from a neighbour.
+
+    Attributes
+    ----------
+    offset : tuple of int
+        Of the block.
+    reach : tuple of int
+        The same inside the level: where the neighbour lies.
+    block : tuple of slice
+        Texels of the block, within the slot.
+    shape : tuple of int
+        Texels of the block along each axis.
+    face : (axis, side)
+        Of the neighbour.
+    strip : tuple of slice
+        The part of its skin on that face which touches the brick.
+    """
+
+    offset: Offset
+    reach: Offset
+    block: Box
+    shape: Triple
+    face: Face
+    strip: Box
+
+    def pixels(self, neighbour: Brick) -> Array:
+        """Pixels of the neighbour that fill the block."""
+        strip = neighbour.skins[self.face][self.strip]
+        # Beyond the border, and beyond a neighbour that is thinner than the apron, its last pixels are repeated.
+        return strip if strip.shape == self.shape else _repeat_edges(strip, (0, 0, 0), self.shape)
 
 
-def reaches(grid: LevelGrid, index: Index, apron: Triple) -> tuple[Reach, ...]:
-    """Offsets of a brick's apron, each as it is and taken as 0 along axes where it leaves the level."""
-    low, high = grid.at_border(index)
-    return _reaches(low, high, apron)
+def joints(grid: LevelGrid, index: Index, layout: AtlasLayout) -> tuple[Joint, ...]:
+    """All blocks of a brick's apron that neighbours fill."""
+    return _joints(layout.apron, layout.slot, grid.size(index), *grid.at_border(index))
 
 
 @lru_cache(512)
-def _reaches(low: Border, high: Border, apron: Triple) -> tuple[Reach, ...]:
+def _joints(apron: Triple, slot: Triple, size: Triple, low: Border, high: Border) -> tuple[Joint, ...]:
     made = []
     for offset in offsets(apron):
         z, y, x = (0 if (o < 0 and a) or (o > 0 and b) else o for o, a, b in zip(offset, low, high, strict=True))
-        made.append((offset, (z, y, x)))
+        if (z, y, x) != (0, 0, 0):
+            block = _block(apron, slot, size, offset)
+            shape = block[0].stop - block[0].start, block[1].stop - block[1].start, block[2].stop - block[2].start
+            made.append(Joint(offset, (z, y, x), block, shape, *_strip(apron, offset, (z, y, x))))
     return tuple(made)
 
 
@@ -93,60 +127,51 @@ def step(index: Index, offset: Offset) -> Index:
 
 def skins(interior: Array, apron: Triple) -> dict[Face, Array]:
     """Copy the outermost pixels of each face that a neighbour can need."""
-    faces = {}
-    for axis in (a for a in range(3) if apron[a]):
-        for side in (-1, 1):
-            at = slice(0, 1) if side < 0 else slice(-1, None)
-            faces[axis, side] = interior[_along(axis, at)].copy()
-    return faces
+    return {face: interior[box].copy() for face, box in _skin_boxes(apron)}
 
 
-def padded(interior: Array, layout: AtlasLayout) -> Array:
-    """Fill a slot with a brick: the interior, and its own edge pixels repeated all around."""
-    return _repeat_edges(interior, layout.apron, layout.slot)
+@lru_cache(16)
+def _skin_boxes(apron: Triple) -> tuple[tuple[Face, Box], ...]:
+    sides = [(axis, side) for axis in range(3) if apron[axis] for side in (-1, 1)]
+    return tuple(((a, s), _along(a, slice(0, apron[a]) if s < 0 else slice(-apron[a], None))) for a, s in sides)
+
+
+def interior_of(slot: Array, apron: Triple, size: Triple) -> Array:
+    """The part of a slot that the pixels of a brick itself fill; a view."""
+    (z, y, x), (d, h, w) = apron, size
+    return slot[z : z + d, y : y + h, x : x + w]
+
+
+def extend(slot: Array, before: Triple, size: Triple) -> None:
+    """Repeat the edges of a box of `size` that begins at `before` to the ends of a slot."""
+    (z, y, x), (d, h, w) = before, size
+    # Each axis repeats what those before it have filled. ``np.pad`` took ten times as long.
+    rows = slot[z : z + d, y : y + h]
+    rows[:, :, :x], rows[:, :, x + w :] = rows[:, :, x : x + 1], rows[:, :, x + w - 1 : x + w]
+    planes = slot[z : z + d]
+    planes[:, :y], planes[:, y + h :] = planes[:, y : y + 1], planes[:, y + h - 1 : y + h]
+    slot[:z], slot[z + d :] = slot[z : z + 1], slot[z + d - 1 : z + d]
 
 
 def _repeat_edges(pixels: Array, before: Triple, total: Triple) -> Array:
-    """Put pixels into a larger box and repeat their edges to its ends: ``np.pad`` took ten times as long."""
+    """Put pixels into a larger box and repeat their edges to its ends."""
     out = np.empty(total, pixels.dtype)
-    (z, y, x), (d, h, w) = before, pixels.shape
-    out[z : z + d, y : y + h, x : x + w] = pixels
-    # Each axis repeats what those before it have filled.
-    rows = out[z : z + d, y : y + h]
-    rows[:, :, :x], rows[:, :, x + w :] = rows[:, :, x : x + 1], rows[:, :, x + w - 1 : x + w]
-    planes = out[z : z + d]
-    planes[:, :y], planes[:, y + h :] = planes[:, y : y + 1], planes[:, y + h - 1 : y + h]
-    out[:z], out[z + d :] = out[z : z + 1], out[z + d - 1 : z + d]
+    d, h, w = pixels.shape
+    interior_of(out, before, (d, h, w))[...] = pixels
+    extend(out, before, (d, h, w))
     return out
 
 
-def join(slot: Array, layout: AtlasLayout, brick: Brick, offset: Offset, reach: Offset, neighbour: Brick) -> None:
-    """Write the pixels of a neighbour into one block of a slot's apron; `reach` is the offset inside the level."""
-    slot[block(layout, brick.size, offset)] = _strip(offset, reach, neighbour)
-
-
-def block(layout: AtlasLayout, size: Triple, offset: Offset) -> Box:
-    """Texels of one block of the apron, within the slot."""
-    return _block(layout.apron, layout.slot, size, offset)
-
-
-@lru_cache(4096)
 def _block(apron: Triple, slot: Triple, size: Triple, offset: Offset) -> Box:
+    """Texels of one block of the apron, within the slot."""
     parts = []
     for o, a, total, n in zip(offset, apron, slot, size, strict=True):
         parts.append(slice(0, a) if o < 0 else slice(a, a + n) if o == 0 else slice(a + n, total))
     return parts[0], parts[1], parts[2]
 
 
-def _strip(offset: Offset, reach: Offset, neighbour: Brick) -> Array:
-    """Pixels of a neighbour that touch the brick at an offset."""
-    face, box = _strip_box(offset, reach)
-    return neighbour.skins[face][box]
-
-
-@lru_cache(1024)
-def _strip_box(offset: Offset, reach: Offset) -> tuple[Face, Box]:
-    """Face of the neighbour, and the part of it."""
+def _strip(apron: Triple, offset: Offset, reach: Offset) -> tuple[Face, Box]:
+    """Face of a neighbour that touches the brick at an offset, and the part of its skin there."""
     axis = next(a for a in range(3) if reach[a])
     parts = []
     for a, (o, r) in enumerate(zip(offset, reach, strict=True)):
@@ -154,8 +179,8 @@ def _strip_box(offset: Offset, reach: Offset) -> tuple[Face, Box]:
             parts.append(slice(None))
         else:
             # Inside the level the nearest pixels are on the side that faces the brick; at its border, the border's own.
-            first = r > 0 or (r == 0 and o < 0)
-            parts.append(slice(0, 1) if first else slice(-1, None))
+            first, width = r > 0 or (r == 0 and o < 0), apron[a] if r else 1
+            parts.append(slice(0, width) if first else slice(-width, None))
     return (axis, -reach[axis]), (parts[0], parts[1], parts[2])
 
 
@@ -172,31 +197,19 @@ def faces_of(new: dict[Offset, Offset]) -> set[Face]:
 def face_slab(layout: AtlasLayout, brick: Brick, face: Face) -> tuple[Triple, Array]:
     """Apron of one face as clamped pixels of the brick itself: where it starts within the slot, and its texels."""
     axis, side = face
-    own = brick.skins[face]
+    own = brick.skins[face][_along(axis, slice(0, 1) if side < 0 else slice(-1, None))]
     before, total, start = list(layout.apron), list(layout.slot), [0, 0, 0]
-    before[axis], total[axis] = 0, 1
+    before[axis], total[axis] = 0, layout.apron[axis]
     start[axis] = 0 if side < 0 else layout.apron[axis] + brick.size[axis]
     first, shape = (before[0], before[1], before[2]), (total[0], total[1], total[2])
     return (start[0], start[1], start[2]), _repeat_edges(own, first, shape)
 
 
-def join_slab(
-    slab: Array, layout: AtlasLayout, brick: Brick, axis: int, offset: Offset, reach: Offset, neighbour: Brick
-) -> None:
+def join_slab(slab: Array, axis: int, joint: Joint, neighbour: Brick) -> None:
     """Write the pixels of a neighbour into the slab of a face across `axis`."""
-    parts = list(block(layout, brick.size, offset))
-    parts[axis] = slice(0, 1)
-    slab[parts[0], parts[1], parts[2]] = _strip(offset, reach, neighbour)
-
-
-def block_texels(
-    layout: AtlasLayout, brick: Brick, offset: Offset, reach: Offset, neighbour: Brick
-) -> tuple[Triple, Array]:
-    """Give one block alone: where it starts within the slot, and its texels."""
-    z, y, x = block(layout, brick.size, offset)
-    shape = z.stop - z.start, y.stop - y.start, x.stop - x.start
-    texels = np.broadcast_to(_strip(offset, reach, neighbour), shape)
-    return (z.start, y.start, x.start), np.ascontiguousarray(texels)
+    parts = list(joint.block)
+    parts[axis] = slice(None)
+    slab[parts[0], parts[1], parts[2]] = joint.pixels(neighbour)
 
 
 def _along(axis: int, at: slice) -> tuple[slice, slice, slice]:

@@ -10,7 +10,7 @@ from vispy.color import BaseColormap, get_colormap, get_colormaps
 
 from brickstream.errors import ViewError
 from brickstream.multiscale import Pyramid, View, localize, thick_axes
-from brickstream.render.layout import texel_unit
+from brickstream.render.encoding import Encoding
 
 
 def resolve_colormap(colormap: str | BaseColormap) -> Any:
@@ -34,11 +34,10 @@ def resolve_colormap(colormap: str | BaseColormap) -> Any:
         raise ViewError(f"no colormap {colormap!r}", "", f"for example {few}") from error
 
 
-def shader_clim(clim: tuple[float, float], dtype: np.dtype[np.generic]) -> tuple[float, float]:
-    """Contrast limits in data values to texel values; equal ones show everything as the lowest colour, as in vispy."""
-    low, high = clim
-    unit = texel_unit(dtype)
-    return (low / unit, inf) if low == high else (low / unit, high / unit)
+def shader_clim(clim: tuple[float, float], encoding: Encoding) -> tuple[float, float]:
+    """Contrast limits as a shader reads them; equal ones show everything as the lowest colour, as in vispy."""
+    low, high = (encoding.read_as(value) for value in clim)
+    return (low, inf) if clim[0] == clim[1] else (low, high)
 
 
 def known_clim(pyramid: Pyramid, view: View) -> tuple[float, float] | None:

@@ -13,7 +13,7 @@ from brickstream.multiscale.affine import FloatArray
 from brickstream.render.aim import add_viewbox, aim, placed
 from brickstream.render.apron import Array
 from brickstream.render.colors import resolve_colormap
-from brickstream.render.layout import texel_dtype, texel_unit
+from brickstream.render.encoding import Encoding, encoding_of
 from brickstream.render.look import Look
 from brickstream.render.offscreen import open_canvas, render_opaque
 
@@ -53,15 +53,17 @@ class DenseView:
         self._canvas = open_canvas(view.canvas)
         viewbox = add_viewbox(self._canvas)
         aim(viewbox, view)
-        texels = np.ascontiguousarray(array.astype(texel_dtype(array.dtype), copy=False))
         clim = look.clim
         if clim is None:
-            clim = (0.0, 255.0) if array.dtype == np.uint8 else (float(np.nanmin(texels)), float(np.nanmax(texels)))
-        how = {"clim": clim, "gamma": look.gamma, "cmap": resolve_colormap(look.colormap), "texture_format": "auto"}
+            clim = (0.0, 255.0) if array.dtype == np.uint8 else (float(np.nanmin(array)), float(np.nanmax(array)))
+        encoding = encoding_of(array.dtype, clim)
+        texels = np.ascontiguousarray(encoding.encode(array))
+        limits = [encoding.texel_of(value) for value in clim]
+        how = {"clim": limits, "gamma": look.gamma, "cmap": resolve_colormap(look.colormap), "texture_format": "auto"}
         first = np.zeros(view.ndisplay) if offset is None else np.array(offset, dtype=np.float64)
         origin = np.array(translation) + first * np.array(scale)
         if view.ndisplay == 3:
-            how |= _volume_options(look, clim, texels.dtype, view, (np.array(scale), origin))
+            how |= _volume_options(look, clim, encoding, view, (np.array(scale), origin))
             node, half = visuals.Volume(texels, parent=viewbox.scene, **how), 0.0
         else:
             node = visuals.Image(texels, parent=viewbox.scene, interpolation=look.interpolation or "nearest", **how)
@@ -82,20 +84,19 @@ class DenseView:
 
 
 def _volume_options(
-    look: Look, clim: tuple[float, float], dtype: np.dtype[np.generic], view: View, grid: tuple[FloatArray, FloatArray]
+    look: Look, clim: tuple[float, float], encoding: Encoding, view: View, grid: tuple[FloatArray, FloatArray]
 ) -> dict[str, Any]:
     """Arguments of vispy's Volume; `grid` are own units a voxel, and own position of the array's first voxel."""
-    unit = texel_unit(dtype)
     threshold = sum(clim) / 2 if look.threshold is None else look.threshold
     options: dict[str, Any] = {
         "method": look.method,
         "interpolation": look.interpolation or "linear",
         "relative_step_size": look.step,
         "attenuation": look.attenuation,
-        "threshold": threshold / unit,
+        "threshold": encoding.read_as(threshold),
     }
     if look.cutoff is not None:
-        options["minip_cutoff" if look.method == "minip" else "mip_cutoff"] = look.cutoff / unit
+        options["minip_cutoff" if look.method == "minip" else "mip_cutoff"] = encoding.read_as(look.cutoff)
     scale, origin = grid
     if look.slab is not None:
         options |= {

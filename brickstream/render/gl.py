@@ -7,9 +7,12 @@ import sys
 from functools import cache
 
 from brickstream.errors import GraphicsError
+from brickstream.render.layout import TextureLimits
 
 PACKAGES = "install Mesa's GL libraries; Debian: libegl1 libgl1 libgl1-mesa-dri"
 MAX_3D_TEXTURE_SIZE = 0x8073  # a name that vispy does not have
+# Textures of an atlas at most, and units of a shader that are left for page table, colours and who else draws.
+MOST_ATLASES, OTHER_UNITS = 8, 4
 
 
 def use_headless() -> None:
@@ -44,8 +47,8 @@ def no_opengl(error: Exception) -> GraphicsError:
 
 
 @cache
-def texture_limits() -> tuple[int, int]:
-    """Largest size of a 2D and of a 3D texture along an axis, in texels, of the context that is current.
+def texture_limits() -> TextureLimits:
+    """What textures can be in the context that is current: its sizes in texels, and how many make an atlas.
 
     Raises
     ------
@@ -54,7 +57,8 @@ def texture_limits() -> tuple[int, int]:
     """
     from vispy.gloo import gl
 
-    limits = int(gl.glGetParameter(gl.GL_MAX_TEXTURE_SIZE)), int(gl.glGetParameter(MAX_3D_TEXTURE_SIZE))
-    if min(limits) < 64:
-        raise GraphicsError("the OpenGL context has no usable 3D textures", f"limits {limits}", PACKAGES)
-    return limits
+    names = (gl.GL_MAX_TEXTURE_SIZE, MAX_3D_TEXTURE_SIZE, gl.GL_MAX_TEXTURE_IMAGE_UNITS)
+    flat, deep, units = (int(gl.glGetParameter(name)) for name in names)
+    if min(flat, deep) < 64:
+        raise GraphicsError("the OpenGL context has no usable 3D textures", f"limits {flat, deep}", PACKAGES)
+    return TextureLimits(flat, deep, max(1, min(MOST_ATLASES, units - OTHER_UNITS)))

@@ -115,8 +115,14 @@ class LevelGrid:
 
     def size(self, brick: Index) -> Triple:
         """Pixels of one brick, clipped to the level."""
-        z, y, x = (min(int(b), int(n) - i * int(b)) for i, b, n in zip(brick, self.brick, self.shape, strict=True))
-        return z, y, x
+        (z, y, x), ((d, h, w), (whole_d, whole_h, whole_w)) = brick, self._sizes
+        return min(d, whole_d - z * d), min(h, whole_h - y * h), min(w, whole_w - x * w)
+
+    @cached_property
+    def _sizes(self) -> tuple[Triple, Triple]:
+        """Interior of a brick and shape of the level as plain numbers: they are asked for with every brick."""
+        (d, h, w), (whole_d, whole_h, whole_w) = self.brick.tolist(), self.shape.tolist()
+        return (d, h, w), (whole_d, whole_h, whole_w)
 
 
 def level_grid(plan: Plan, level: int, brick: Triple) -> LevelGrid:

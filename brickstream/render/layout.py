@@ -9,11 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 
 from brickstream.errors import BudgetError
-from brickstream.multiscale import Pyramid, View, localize, picture_dtype
+from brickstream.multiscale import Pyramid, View, localize
+from brickstream.multiscale.affine import IntArray
+from brickstream.render.encoding import Encoding
 
 Triple = tuple[int, int, int]
 
@@ -25,9 +28,25 @@ TABLE_SHARE = 16
 SPARE_PLANES = 4
 
 
+class TextureLimits(NamedTuple):
+    """What the textures of a context can be.
+
+    Attributes
+    ----------
+    flat, deep : int
+        Largest size of a 2D and of a 3D texture along an axis, in texels.
+    atlases : int
+        3D textures that a shader can read an atlas from.
+    """
+
+    flat: int
+    deep: int
+    atlases: int = 1
+
+
 @dataclass(frozen=True)
 class AtlasLayout:
-    """The slots of an atlas texture.
+    """The slots of an atlas: one texture, or several of the same size, taken as one stack along z.
 
     Attributes
     ----------
@@ -36,15 +55,18 @@ class AtlasLayout:
     apron : tuple of int
         Border pixels on each side, by axis.
     grid : tuple of int
-        Slots along each axis.
-    dtype : numpy.dtype
-        Type of the texels: uint8, uint16 or float32.
+        Slots along each axis; along z those of all textures. A row are the slots with the same z.
+    encoding : Encoding
+        What the texels are.
+    most_rows : int
+        Rows that one texture has, where there are several, and at most where there is one.
     """
 
     brick: Triple
     apron: Triple
     grid: Triple
-    dtype: np.dtype[np.generic]
+    encoding: Encoding
+    most_rows: int
 
     @cached_property
     def slot(self) -> Triple:
@@ -54,9 +76,29 @@ class AtlasLayout:
 
     @property
     def shape(self) -> Triple:
-        """Texels of the atlas (z, y, x)."""
+        """Texels of the atlas (z, y, x), its textures stacked along z."""
         z, y, x = (s * n for s, n in zip(self.slot, self.grid, strict=True))
         return z, y, x
+
+    @property
+    def textures(self) -> int:
+        """Textures that the atlas is made of."""
+        return -(-self.grid[0] // self.most_rows)
+
+    @property
+    def texture_grid(self) -> Triple:
+        """Slots of one texture along each axis."""
+        return min(self.grid[0], self.most_rows), self.grid[1], self.grid[2]
+
+    @cached_property
+    def texture_shape(self) -> Triple:
+        """Texels of one texture (z, y, x)."""
+        return self.slot[0] * self.texture_grid[0], *self.shape[1:]
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Type of the texels."""
+        return self.encoding.dtype
 
     @property
     def capacity(self) -> int:
@@ -66,15 +108,17 @@ class AtlasLayout:
     @property
     def slot_nbytes(self) -> int:
         """Bytes of one slot."""
-        return prod(self.slot) * self.dtype.itemsize
+        return prod(self.slot) * self.encoding.texel_nbytes
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the texture."""
-        return prod(self.shape) * self.dtype.itemsize
+        """Bytes of the textures."""
+        return prod(self.shape) * self.encoding.texel_nbytes
 
     def rows(self, count: int) -> AtlasLayout:
-        """The first `count` rows of slots (along z): slots keep their numbers and places."""
+        """The first `count` rows, or as many more as fill a texture: slots keep their numbers and places."""
+        if count > self.most_rows:
+            count = -(-count // self.most_rows) * self.most_rows
         return replace(self, grid=(count, self.grid[1], self.grid[2]))
 
     def row_of(self, slot: int) -> int:
@@ -86,18 +130,6 @@ class AtlasLayout:
         _, ny, nx = self.grid
         z, y, x = slot // (ny * nx), slot // nx % ny, slot % nx
         return z * self.slot[0], y * self.slot[1], x * self.slot[2]
-
-
-def texel_dtype(dtype: np.dtype[np.generic]) -> np.dtype[np.generic]:
-    """Type of the texels that hold pixels of `dtype`: itself where the GPU has it, uint8 for bool, else float32."""
-    if dtype == np.bool_:
-        return np.dtype(np.uint8)
-    return np.dtype(dtype.type) if dtype.type in (np.uint8, np.uint16, np.float32) else np.dtype(np.float32)
-
-
-def texel_unit(dtype: np.dtype[np.generic]) -> float:
-    """Data value of a texel that a shader reads as 1."""
-    return float(2 ** (8 * dtype.itemsize) - 1) if dtype.kind == "u" else 1.0
 
 
 def choose_brick(chunks: tuple[int, ...], shape: tuple[int, ...], limit: int) -> tuple[int, ...]:
@@ -128,57 +160,76 @@ def _brick_axis(chunk: int, limit: int) -> int:
     return limit
 
 
-def choose_layout(pyramid: Pyramid, view: View, max_bytes: int, max_texture: int) -> AtlasLayout:
+def choose_layout(
+    pyramid: Pyramid, view: View, encoding: Encoding, max_bytes: int, limits: TextureLimits, apron: int = 1
+) -> AtlasLayout:
     """Lay out an atlas for the displayed axes of a view.
 
     Parameters
     ----------
     pyramid : Pyramid
     view : View
+    encoding : Encoding
+        How the pixels of the picture lie in texels.
     max_bytes : int
         GPU bytes for the atlas and the page table together.
-    max_texture : int
-        Largest size of a 3D texture along an axis, in texels.
+    limits : TextureLimits
+    apron : int, default 1
+        Border pixels that a sampler needs on each side of a brick.
+
+    Returns
+    -------
+    AtlasLayout
+        Of as many textures as hold what the image has or the budget allows, if one does not.
 
     Raises
     ------
     BudgetError
         If not even one brick fits.
     """
-    local = localize(pyramid, view)
-    axes, level = list(local.axes), pyramid.levels[0]
+    axes, level = list(localize(pyramid, view).axes), pyramid.levels[0]
     flat = view.ndisplay == 2
-    limit = min(LIMIT_PLANE if flat else LIMIT_VOLUME, max_texture - 2)
+    limit = min(LIMIT_PLANE if flat else LIMIT_VOLUME, limits.deep - 2 * apron)
     chunks, shape = (tuple(values[a] for a in axes) for values in (level.chunks, level.shape))
     brick = choose_brick(chunks, shape, max(limit, 1))
     z, y, x = (1, *brick) if flat else brick
-    apron = (0, 1, 1) if flat else (1, 1, 1)
-    dtype = texel_dtype(picture_dtype(pyramid, local, view))
-    slots = max_bytes * (TABLE_SHARE - 1) // TABLE_SHARE // AtlasLayout((z, y, x), apron, (1, 1, 1), dtype).slot_nbytes
+    one = AtlasLayout((z, y, x), (0 if flat else apron, apron, apron), (1, 1, 1), encoding, 1)
+    slots = max_bytes * (TABLE_SHARE - 1) // TABLE_SHARE // one.slot_nbytes
     need = int((-(-pyramid.shapes[:, axes] // np.array(brick))).prod(axis=1).astype(float).sum().clip(max=2**40))
     if view.directions is not None or any(pyramid.shapes[0, a] > 1 for a in range(pyramid.ndim) if a not in axes):
         need *= SPARE_PLANES
-    grid = _grid((z, y, x), apron, need + need // 8 + 8, slots, max_texture)
-    layout = AtlasLayout((z, y, x), apron, grid, dtype)
+    layout = _filled(one, need + need // 8 + 8, slots, limits)
     if layout.capacity < 1:
         raise BudgetError("the GPU budget holds less than one brick", f"{max_bytes} bytes", "raise the GPU budget")
     return layout
 
 
-def _grid(brick: Triple, apron: Triple, need: int, most: int, max_texture: int) -> Triple:
-    """Slots along each axis: about `need` in all and not fewer, or nearly `most` where that is less; near to a cube.
+def _filled(one: AtlasLayout, need: int, most: int, limits: TextureLimits) -> AtlasLayout:
+    """Give a layout about `need` slots, or nearly `most` where that is less, in as few textures as hold them."""
+    choices = _choices(one, limits.deep)
+    largest = prod(int(counts[-1]) for counts in choices)
+    textures = max(1, min(limits.atlases, -(-min(need, most) // largest)))
+    z, y, x = _grid(one.slot, choices, -(-need // textures), most // textures)
+    return replace(one, grid=(z * textures, y, x), most_rows=z if textures > 1 else int(choices[0][-1]))
+
+
+def _choices(one: AtlasLayout, max_texture: int) -> list[IntArray]:
+    """How many slots a texture can have along each axis.
 
     Along an axis without apron the number is a power of two: there the sampler must hit texel centres exactly, and a
     float32 coordinate does that only over a power of two.
     """
-    size = [b + 2 * a for b, a in zip(brick, apron, strict=True)]
-    tops = [max(1, max_texture // s) for s in size]
-    choices = [
-        np.arange(1, top + 1) if a else 2 ** np.arange(top.bit_length()) for top, a in zip(tops, apron, strict=True)
+    tops = [max(1, max_texture // s) for s in one.slot]
+    return [
+        np.arange(1, top + 1) if a else 2 ** np.arange(top.bit_length()) for top, a in zip(tops, one.apron, strict=True)
     ]
+
+
+def _grid(size: Triple, choices: list[IntArray], need: int, most: int) -> Triple:
+    """Slots of a texture: about `need` in all and not fewer, or nearly `most` where that is less; near to a cube."""
     z, y = np.meshgrid(choices[0], choices[1], indexing="ij")
     fits = most // (z * y)
-    x = np.minimum(np.minimum(-(-need // (z * y)), fits), tops[2])
+    x = np.minimum(np.minimum(-(-need // (z * y)), fits), choices[2][-1])
     total = z * y * x
     edge = np.maximum(np.maximum(z * size[0], y * size[1]), x * size[2])
     enough = total >= min(need, int(0.97 * total.max()))

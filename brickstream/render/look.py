@@ -99,6 +99,11 @@ class Look:
         low, high = self.midpoint - reach, self.midpoint + reach
         return (low, high) if clim[0] <= clim[1] else (high, low)
 
+    @property
+    def reach(self) -> int:
+        """Pixels that the interpolation reads beyond the one that a place lies in."""
+        return 2 if self.interpolation == "cubic" else 1
+
     @classmethod
     def of(cls, look: Self | None, options: dict[str, Any]) -> Self:
         """Give a look, or make one of options.

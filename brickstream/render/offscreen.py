@@ -78,6 +78,14 @@ class OffscreenView:
         viewbox = add_viewbox(self._canvas)
         self._scene = BrickScene(self._canvas, viewbox, self._max_gpu_bytes, **self._options)
 
+    def restore(self) -> None:
+        """Make another context, where the old one was lost; see :meth:`BrickScene.restore`."""
+        scene, old = self.scene, self._canvas
+        self._canvas = open_canvas(self.size)
+        scene.restore(self._canvas, add_viewbox(self._canvas))
+        old.close()
+        self._canvas.set_current()
+
     @property
     def scene(self) -> BrickScene:
         """The scene on this canvas.

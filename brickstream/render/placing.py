@@ -9,8 +9,8 @@ import numpy as np
 from brickstream.multiscale import LocalView, Plan
 from brickstream.multiscale.affine import FloatArray
 from brickstream.render.colors import shader_clim
+from brickstream.render.encoding import Encoding
 from brickstream.render.frame import Frame
-from brickstream.render.layout import texel_unit
 from brickstream.render.look import Look
 from brickstream.render.places import HalfSpace
 from brickstream.render.surfaces import Surfaces
@@ -55,7 +55,7 @@ class Placing:
     unit: FloatArray
 
 
-def place_look(look: Look, clim: tuple[float, float], plan: Plan, frame: Frame, dtype: np.dtype[np.generic]) -> Placing:
+def place_look(look: Look, clim: tuple[float, float], plan: Plan, frame: Frame, encoding: Encoding) -> Placing:
     """Place a look.
 
     Parameters
@@ -66,13 +66,12 @@ def place_look(look: Look, clim: tuple[float, float], plan: Plan, frame: Frame, 
     plan : Plan
         What is drawn; its view's centre is where the scene has its origin.
     frame : Frame
-    dtype : numpy.dtype
-        Of the texels.
+    encoding : Encoding
+        What the texels are.
     """
-    value = texel_unit(dtype)
     threshold = sum(clim) / 2 if look.threshold is None else look.threshold
     above = look.method == "minip"
-    cutoff = (NO_CUTOFF if above else -NO_CUTOFF) if look.cutoff is None else look.cutoff / value
+    cutoff = (NO_CUTOFF if above else -NO_CUTOFF) if look.cutoff is None else encoding.read_as(look.cutoff)
     clip, plane, across, sheets = np.zeros((0, 4)), None, None, np.zeros((0, 4))
     if plan.view.ndisplay == 3:
         clip = np.array([_half_space(half, plan, frame) for half in look.clip]).reshape(-1, 4)
@@ -81,11 +80,11 @@ def place_look(look: Look, clim: tuple[float, float], plan: Plan, frame: Frame, 
         if look.method == "surfaces":
             sheets = _sheets(look.surfaces, plan, frame)
     low, high = look.surfaces.span(clim)
-    levels = look.surfaces.levels(clim) / value
+    span = encoding.read_as(low), encoding.read_as(high)
+    levels = np.array([encoding.read_as(value) for value in look.surfaces.levels(clim)])
     unit = _unit(look.opacity_level, plan, frame)
-    limits = shader_clim(look.limits(clim), dtype)
-    span = low / value, high / value
-    return Placing(limits, threshold / value, cutoff, clip, plane, across, levels, span, sheets, unit)
+    limits = shader_clim(look.limits(clim), encoding)
+    return Placing(limits, encoding.read_as(threshold), cutoff, clip, plane, across, levels, span, sheets, unit)
 
 
 def _half_space(half: HalfSpace, plan: Plan, frame: Frame) -> FloatArray:

@@ -11,7 +11,7 @@ import numpy as np
 
 from brickstream.errors import BudgetError
 from brickstream.render import apron
-from brickstream.render.apron import Array, Brick, Offset
+from brickstream.render.apron import Array, Brick, Joint, Offset
 from brickstream.render.grid import Index, Layer, LevelGrid
 from brickstream.render.layout import AtlasLayout, Triple
 from brickstream.render.stage import value_span
@@ -98,7 +98,7 @@ class Residency:
         self,
         grid: LevelGrid,
         index: Index,
-        interior: Array,
+        texels: Array,
         known: frozenset[tuple[int, ...]] | None,
         spare: Callable[[Key], int],
     ) -> Brick:
@@ -108,25 +108,25 @@ class Residency:
         ----------
         grid, index
             Where the brick is.
-        interior : ndarray
-            Texels, clipped to the level.
+        texels : ndarray
+            A slot with the brick's interior in it, which is kept; its apron is filled here.
         known : frozenset of chunks, or None
             As in :class:`Brick`.
         spare : callable
             Rank of a brick among those that can go: 0 first; below 0 never.
         """
-        layer = grid.layer
+        layer, size, width = grid.layer, grid.size(index), self.layout.apron
         before = self.get(layer, index)
         slot = self._slot(layer, index, spare)
-        low, high = value_span(interior)
-        z, y, x = interior.shape
-        brick = Brick(index, slot, (z, y, x), apron.skins(interior, self.layout.apron), low, high, known)
+        brick = Brick(index, slot, size, known=known)
         brick.stands = before is not None and (before.uploaded or before.stands)
-        texels = apron.padded(interior, self.layout)
-        for offset, reach, neighbour in self._neighbours(grid, index):
-            apron.join(texels, self.layout, brick, offset, reach, neighbour)
-            brick.joined.add(offset)
+        apron.extend(texels, width, size)
+        for joint, neighbour in self._neighbours(grid, index):
+            texels[joint.block] = joint.pixels(neighbour)
+            brick.joined.add(joint.offset)
+        # Both read all of it in order; what then reads it across finds it in the processor's cache.
         brick.low, brick.high = value_span(texels)
+        brick.skins = apron.skins(apron.interior_of(texels, width, size), width)
         if before is not None and brick.stands:
             # Until the upload its slot has the texels of the one before.
             brick.low, brick.high = float(np.fmin(brick.low, before.low)), float(np.fmax(brick.high, before.high))
@@ -137,18 +137,15 @@ class Residency:
 
     def around(self, grid: LevelGrid, index: Index) -> list[Index]:
         """Indices of all neighbours inside the level."""
-        return [
-            apron.step(index, reach)
-            for offset, reach in apron.reaches(grid, index, self.layout.apron)
-            if reach == offset
-        ]
+        around = apron.joints(grid, index, self.layout)
+        return [apron.step(index, joint.reach) for joint in around if joint.reach == joint.offset]
 
     def patch(self, grid: LevelGrid, index: Index) -> None:
         """Queue uploads for those parts of a brick's apron whose neighbours have come since it was uploaded."""
         brick = self.get(grid.layer, index)
         if brick is None:
             return
-        there = {o: (r, n) for o, r, n in self._neighbours(grid, index)}
+        there = {joint.offset: (joint, neighbour) for joint, neighbour in self._neighbours(grid, index)}
         new = set(there) - brick.joined
         if not new:
             return
@@ -161,31 +158,34 @@ class Residency:
         brick.joined |= new
 
     def _patches(
-        self, brick: Brick, there: dict[Offset, tuple[Offset, Brick]], new: set[Offset]
+        self, brick: Brick, there: dict[Offset, tuple[Joint, Brick]], new: set[Offset]
     ) -> list[tuple[Triple, Array]]:
         patches = []
         left = set(new)
-        for axis, side in apron.faces_of({o: there[o][0] for o in new}):
+        for axis, side in apron.faces_of({offset: there[offset][0].reach for offset in new}):
             blocks = [o for o in self._offsets if o[axis] == side]
             if any(o in brick.joined and o not in there for o in blocks):
                 continue  # a neighbour has gone: its pixels are only in the atlas now
             start, slab = apron.face_slab(self.layout, brick, (axis, side))
             for offset in (o for o in blocks if o in there):
-                apron.join_slab(slab, self.layout, brick, axis, offset, *there[offset])
+                apron.join_slab(slab, axis, *there[offset])
             left -= set(blocks)
             patches.append((start, slab))
         for offset in left:
-            reach, neighbour = there[offset]
-            patches.append(apron.block_texels(self.layout, brick, offset, reach, neighbour))
+            joint, neighbour = there[offset]
+            z, y, x = joint.block
+            patches.append(((z.start, y.start, x.start), np.ascontiguousarray(joint.pixels(neighbour))))
         return patches
 
-    def _neighbours(self, grid: LevelGrid, index: Index) -> list[tuple[Offset, Offset, Brick]]:
+    def _neighbours(self, grid: LevelGrid, index: Index) -> list[tuple[Joint, Brick]]:
         bricks = self.layers.get(grid.layer, {})
+        z, y, x = index
         found = []
-        for offset, reach in apron.reaches(grid, index, self.layout.apron):
-            neighbour = bricks.get(apron.step(index, reach)) if reach != (0, 0, 0) else None
+        for joint in apron.joints(grid, index, self.layout):
+            dz, dy, dx = joint.reach
+            neighbour = bricks.get((z + dz, y + dy, x + dx))
             if neighbour is not None:
-                found.append((offset, reach, neighbour))
+                found.append((joint, neighbour))
         return found
 
     def _slot(self, layer: Layer, index: Index, spare: Callable[[Key], int]) -> int:

@@ -12,9 +12,10 @@ from brickstream.engine import Telemetry
 from brickstream.multiscale import Plan, Pyramid, View, localize
 from brickstream.render.aim import aim, placed
 from brickstream.render.colors import known_clim, resolve_colormap
+from brickstream.render.encoding import encoding_of
 from brickstream.render.frame import Frame
 from brickstream.render.gl import texture_limits
-from brickstream.render.layout import AtlasLayout
+from brickstream.render.layout import AtlasLayout, TextureLimits
 from brickstream.render.look import Look
 from brickstream.render.placing import place_look
 from brickstream.render.sink import BrickSink
@@ -65,18 +66,20 @@ class BrickScene:
         self._max_texture = max_texture
         self._textures = Textures(canvas, "linear")
         self._nodes: dict[int, BrickVisual] = {}
-        self.sink = BrickSink(self._textures, max_gpu_bytes, self._limits)
+        self.sink = BrickSink(self._textures, max_gpu_bytes, self._limits, self._find_contrast, self._look.reach)
         self.view: View | None = None
         self._drawn: tuple[object, ...] = ()
         self._looked: tuple[object, ...] = ()
         self._placed: tuple[object, ...] = ()
         self._known: tuple[Plan, tuple[float, float] | None] | None = None
 
-    def _limits(self) -> tuple[int, int]:
-        flat, deep = texture_limits()
-        return (
-            (flat, deep) if self._max_texture is None else (min(flat, self._max_texture), min(deep, self._max_texture))
-        )
+    def _limits(self) -> TextureLimits:
+        limits, most = texture_limits(), self._max_texture
+        return limits if most is None else limits._replace(flat=min(limits.flat, most), deep=min(limits.deep, most))
+
+    def _find_contrast(self, pyramid: Pyramid, view: View) -> tuple[float, float] | None:
+        """Contrast limits that need no pixels."""
+        return known_clim(pyramid, view) if self._look.clim is None else self._look.clim
 
     @property
     def look(self) -> Look:
@@ -87,9 +90,15 @@ class BrickScene:
     def look(self, look: Look) -> None:
         resolve_colormap(look.colormap)
         old, self._look = self._look, look
+        self.sink.apron = look.reach
         for ndisplay in [n for n in self._nodes if variant(old, n) != variant(look, n)]:
             self._nodes.pop(ndisplay).parent = None
             self.prepare(ndisplay)
+
+    @property
+    def textures(self) -> Textures:
+        """Atlas and page table on the GPU."""
+        return self._textures
 
     @property
     def clim(self) -> tuple[float, float]:
@@ -164,7 +173,7 @@ class BrickScene:
         self.prepare(ndisplay)
         if self.sink.layout is not None:
             return
-        layout = AtlasLayout((1, 1, 1), (0, 0, 0), (1, 1, 1), np.dtype(np.uint8))
+        layout = AtlasLayout((1, 1, 1), (0, 0, 0), (1, 1, 1), encoding_of(np.dtype(np.uint8)), 1)
         one, box = np.ones(3), np.array([[-0.5] * 3, [0.5] * 3])
         self._textures.allocate(layout)
         self._textures.write((0, 0, 0), np.zeros((1, 1, 1), dtype=np.uint8))
@@ -203,29 +212,53 @@ class BrickScene:
 
     def _draw_with(self, node: BrickVisual, frame: Frame, plan: Plan) -> None:
         """Give the visual what has changed since the last frame."""
-        layout = self._textures.layout
-        if layout is None:
+        layout, atlas = self._textures.layout, self.sink.layout
+        if layout is None or atlas is None:
             return
+        encoding = atlas.encoding
         interpolation = self._look.interpolation or ("nearest" if plan.view.ndisplay == 2 else "linear")
         if plan.pyramid.is_labels:
             interpolation = "nearest"  # between 3 and 5 lies another thing, not 4
         hardware = "nearest" if interpolation == "nearest" else "linear"
         if self._textures.interpolation != hardware:
             self._textures.interpolation = hardware
-        looked = node, frame, self._look, self.clim, layout.dtype
+        looked = node, frame, self._look, self.clim, encoding
         if looked != self._looked:
-            node.set_look(self._look, place_look(self._look, self.clim, plan, frame, layout.dtype))
+            self.sink.check_contrast()
+            node.set_look(self._look, place_look(self._look, self.clim, plan, frame, encoding))
             self._looked = looked
         drawn = node, frame, layout
         if drawn != self._drawn:
             node.set_frame(frame)
             self._drawn = drawn
 
-    def close(self) -> None:
-        """Take the visuals out of the scene and give their textures back."""
+    def restore(self, canvas: Any, viewbox: Any, *, parent: Any = None) -> None:
+        """Go on in another context, where the old one was lost; the new one is current.
+
+        Everything is uploaded anew: a viewport of an engine does that from memory at its next polls, without a call.
+
+        Parameters
+        ----------
+        canvas, viewbox, parent
+            As when the scene was made.
+        """
+        self._take_out()
+        texture_limits.cache_clear()
+        self._viewbox, self._parent = viewbox, viewbox.scene if parent is None else parent
+        self._textures = Textures(canvas, self._textures.interpolation)
+        self._drawn, self._looked, self._placed = (), (), ()
+        self.sink.lose(self._textures)
+        if self.view is not None:
+            self.set_view(self.view)
+
+    def _take_out(self) -> None:
         for node in self._nodes.values():
             node.parent = None
         self._nodes.clear()
+
+    def close(self) -> None:
+        """Take the visuals out of the scene and give their textures back."""
+        self._take_out()
         self._textures.close()
 
 

@@ -15,7 +15,6 @@ from brickstream.multiscale.affine import FloatArray
 from brickstream.render.apron import Brick
 from brickstream.render.frame import Frame, make_frame
 from brickstream.render.grid import Index, Layer, LevelGrid, level_grid, three
-from brickstream.render.layout import texel_unit
 from brickstream.render.page_table import Box, PageTable, make_windows
 from brickstream.render.residency import Key, Residency
 from brickstream.render.wanted import Wanted
@@ -63,7 +62,7 @@ class Screen:
         width, cells = room
         focus = np.array(three(plan.local.focus.tolist(), 0.0))
         windows = make_windows(grids, target, boxes, self._reach, focus, cells)
-        self.table = PageTable(windows, target, width, texel_unit(residency.layout.dtype))
+        self.table = PageTable(windows, target, width, residency.layout.encoding.unit)
         self._fill(grids)
         self.frame: Frame = make_frame(self.table, self._reach, self._final, self.plan.oblique)
 

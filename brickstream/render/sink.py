@@ -5,6 +5,7 @@ Needs no GPU itself: what the GPU has to do goes through a :class:`Device`.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from time import perf_counter
@@ -15,34 +16,27 @@ from numpy.typing import NDArray
 
 from brickstream.engine.sink import ChunkId
 from brickstream.engine.update import Outcome, Update
-from brickstream.errors import BudgetError
+from brickstream.errors import BudgetError, TextureMemoryError
 from brickstream.multiscale import Budget, Plan, Pyramid, View, thick_axes
 from brickstream.multiscale.affine import IntArray
+from brickstream.render.allocation import Allocation, AtlasDevice, Contrast
 from brickstream.render.apron import Array
+from brickstream.render.encoding import Encoding
 from brickstream.render.frame import Frame
 from brickstream.render.grid import Index, Layer, three
-from brickstream.render.layout import TABLE_SHARE, AtlasLayout, Triple, choose_layout
+from brickstream.render.layout import AtlasLayout, TextureLimits, Triple
 from brickstream.render.patching import Patching
 from brickstream.render.residency import Key, Residency, Upload
 from brickstream.render.screen import Screen
-from brickstream.render.stage import Stage, to_texels
+from brickstream.render.stage import Stage, value_span
 from brickstream.render.wanted import Wanted, wanted_levels
 
-CELL_NBYTES = 16
-MAX_CELLS = 1 << 20
 
-
-class Device(Protocol):
+class Device(AtlasDevice, Protocol):
     """Where the textures are. All methods run on the render thread."""
 
-    def allocate(self, layout: AtlasLayout) -> None:
-        """Make a new atlas texture; an older one goes."""
-
-    def grow(self, layout: AtlasLayout) -> None:
-        """Make the atlas texture larger along z, now; what it holds stays where it is."""
-
     def write(self, start: Triple, texels: Array) -> None:
-        """Write a box of texels (z, y, x) of the atlas, now."""
+        """Write a box of texels (z, y, x) of the atlas, now; it lies in one texture."""
 
     def write_table(self, cells: NDArray[np.float32], first: int, stop: int) -> None:
         """Write rows of the page table, now; make the texture anew where `cells` has another shape."""
@@ -82,22 +76,38 @@ class BrickSink:
     device : Device
     max_gpu_bytes : int
         Budget for the atlas and the page table together.
-    max_texture : callable
-        Gives the largest size of a 2D and of a 3D texture along an axis; asked when first needed.
+    limits : callable
+        Gives the limits of textures; asked when first needed.
+    contrast : callable, optional
+        Gives the contrast limits of a picture in data values, where they are known; texels of types that the GPU does
+        not have are made for these.
+    apron : int, default 1
+        Border pixels around a brick: one for linear interpolation, two for cubic. Another number makes a new atlas.
+
+    Attributes
+    ----------
+    wants_anew : bool
+        Whether the view that is shown has to begin anew; the engine does that at its next poll.
     """
 
-    def __init__(self, device: Device, max_gpu_bytes: int, max_texture: Callable[[], tuple[int, int]]) -> None:
-        self.max_gpu_bytes = max_gpu_bytes
+    def __init__(
+        self,
+        device: Device,
+        max_gpu_bytes: int,
+        limits: Callable[[], TextureLimits],
+        contrast: Contrast = lambda pyramid, view: None,
+        apron: int = 1,
+    ) -> None:
+        self.wants_anew = False
         self.counters = Counters()
         self.generation: int | None = None
         self.plan: Plan | None = None
         self.value_range: tuple[float, float] | None = None
         self._device = device
-        self._max_texture = max_texture
+        self._allocation = Allocation(max_gpu_bytes, limits, contrast, apron)
         self._residency: Residency | None = None
         self._patching: Patching
         self._image: Pyramid | None = None
-        self._allocated: AtlasLayout | None = None
         self._wanted: dict[Layer, Wanted] = {}
         self._stages: dict[Key, Stage] = {}
         self._missing: dict[Key, int] = {}
@@ -116,7 +126,7 @@ class BrickSink:
         BudgetError
             If not even one brick fits the GPU budget.
         """
-        layout = self._layout(pyramid, view)
+        layout = self._allocation.layout(pyramid, view)
         return Budget(layout.capacity, layout.brick[3 - view.ndisplay :])
 
     def begin(self, generation: int, plan: Plan) -> Collection[ChunkId]:
@@ -132,6 +142,7 @@ class BrickSink:
         BudgetError
             If the plan was made for bricks of another shape.
         """
+        self.wants_anew = False
         residency = self._prepare(plan)
         self.generation, self.plan = generation, plan
         levels = list(wanted_levels(plan, residency.layout.brick, residency.layout.capacity))
@@ -164,14 +175,15 @@ class BrickSink:
         plan = update.plan
         axes = list(plan.displayed)
         start = np.array(three(update.region[0, axes].tolist(), 0), dtype=np.int64)
-        texels = to_texels(update.data, self._atlas.layout.dtype, plan.view.ndisplay)
+        texels = self._encoding_for(update.data).encode(update.data)
+        texels = texels[None] if plan.view.ndisplay == 2 else texels
         for index in wanted.bricks_of.get(row, ()):
             if self._has(wanted, index, row):
                 continue
             key = wanted.grid.layer, index
             stage = self._stages.get(key)
             if stage is None:
-                stage = self._stages[key] = Stage.empty(index, wanted.grid, texels.dtype)
+                stage = self._stages[key] = Stage.empty(index, wanted.grid, self._atlas.layout)
             stage.put(update.index, wanted.cells[row], start, texels)
             self._missing[key] -= 1
             if not self._missing[key]:
@@ -219,7 +231,8 @@ class BrickSink:
         """
         if self._residency is None:
             return 0
-        self._make_room(self._residency)
+        if not self._make_room(self._residency):
+            return 0
         self._forget_evicted()
         done = self._upload(budget_ms)
         if self._coming is not None and self._coming.is_covered:
@@ -236,8 +249,9 @@ class BrickSink:
 
     @property
     def pending_uploads(self) -> int:
-        """Uploads that wait for a commit, and aprons that it has to look at."""
-        return len(self._residency.uploads) + len(self._patching) if self._residency is not None else 0
+        """Uploads that wait for a commit, aprons that it has to look at, and a view that has to begin anew."""
+        waiting = int(self.wants_anew)
+        return waiting if self._residency is None else waiting + len(self._residency.uploads) + len(self._patching)
 
     @property
     def layout(self) -> AtlasLayout | None:
@@ -265,23 +279,57 @@ class BrickSink:
         """Whether anything of the newest plan is shown, as of the last commit."""
         return bool(self.shown_levels())
 
-    # -- layout ----------------------------------------------------------------------------------------------------
+    # -- beginning anew --------------------------------------------------------------------------------------------
 
-    def _layout(self, pyramid: Pyramid, view: View) -> AtlasLayout:
-        return choose_layout(pyramid, view, self.max_gpu_bytes, self._max_texture()[1])
+    def begin_anew(self) -> None:
+        """Ask for the view anew: what the atlas has to be has changed. Until then what is shown stays."""
+        self.wants_anew = True
+
+    def lose(self, device: Device | None = None) -> None:
+        """Hear that all textures are lost, and where the new ones are to be; nothing is shown until they are filled."""
+        self._device = device or self._device
+        self._residency = self._image = self._screen = self._coming = None
+        self._allocation.forget()
+        self._wanted, self._stages, self._missing, self._rows = {}, {}, {}, {}
+        self.begin_anew()
+
+    @property
+    def apron(self) -> int:
+        """Border pixels around a brick; another number asks for the view anew."""
+        return self._allocation.apron
+
+    @apron.setter
+    def apron(self, value: int) -> None:
+        if value != self._allocation.apron:
+            self._allocation.apron = value
+            self.begin_anew()
+
+    def check_contrast(self) -> None:
+        """Hear that the contrast limits are others; where the texels have too few digits for them, all begins anew."""
+        if self._residency is None or self.plan is None:
+            return
+        if not self._allocation.suits_contrast(self._residency.layout.encoding, self.plan):
+            self.begin_anew()
 
     def _prepare(self, plan: Plan) -> Residency:
         """Keep the atlas where it fits the plan; else start a new one."""
-        layout = self._layout(plan.pyramid, plan.view)
-        if layout.brick[3 - plan.view.ndisplay :] != plan.brick_shape:
-            raise BudgetError("the plan was made for other bricks", f"{plan.brick_shape}", "plan with budget()")
-        fits = self._residency is not None and self._image is plan.image and _fits(self._residency.layout, layout, plan)
-        if self._residency is None or not fits:
-            self._residency, self._image, self._allocated = Residency(layout), plan.image, None
-            self._patching = Patching(self._residency)
-            self._stages, self._screen, self._coming = {}, None, None
-            self.value_range = None
+        old = self._residency if self._image is plan.image else None
+        layout = self._allocation.layout_for(plan, None if old is None else old.layout)
+        if old is not None and layout is old.layout:
+            return old
+        self._residency, self._image = Residency(layout), plan.image
+        self._patching = Patching(self._residency)
+        self._stages, self._screen, self._coming = {}, None, None
+        self._allocation.forget()
+        self.value_range = None
         return self._residency
+
+    def _encoding_for(self, data: Array) -> Encoding:
+        """How the atlas holds values; the first data choose what nothing else has."""
+        layout = self._atlas.layout
+        if layout.encoding.base is None:
+            layout = self._atlas.layout = replace(layout, encoding=layout.encoding.about(*value_span(data)))
+        return layout.encoding
 
     @property
     def _atlas(self) -> Residency:
@@ -325,10 +373,11 @@ class BrickSink:
         _, index = key = wanted.grid.layer, stage.index
         del self._missing[key], self._stages[key]
         whole = wanted.whole[index]
-        interior = stage.finished(whole)
-        brick = self._atlas.add(wanted.grid, index, interior, None if whole else frozenset(stage.known), self._spare)
-        low, high = self.value_range or (brick.low, brick.high)
-        self.value_range = float(np.fmin(low, brick.low)), float(np.fmax(high, brick.high))
+        known = None if whole else frozenset(stage.known)
+        brick = self._atlas.add(wanted.grid, index, stage.finished(whole), known, self._spare)
+        span = [self._atlas.layout.encoding.value_of(texel) for texel in (brick.low, brick.high)]
+        low, high = self.value_range or span
+        self.value_range = float(np.fmin(low, span[0])), float(np.fmax(high, span[1]))
         self._patching.settled(wanted.grid, index)
 
     def _fail(self, wanted: Wanted, row: int) -> None:
@@ -358,7 +407,7 @@ class BrickSink:
         if not self._wanted:
             self._screen = None
             return
-        new = Screen(self._newest, self._wanted, self._atlas, self._table_room())
+        new = Screen(self._newest, self._wanted, self._atlas, self._allocation.table_room())
         if self._screen is None or new.is_covered or not self._may_stay(self._screen, new):
             self._turn_to(new)
         else:
@@ -390,15 +439,6 @@ class BrickSink:
             raise BudgetError("no plan has begun", "", "call begin() first")
         return self.plan
 
-    def _table_room(self) -> tuple[int, int]:
-        """Cells in a row of the page table, and in all of it."""
-        largest = min(self._max_texture()[0], 1024)
-        width = 1 << (largest.bit_length() - 1)
-        fits = self.max_gpu_bytes // TABLE_SHARE // CELL_NBYTES
-        while width > 16 and width * width > fits:
-            width //= 2
-        return width, max(min(fits, width * self._max_texture()[0], MAX_CELLS) - width, width)
-
     def _forget_evicted(self) -> None:
         for key in self._atlas.evicted:
             self.counters.evicted += 1
@@ -406,24 +446,15 @@ class BrickSink:
                 screen.remove(key)
         self._atlas.evicted.clear()
 
-    def _make_room(self, residency: Residency) -> None:
-        """Give the texture the rows that the slots in use need: a small view must not cost the whole budget.
-
-        Rows double, so that growing, which copies the texture, is rare.
-        """
-        full, now = residency.layout, self._allocated
-        needed = full.row_of(residency.last_slot) + 1
-        if now is None:
-            rows = 1
-        elif needed > now.grid[0]:
-            rows = now.grid[0]
-        else:
-            return
-        while rows < needed:
-            rows *= 2
-        layout = full.rows(min(rows, full.grid[0]))
-        (self._device.allocate if now is None else self._device.grow)(layout)
-        self._allocated = layout
+    def _make_room(self, residency: Residency) -> bool:
+        """Make the atlas large enough; where the GPU has no room for it everything begins anew, in half as much."""
+        try:
+            self._allocation.make_room(self._device, residency)
+        except TextureMemoryError as error:
+            warnings.warn(f"{error}; it gets a smaller atlas", RuntimeWarning, stacklevel=2)
+            self.lose()
+            return False
+        return True
 
     def _upload(self, budget_ms: float | None) -> int:
         start, done = perf_counter(), 0
@@ -458,10 +489,3 @@ class BrickSink:
             return
         self.counters.bytes_table += self._screen.write(self._device, everything=not self._is_written)
         self._is_written = True
-
-
-def _fits(old: AtlasLayout, new: AtlasLayout, plan: Plan) -> bool:
-    """Whether an atlas does for another plan of the image. Cuts differ a little in size from one to the next."""
-    if plan.oblique is None:
-        return old == new
-    return replace(old, grid=new.grid) == new and old.capacity >= sum(len(part.bricks) for part in plan.levels)

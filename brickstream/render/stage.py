@@ -5,36 +5,40 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from brickstream.multiscale.affine import IntArray
-from brickstream.render.apron import Array
+from brickstream.render.apron import Array, extend, interior_of
 from brickstream.render.grid import Index, LevelGrid
+from brickstream.render.layout import AtlasLayout
 
 
 @dataclass(eq=False)
 class Stage:
-    """The interior of a brick, filled chunk by chunk.
+    """A brick, filled chunk by chunk.
 
     Attributes
     ----------
     index : tuple of int
     grid : LevelGrid
+    texels : ndarray of shape (z, y, x)
+        A whole slot, in which the brick has its place: so it is uploaded without being copied.
     data : ndarray of shape (z, y, x)
-        Texels; only those of `known` chunks mean something.
+        The interior of it, a view; only texels of `known` chunks mean something.
     known : dict of tuple of int to (int, int, int)
         Chunks that have been put, and where they are on the three axes of the grid.
     """
 
     index: Index
     grid: LevelGrid
+    texels: Array
     data: Array
     known: dict[tuple[int, ...], Index] = field(default_factory=dict)
 
     @classmethod
-    def empty(cls, index: Index, grid: LevelGrid, dtype: np.dtype[np.generic]) -> Stage:
+    def empty(cls, index: Index, grid: LevelGrid, layout: AtlasLayout) -> Stage:
         """Start a brick."""
-        return cls(index, grid, np.zeros(grid.size(index), dtype=dtype))
+        texels: Array = np.zeros(layout.slot, dtype=layout.dtype)
+        return cls(index, grid, texels, interior_of(texels, layout.apron, grid.size(index)))
 
     def put(self, chunk: tuple[int, ...], cell: Index, start: IntArray, data: Array) -> None:
         """Copy what a chunk has of this brick; `start` is the chunk's first pixel in the level."""
@@ -47,22 +51,15 @@ class Stage:
         self.known[chunk] = cell
 
     def finished(self, whole: bool) -> Array:
-        """Give the interior; pixels outside the known chunks repeat the edge of the box around those."""
-        if whole:
-            return self.data
-        chunks = np.array(sorted(self.known.values()))
-        mine = np.array(self.index) * self.grid.brick
-        low = np.maximum(chunks.min(axis=0) * self.grid.chunk - mine, 0)
-        high = np.minimum((chunks.max(axis=0) + 1) * self.grid.chunk - mine, self.data.shape)
-        box = tuple(slice(a, b) for a, b in zip(low.tolist(), high.tolist(), strict=True))
-        pads = [(a, n - b) for a, b, n in zip(low.tolist(), high.tolist(), self.data.shape, strict=True)]
-        return np.pad(self.data[box], pads, mode="edge")
-
-
-def to_texels(data: Array, dtype: np.dtype[np.generic], ndisplay: int) -> Array:
-    """Convert the pixels of a chunk to texels with three axes."""
-    texels: NDArray[np.generic] = data.astype(dtype, copy=False)
-    return texels[None] if ndisplay == 2 else texels
+        """Give the slot; pixels outside the known chunks repeat the edge of the box around those."""
+        if not whole:
+            chunks = np.array(sorted(self.known.values()))
+            mine = np.array(self.index) * self.grid.brick
+            low = np.maximum(chunks.min(axis=0) * self.grid.chunk - mine, 0)
+            high = np.minimum((chunks.max(axis=0) + 1) * self.grid.chunk - mine, self.data.shape)
+            (z, y, x), (d, h, w) = low.tolist(), (high - low).tolist()
+            extend(self.data, (z, y, x), (d, h, w))
+        return self.texels
 
 
 def value_span(data: Array) -> tuple[float, float]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from ctypes import c_void_p
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from vispy import gloo
 
+from brickstream.errors import TextureMemoryError
 from brickstream.render.apron import Array
 from brickstream.render.layout import AtlasLayout, Triple
 
-FORMATS = {"uint8": "r8", "uint16": "r16", "float32": "r32f"}
+FORMATS = {("uint8", 1): "r8", ("uint16", 1): "r16", ("float32", 1): "r32f"}
+TYPES = {"uint8": "GL_UNSIGNED_BYTE", "uint16": "GL_UNSIGNED_SHORT", "float32": "GL_FLOAT"}
 
 
 class Textures:
@@ -25,8 +28,9 @@ class Textures:
 
     Attributes
     ----------
-    atlas, table : gloo textures
-        The same objects for ever; their size and format change.
+    atlases : list of gloo textures
+        What the atlas is made of; the first is the same object for ever.
+    table : gloo texture
     layout : AtlasLayout or None
     """
 
@@ -34,10 +38,16 @@ class Textures:
         self.layout: AtlasLayout | None = None
         self._canvas = canvas
         self._interpolation = interpolation
-        self.atlas = gloo.Texture3D((1, 1, 1), internalformat="r8", interpolation=interpolation)
+        self.atlases = [self._new_atlas()]
+        self._handles: list[int] = []
+        self._type = 0
         self.table = gloo.Texture2D((1, 1, 4), internalformat="rgba32f", interpolation="nearest")
-        for texture in (self.atlas, self.table):
-            canvas.context.glir.associate(texture.glir)
+        canvas.context.glir.associate(self.table.glir)
+
+    def _new_atlas(self) -> Any:
+        atlas = gloo.Texture3D((1, 1, 1), internalformat="r8", interpolation=self._interpolation)
+        self._canvas.context.glir.associate(atlas.glir)
+        return atlas
 
     @property
     def interpolation(self) -> str:
@@ -46,40 +56,86 @@ class Textures:
 
     @interpolation.setter
     def interpolation(self, value: str) -> None:
-        self._interpolation = self.atlas.interpolation = value
+        self._interpolation = value
+        for atlas in self.atlases:
+            atlas.interpolation = value
 
     def allocate(self, layout: AtlasLayout) -> None:
-        """Make the atlas anew, in the place of the old one: there are never two."""
-        self.atlas.resize(layout.shape, internalformat=FORMATS[layout.dtype.name])
+        """Make the atlas anew, in the place of the old one: there are never two.
+
+        Raises
+        ------
+        TextureMemoryError
+            If the GPU has no room for it; then there is no atlas.
+        """
+        from OpenGL import GL, error
+
+        self.layout = None
+        self._resize_list(layout.textures)
+        form = FORMATS[layout.dtype.name, layout.encoding.components]
+        for atlas in self.atlases:
+            atlas.resize(layout.texture_shape, internalformat=form)
+        try:
+            self._flush()
+            failed = GL.glGetError() != GL.GL_NO_ERROR
+        except error.GLError:
+            failed = True
+        if failed:
+            self._resize_list(1)
+            self.atlases[0].resize((1, 1, 1), internalformat="r8")
+            self._flush()
+            size = " x ".join(map(str, layout.texture_shape))
+            raise TextureMemoryError("the GPU has no room", f"{layout.textures} textures of {size} {layout.dtype}")
+        # GL's names of the textures, which gloo keeps to itself.
+        objects = self._canvas.context.shared.parser
+        self._handles = [int(objects.get_object(atlas.id).handle) for atlas in self.atlases]
+        self._type = int(getattr(GL, TYPES[layout.dtype.name]))
         self.layout = layout
-        self._flush()
+
+    def _resize_list(self, count: int) -> None:
+        while len(self.atlases) > count:
+            self.atlases.pop().delete()
+        self.atlases += [self._new_atlas() for _ in range(count - len(self.atlases))]
 
     def grow(self, layout: AtlasLayout) -> None:
-        """Make the atlas larger along z and put back what it held."""
+        """Make the atlas larger along z, or of more textures, and put back what it held."""
         old = self._read_atlas()
         self.allocate(layout)
-        self.write((0, 0, 0), old)
+        for z in range(0, len(old), layout.texture_shape[0]):
+            self.write((z, 0, 0), old[z : z + layout.texture_shape[0]])
 
     def _read_atlas(self) -> Array:
-        """Read the atlas back: the one place that needs the GL name of a texture, which gloo keeps to itself."""
+        """Read the atlas back, its textures stacked along z."""
         from OpenGL import GL
 
         layout = self.layout
         if layout is None:
             return np.zeros((0, 0, 0), dtype=np.uint8)
-        handle = self._canvas.context.shared.parser.get_object(self.atlas.id).handle
         texels: Array = np.empty(layout.shape, dtype=layout.dtype)
-        kind = {"uint8": GL.GL_UNSIGNED_BYTE, "uint16": GL.GL_UNSIGNED_SHORT, "float32": GL.GL_FLOAT}[layout.dtype.name]
-        GL.glBindTexture(GL.GL_TEXTURE_3D, handle)
+        deep = layout.texture_shape[0]
         GL.glPixelStorei(GL.GL_PACK_ALIGNMENT, 1)
-        GL.glGetTexImage(GL.GL_TEXTURE_3D, 0, GL.GL_RED, kind, array=texels)
+        for number, handle in enumerate(self._handles):
+            GL.glBindTexture(GL.GL_TEXTURE_3D, handle)
+            part = texels[number * deep : (number + 1) * deep]
+            GL.glGetTexImage(GL.GL_TEXTURE_3D, 0, GL.GL_RED, self._type, array=part)
         GL.glBindTexture(GL.GL_TEXTURE_3D, 0)
         return texels
 
     def write(self, start: Triple, texels: Array) -> None:
-        """Write a box of texels."""
-        self.atlas.set_data(np.ascontiguousarray(texels)[..., None], offset=start)
-        self._flush()
+        """Write a box of texels, of one texture: past gloo's queue, which takes longer than a small brick itself."""
+        from OpenGL import GL
+        from OpenGL.raw.GL.VERSION.GL_1_2 import glTexSubImage3D
+
+        layout = self.layout
+        if layout is None:
+            return
+        texels = np.ascontiguousarray(texels)
+        (number, z), (depth, height, width) = divmod(start[0], layout.texture_shape[0]), texels.shape[:3]
+        place = start[2], start[1], z, width, height, depth
+        GL.glBindTexture(GL.GL_TEXTURE_3D, self._handles[number])
+        GL.glPixelStorei(GL.GL_UNPACK_ALIGNMENT, 1)
+        glTexSubImage3D(GL.GL_TEXTURE_3D, 0, *place, GL.GL_RED, self._type, c_void_p(texels.ctypes.data))
+        GL.glPixelStorei(GL.GL_UNPACK_ALIGNMENT, 4)  # as gloo takes it to be
 
     def write_table(self, cells: NDArray[np.float32], first: int, stop: int) -> None:
         """Write rows of the page table."""
@@ -90,15 +146,15 @@ class Textures:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of both textures; 0 before there is anything to hold, and when they were given back."""
+        """Bytes of both; 0 before there is anything to hold, and when they were given back."""
         if self.layout is None:
             return 0
         return self.layout.nbytes + int(np.prod(self.table.shape)) * 4
 
     def close(self) -> None:
         """Give the memory back."""
-        self.atlas.delete()
-        self.table.delete()
+        for texture in (*self.atlases, self.table):
+            texture.delete()
         self.layout = None
         self._flush()
 

@@ -39,6 +39,20 @@ def shader(*names: str) -> str:
     return "\n".join((folder / name).read_text(encoding="utf-8") for name in names)
 
 
+def atlas_names(textures: int) -> list[str]:
+    """Names of the samplers of an atlas."""
+    return [f"u_atlas{i}" for i in range(textures)]
+
+
+def atlas_reader(textures: int) -> str:
+    """Source of the function that reads an atlas of some textures; of one it costs no branch."""
+    names = atlas_names(textures)
+    uniforms = [f"uniform sampler3D {name};" for name in names]
+    reads = [f"    if (which < {i}.5) return texture3D({name}, coord).r;" for i, name in enumerate(names[:-1])]
+    head, last = "float sample_atlas(float which, vec3 coord) {", f"    return texture3D({names[-1]}, coord).r;\n}}"
+    return "\n".join([*uniforms, head, *reads, last])
+
+
 class BrickVisual(Visual):  # type: ignore[misc]
     """What planes and volumes of bricks have in common.
 
@@ -53,6 +67,7 @@ class BrickVisual(Visual):  # type: ignore[misc]
         Visual.__init__(self, vcode=vertex, fcode=fragment)
         self._textures = textures
         self._frame: Frame | None = None
+        self._atlases = 1
         self._corners = VertexBuffer(np.zeros((8, 3), dtype=np.float32))
         self._index_buffer = IndexBuffer(STRIP)
         self._draw_mode = "triangle_strip"
@@ -64,6 +79,7 @@ class BrickVisual(Visual):  # type: ignore[misc]
             self.shared_program["u_weights"] = Texture2D(weights, internalformat="rgba32f", interpolation="linear")
             self.shared_program["u_weights_size"] = weights.shape[1]
         self.set_gl_state("translucent", cull_face=False)
+        self.shared_program.frag["sample_atlas"] = Function(atlas_reader(1))
         self.colormap = "grays"
         self.clim = (0.0, 1.0)
         self.freeze()
@@ -116,9 +132,10 @@ class BrickVisual(Visual):  # type: ignore[misc]
         low, high = frame.window
         corners = [[(low, high)[i >> a & 1][a] for a in range(3)] for i in range(8)]
         self._corners.set_data(np.array(corners, dtype=np.float32))
-        program["u_atlas"], program["u_pages"] = self._textures.atlas, self._textures.table
-        for name in ("shape", "grid", "brick", "apron"):
-            uniform = {"shape": "u_atlas_shape", "grid": "u_slots"}.get(name, f"u_{name}")
+        self._set_atlases(self._textures.atlases)
+        program["u_pages"] = self._textures.table
+        for name in ("texture_shape", "texture_grid", "brick", "apron"):
+            uniform = {"texture_shape": "u_atlas_shape", "texture_grid": "u_slots"}.get(name, f"u_{name}")
             program[uniform] = getattr(layout, name)[::-1]
         rows, columns = self._textures.table.shape[:2]
         program["u_pages_shape"] = columns, rows
@@ -126,6 +143,14 @@ class BrickVisual(Visual):  # type: ignore[misc]
         program["u_scale"], program["u_shift"], program["u_cells"], program["u_cell"] = frame.finest
         self._bounds_changed()
         self.update()
+
+    def _set_atlases(self, atlases: list[Any]) -> None:
+        """Read the atlas from these textures; another number of them costs a new shader."""
+        if len(atlases) != self._atlases:
+            self._atlases = len(atlases)
+            self.shared_program.frag["sample_atlas"] = Function(atlas_reader(len(atlases)))
+        for name, atlas in zip(atlas_names(len(atlases)), atlases, strict=True):
+            self.shared_program[name] = atlas
 
     def _compute_bounds(self, axis: int, view: Any) -> tuple[float, float]:
         box = self._frame.box if self._frame is not None else np.zeros((2, 3))

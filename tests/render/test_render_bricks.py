@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from brickstream.multiscale import Camera, View
+from brickstream.render.layout import TextureLimits
 from brickstream.render.sink import BrickSink
 
 
-def make_sink(kit, max_bytes: int = 1 << 26, max_texture: int = 2048) -> BrickSink:
-    return BrickSink(kit.MemoryDevice(), max_bytes, lambda: (max_texture, max_texture))
+def make_sink(kit, max_bytes: int = 1 << 26, max_texture: int = 2048, atlases: int = 1, **how) -> BrickSink:
+    return BrickSink(kit.MemoryDevice(), max_bytes, lambda: TextureLimits(max_texture, max_texture, atlases), **how)
 
 
 def check_slots(sink: BrickSink, arrays: list[np.ndarray], displayed_plane=None) -> int:
@@ -43,17 +44,19 @@ CASES = [
     ((37, 45, 61), (7, 20, 19), (3, 2, 2)),
     ((1, 70, 90), (1, 32, 17), (1, 2, 2)),
     ((90, 33, 40), (128, 24, 16), (2, 2, 3)),
+    # The last brick of each axis, and at a coarser level the only one, is thinner than some aprons.
+    ((33, 34, 49), (16, 16, 16), (16, 17, 16)),
 ]
 
 
 @pytest.mark.parametrize(("shape", "chunks", "factors"), CASES)
-@pytest.mark.parametrize("seed", [0, 1])
-def test_slots_equal_the_dense_volume(kit, shape, chunks, factors, seed: int) -> None:
-    rng = np.random.default_rng(seed)
+@pytest.mark.parametrize("apron", [1, 2, 3])
+def test_slots_equal_the_dense_volume(kit, shape, chunks, factors, apron: int) -> None:
+    rng = np.random.default_rng(apron)
     fine = rng.integers(0, 65535, shape, dtype=np.uint16)
     arrays = [fine, kit.shrink(fine, factors)]
     pyramid = kit.make_pyramid(arrays, chunks)
-    sink = make_sink(kit)
+    sink = make_sink(kit, apron=apron)
     view = View.volume(pyramid, level=0, camera=Camera(fov=0))
     kit.feed(sink, kit.plan_for(sink, pyramid, view), arrays, rng=rng)
     sink.commit()
@@ -77,14 +80,23 @@ def test_planes_have_no_apron_across_the_plane(kit) -> None:
     assert check_slots(sink, [array]) == 2 * 12
 
 
-def test_aprons_cost_little(kit) -> None:
-    array = np.random.default_rng(0).integers(0, 255, (128, 128, 128), dtype=np.uint8)
-    pyramid = kit.make_pyramid([array], (32, 32, 32))
-    sink = make_sink(kit)
-    view = View.volume(pyramid, level=0)
-    kit.feed(sink, kit.plan_for(sink, pyramid, view), [array], rng=np.random.default_rng(1))
+@pytest.mark.parametrize(("side", "chunk", "apron"), [(128, 32, 1), (128, 64, 1), (128, 64, 2)])
+def test_aprons_cost_little(kit, side: int, chunk: int, apron: int) -> None:
+    """A whole volume is uploaded as at most 1.3 times its bytes: slots and what is patched later together."""
+    array = np.random.default_rng(0).integers(0, 255, (side,) * 3, dtype=np.uint8)
+    pyramid = kit.make_pyramid([array], (chunk,) * 3)
+    sink = make_sink(kit, apron=apron)
+    plan = kit.plan_for(sink, pyramid, View.volume(pyramid, level=0))
+    sink.begin(1, plan)
+    for update in kit.updates(plan, lambda k, at: array[at], 1):
+        sink.put(update)
+        sink.commit()
+    sink.complete(1)
     sink.commit()
-    assert sink.counters.bytes_patches <= 0.3 * sink.counters.bytes_bricks
+    counts = sink.counters
+    assert check_slots(sink, [array]) == counts.bricks == (side // chunk) ** 3
+    assert counts.patches > 0
+    assert counts.bytes_bricks + counts.bytes_patches <= 1.3 * array.nbytes
 
 
 def test_gpu_bytes_stay_in_the_budget_and_everything_shown_is_right(kit) -> None:
@@ -230,3 +242,45 @@ def test_the_atlas_grows_with_what_is_used_and_keeps_what_it_holds(kit) -> None:
         sizes.append(sink.gpu_bytes)
     assert sizes[0] * 4 < sizes[1] <= 64 << 20
     assert check_slots(sink, [array]) == 1024
+
+
+@pytest.mark.parametrize("apron", [1, 2])
+def test_another_apron_makes_another_atlas(kit, apron: int) -> None:
+    array = np.random.default_rng(3).integers(0, 255, (5, 90, 110), dtype=np.uint8)
+    pyramid = kit.make_pyramid([array], (1, 32, 32))
+    sink = make_sink(kit, apron=3 - apron)
+    view = View.plane(pyramid, point={"z": 1.0}, canvas=(100, 100))
+    plan = kit.plan_for(sink, pyramid, view)
+    kit.feed(sink, plan, [array], 1)
+    sink.commit()
+    assert not sink.wants_anew
+    sink.apron = apron
+    assert sink.wants_anew
+    assert sink.pending_uploads
+    assert sink.shown_levels() == [0]  # until the view begins anew
+    assert kit.feed(sink, kit.plan_for(sink, pyramid, view), [array], 2) == set()
+    sink.commit()
+    assert not sink.wants_anew
+    assert sink.layout.apron == (0, apron, apron)
+    assert check_slots(sink, [array]) == 12
+
+
+def test_several_textures_hold_what_one_does_not(kit) -> None:
+    array = np.random.default_rng(0).integers(0, 255, (96, 200, 200), dtype=np.uint8)
+    arrays = [array, kit.shrink(array, (2, 2, 2))]
+    pyramid = kit.make_pyramid(arrays, (32, 32, 32))
+    view = View.volume(pyramid, level=0)
+    limits = [(2048, 1), (128, 8), (128, 3)]
+    sinks = [make_sink(kit, 1 << 26, side, atlases) for side, atlases in limits]
+    plans = [kit.plan_for(sink, pyramid, view) for sink in sinks]
+    assert [plan.target.level for plan in plans] == [0, 0, 1]
+    for sink, plan, (side, atlases) in zip(sinks, plans, limits, strict=True):
+        textures = []
+        for generation, zoomed in enumerate((View.volume(pyramid, level=1), view), 1):
+            kit.feed(sink, plan if zoomed is view else kit.plan_for(sink, pyramid, zoomed), arrays, generation)
+            sink.commit()
+            textures.append(sink._device.layout.textures)
+        assert check_slots(sink, arrays) == len(sink._residency._used)
+        assert textures[0] <= textures[1] <= atlases
+        assert max(sink._device.layout.texture_shape) <= side
+    assert [sink._device.layout.textures for sink in sinks] == [1, 8, 2]

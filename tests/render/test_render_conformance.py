@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from brickstream.render.layout import TextureLimits
 from brickstream.render.sink import BrickSink
 from brickstream.testing import SinkConformance
 
@@ -16,4 +17,4 @@ class TestBrickSink(SinkConformance):
         self.kit = kit
 
     def make_sink(self) -> BrickSink:
-        return BrickSink(self.kit.MemoryDevice(), 1 << 22, lambda: (2048, 2048))
+        return BrickSink(self.kit.MemoryDevice(), 1 << 22, lambda: TextureLimits(2048, 2048))

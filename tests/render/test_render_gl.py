@@ -118,22 +118,31 @@ def test_mip_draws_from_inside_too(kit) -> None:
     assert (finished(kit, pyramid, [array], view, clim=(0, 255))[..., 0] == 200).all()
 
 
-@pytest.mark.parametrize("max_texture", [256, 512])
-def test_texture_limits_are_kept(kit, max_texture: int) -> None:
-    fine = blobs((40, 300, 330), "uint8")
-    arrays = [fine, kit.shrink(fine, (2, 2, 2))]
-    pyramid = kit.make_pyramid(arrays, (32, 32, 32))
-    view = View.volume(pyramid, canvas=CANVAS, level=1)
-    with OffscreenView(CANVAS, max_gpu_bytes=1 << 26, max_texture=max_texture, clim=(0, 255)) as screen:
-        screen.show(view)
-        plan = kit.plan_for(screen.sink, pyramid, view)
-        kit.feed(screen.sink, plan, arrays)
-        ours = screen.draw()
-        assert max(screen.scene._textures.atlas.shape[:3]) <= max_texture
-        assert max(screen.scene._textures.table.shape[:2]) <= max_texture
-    level = pyramid.levels[plan.target.level]
-    dense = draw_dense(arrays[plan.target.level], view, level.scale, level.translation, clim=(0, 255))
-    assert agreement(ours, dense) >= 0.995
+@pytest.mark.parametrize(("shape", "chunk", "textures"), [((64, 96, 96), 16, 8), ((320, 320), 32, 2)])
+def test_several_textures_draw_what_one_does(kit, shape: tuple[int, ...], chunk: int, textures: int) -> None:
+    fine = noise(shape, "uint8")
+    arrays = [fine, kit.shrink(fine, (2,) * len(shape))]
+    pyramid = kit.make_pyramid(arrays, (chunk,) * len(shape), axes="zyx"[-len(shape) :])
+    make, look = (View.volume, {}) if len(shape) == 3 else (View.plane, {"interpolation": "linear"})
+    first, last = (make(pyramid, canvas=CANVAS, level=level) for level in (1, 0))
+    pictures, used = [], []
+    for max_texture in (None, 64):
+        with OffscreenView(CANVAS, max_gpu_bytes=1 << 26, max_texture=max_texture, clim=(0, 255), **look) as screen:
+            for generation, view in enumerate((first, last), 1):
+                screen.show(view)
+                kit.feed(screen.sink, kit.plan_for(screen.sink, pyramid, view), arrays, generation)
+                picture = screen.draw()
+            pictures.append(picture)
+            parts = screen.scene._textures
+            used.append(len(parts.atlases))
+            limit = max_texture or 1 << 20
+            assert max(max(texture.shape[:3]) for texture in (*parts.atlases, parts.table)) <= limit
+            assert screen.sink.shown_levels() == [0]
+    assert used == [1, textures]
+    # A place has other coordinates in a texture of another size: the sampler rounds them otherwise.
+    different = np.abs(pictures[1].astype(int) - pictures[0])
+    assert different.max() <= 1
+    assert (different > 0).mean() < 0.002
 
 
 @pytest.mark.parametrize("method", ["mip", "translucent"])

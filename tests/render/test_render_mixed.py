@@ -10,6 +10,7 @@ from vispy.color import Colormap
 
 from brickstream.multiscale import Axis, Camera, Level, Plan, Pyramid, View
 from brickstream.render import OffscreenView, draw_dense
+from brickstream.render.layout import TextureLimits
 from brickstream.render.page_table import LEVEL, SLOT
 from brickstream.render.sink import BrickSink
 
@@ -72,7 +73,7 @@ def final_places(plan: Plan, sink: BrickSink, rng: np.random.Generator) -> list[
 @pytest.mark.parametrize("seed", [0, 1])
 def test_each_place_is_drawn_from_its_own_level_and_only_ever_gets_finer(kit, factors, seed: int) -> None:
     pyramid, arrays = make_levels(kit, factors)
-    sink = BrickSink(kit.MemoryDevice(), 1 << 26, lambda: (2048, 2048))
+    sink = BrickSink(kit.MemoryDevice(), 1 << 26, lambda: TextureLimits(2048, 2048))
     plan = kit.plan_for(sink, pyramid, look_inside(pyramid))
     assert sum(bool(part.final.any()) for part in plan.levels) > 1
     rng = np.random.default_rng(seed)
@@ -95,7 +96,7 @@ def test_each_place_is_drawn_from_its_own_level_and_only_ever_gets_finer(kit, fa
 
 def test_what_was_finer_before_leaves_when_the_mixed_picture_is_there(kit) -> None:
     pyramid, arrays = make_levels(kit, [(2, 2, 2), (2, 2, 2), (2, 2, 2)])
-    sink = BrickSink(kit.MemoryDevice(), 1 << 26, lambda: (2048, 2048))
+    sink = BrickSink(kit.MemoryDevice(), 1 << 26, lambda: TextureLimits(2048, 2048))
     fine = kit.plan_for(sink, pyramid, View.volume(pyramid, level=0))
     kit.feed(sink, replace(fine, levels=fine.levels[-1:]), arrays, 1)
     sink.commit()

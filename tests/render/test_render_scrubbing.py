@@ -8,6 +8,7 @@ import pytest
 from brickstream.engine.outdated import outdated
 from brickstream.multiscale import View
 from brickstream.render import OffscreenView
+from brickstream.render.layout import TextureLimits
 from brickstream.render.sink import BrickSink
 
 SIDE = 128
@@ -28,7 +29,7 @@ def reader(arrays):
 
 
 def make_sink(kit, max_bytes: int = 1 << 24) -> BrickSink:
-    return BrickSink(kit.MemoryDevice(), max_bytes, lambda: (2048, 2048))
+    return BrickSink(kit.MemoryDevice(), max_bytes, lambda: TextureLimits(2048, 2048))
 
 
 def started(kit, sink: BrickSink, max_z: float = 0.0):

@@ -1,7 +1,9 @@
-// The texture that holds the bricks.
+// The atlas: one texture, or several of the same size, each with its share of the slots.
 
-uniform sampler3D u_atlas;
+uniform vec3 u_atlas_shape;             // texels of one texture
+uniform vec3 u_slots;                   // slots of one texture along each axis
+float g_atlas;                          // the texture that is read
 
 float texel(vec3 coord) {
-    return texture3D(u_atlas, coord).r;
+    return $sample_atlas(g_atlas, coord);
 }

@@ -1,8 +1,6 @@
 // Bricks in an atlas, found through the page table. Positions are pixels of the target level, relative to its window.
 
 uniform sampler2D u_pages;
-uniform vec3 u_atlas_shape;             // texels
-uniform vec3 u_slots;                   // slots along each axis
 uniform vec3 u_brick;                   // interior of a brick
 uniform vec3 u_apron;
 uniform vec2 u_pages_shape;             // cells: columns, rows
@@ -97,7 +95,8 @@ bool find_brick(vec3 place) {
     slot -= plane * u_slots.x * u_slots.y;
     float row = floor((slot + 0.5) / u_slots.x);
     vec3 padded = u_brick + 2.0 * u_apron;
-    vec3 origin = vec3(slot - row * u_slots.x, row, plane) * padded;
+    g_atlas = floor((plane + 0.5) / u_slots.z);
+    vec3 origin = vec3(slot - row * u_slots.x, row, plane - g_atlas * u_slots.z) * padded;
     g_scale = l_scale;
     g_shift = l_shift;
     g_texel = origin + u_apron - cell * u_brick + 0.5;
