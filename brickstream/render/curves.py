@@ -22,9 +22,11 @@ def cubic_weights() -> NDArray[np.float32]:
     """
     from vispy.io import load_spatial_filters
 
-    kernels, names = load_spatial_filters(packed=False)
+    packed, names = load_spatial_filters()
+    # Its shaders read these bytes as numbers from 0 to 1: 1/255 more than was packed.
+    kernel = packed[names.index("Cubic")] / 255.0 @ 256.0 ** -np.arange(4)
     low, high = SPAN
-    kernel = kernels[names.index("Cubic")] * (high - low) + low
+    kernel = kernel * (high - low) + low
     # The table covers a reach of two pixels in 1024 steps; its last entry goes on.
     kernel = np.append(kernel, kernel[-1])
     i = np.arange(KNOTS + 1)

@@ -34,7 +34,7 @@ bool is_flat(vec2 span) {
 
 // Value at any place: looks it up where the brick at hand does not reach.
 float value_at(vec3 place) {
-    place = clamp(place, u_box_low + 0.5, u_box_high - 0.5);
+    place = clamp(place, u_box_low + RIM, u_box_high - RIM);
     vec3 margin = 0.49 / g_scale;
     bool away = any(lessThan(place, g_low - margin)) || any(greaterThan(place, g_high + margin));
     while (away) {
