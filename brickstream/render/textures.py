@@ -75,12 +75,16 @@ class Textures:
         form = FORMATS[layout.dtype.name, layout.encoding.components]
         for atlas in self.atlases:
             atlas.resize(layout.texture_shape, internalformat=form)
+        refusals = (GL.GL_OUT_OF_MEMORY, GL.GL_INVALID_VALUE)
+        GL.glGetError()  # what others have left behind
         try:
             self._flush()
-            failed = GL.glGetError() != GL.GL_NO_ERROR
-        except error.GLError:
-            failed = True
-        if failed:
+            refused = GL.glGetError() in refusals
+        except error.GLError as raised:
+            if raised.err not in refusals:
+                raise
+            refused = True
+        if refused:
             self._resize_list(1)
             self.atlases[0].resize((1, 1, 1), internalformat="r8")
             self._flush()
