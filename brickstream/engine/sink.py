@@ -51,7 +51,7 @@ class Sink(Protocol):
 
 @runtime_checkable
 class ForgetfulSink(Sink, Protocol):
-    """A sink that can lose what it holds, as a GPU does when its context goes.
+    """A sink that can lose what it holds, as a GPU does when its context goes; others need not know of this.
 
     Attributes
     ----------

@@ -57,7 +57,7 @@ def _measure(case: Case, textures: Textures, runs: int) -> dict[str, Any]:
     layout = AtlasLayout((side,) * 3, (1, 1, 1), (case.per_axis + 1,) * 3, encoding_of(DTYPE), case.per_axis + 1)
     textures.allocate(layout)
     rng = np.random.default_rng(0)
-    slots = [rng.integers(0, 65536, layout.slot, dtype=DTYPE) for _ in range(ARRAYS)]
+    slots: list[Array] = [rng.integers(0, 65536, layout.slot, dtype=DTYPE) for _ in range(ARRAYS)]
     ways = {"bare": _bare, "write": _write, "all": _all}
     times: dict[str, list[float]] = {name: [] for name in ways}
     for run in range(runs + 1):  # the first of each is not counted
@@ -115,7 +115,8 @@ def _all(case: Case, textures: Textures, layout: AtlasLayout, slots: list[Array]
     residency = Residency(layout)
 
     def work() -> None:
-        for n, index in enumerate(product(range(case.per_axis), repeat=3)):
+        places = range(case.per_axis)
+        for n, index in enumerate(product(places, places, places)):
             residency.add(grid, index, slots[n % ARRAYS], None, lambda key: -1)
             upload = residency.next_upload()
             if upload is not None:
@@ -126,9 +127,8 @@ def _all(case: Case, textures: Textures, layout: AtlasLayout, slots: list[Array]
 
 def table(result: dict[str, Any]) -> str:
     """Lay a result out for people."""
-    lines = [
-        "{:8}{:>12}{:>12}{:>12}{:>12}{:>12}{:>12}".format("brick", "bytes", "bare", "write", "all", "write", "all")
-    ]
+    head = ("brick", "bytes", "bare", "write", "all", "write", "all")
+    lines = ["{:8}{:>12}{:>12}{:>12}{:>12}{:>12}{:>12}".format(*head)]
     for row in result["rows"]:
         times = "".join(f"{row[name]['median']:>9.0f} us" for name in ("bare_us", "write_us", "all_us"))
         lines.append(f"{row['side']:>3}^3  {row['bytes']:>12}{times}{row['write_rate']:>12.0%}{row['all_rate']:>12.0%}")

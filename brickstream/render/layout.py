@@ -22,6 +22,7 @@ Triple = tuple[int, int, int]
 
 LIMIT_VOLUME, LIMIT_PLANE = 64, 256
 SMALLEST, AIM = 16, 32
+LEAST_ALONG = 4
 # What the page table may take of the budget; the atlas gets the rest.
 TABLE_SHARE = 16
 # Planes and time points that were shown a moment ago stay resident in an atlas with room for some.
@@ -189,7 +190,8 @@ def choose_layout(
     """
     axes, level = list(localize(pyramid, view).axes), pyramid.levels[0]
     flat = view.ndisplay == 2
-    limit = min(LIMIT_PLANE if flat else LIMIT_VOLUME, limits.deep - 2 * apron)
+    # A slot that fits a texture hardly more than twice along an axis would waste up to half of it, on each.
+    limit = min(LIMIT_PLANE if flat else LIMIT_VOLUME, limits.deep // LEAST_ALONG - 2 * apron)
     chunks, shape = (tuple(values[a] for a in axes) for values in (level.chunks, level.shape))
     brick = choose_brick(chunks, shape, max(limit, 1))
     z, y, x = (1, *brick) if flat else brick

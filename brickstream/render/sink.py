@@ -282,8 +282,8 @@ class BrickSink:
     # -- beginning anew --------------------------------------------------------------------------------------------
 
     def begin_anew(self) -> None:
-        """Ask for the view anew: what the atlas has to be has changed. Until then what is shown stays."""
-        self.wants_anew = True
+        """Ask for the view anew, if there is one: the atlas has to be another. Until then what is shown stays."""
+        self.wants_anew = self.plan is not None
 
     def lose(self, device: Device | None = None) -> None:
         """Hear that all textures are lost, and where the new ones are to be; nothing is shown until they are filled."""

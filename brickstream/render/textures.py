@@ -68,21 +68,12 @@ class Textures:
         TextureMemoryError
             If the GPU has no room for it; then there is no atlas.
         """
-        from OpenGL import GL, error
+        from OpenGL import GL
 
+        self._resize(layout.textures, layout.texture_shape, FORMATS[layout.dtype.name, layout.encoding.components])
         self.layout = None
-        self._resize_list(layout.textures)
-        form = FORMATS[layout.dtype.name, layout.encoding.components]
-        for atlas in self.atlases:
-            atlas.resize(layout.texture_shape, internalformat=form)
-        try:
-            self._flush()
-            failed = GL.glGetError() != GL.GL_NO_ERROR
-        except error.GLError:
-            failed = True
-        if failed:
-            self._resize_list(1)
-            self.atlases[0].resize((1, 1, 1), internalformat="r8")
+        if self._is_refused():
+            self._resize(1, (1, 1, 1), "r8")
             self._flush()
             size = " x ".join(map(str, layout.texture_shape))
             raise TextureMemoryError("the GPU has no room", f"{layout.textures} textures of {size} {layout.dtype}")
@@ -92,10 +83,26 @@ class Textures:
         self._type = int(getattr(GL, TYPES[layout.dtype.name]))
         self.layout = layout
 
-    def _resize_list(self, count: int) -> None:
+    def _resize(self, count: int, shape: Triple, form: str) -> None:
         while len(self.atlases) > count:
             self.atlases.pop().delete()
         self.atlases += [self._new_atlas() for _ in range(count - len(self.atlases))]
+        for atlas in self.atlases:
+            atlas.resize(shape, internalformat=form)
+
+    def _is_refused(self) -> bool:
+        """Do what is queued; say whether the GPU has no room for it, or has limits that it did not tell."""
+        from OpenGL import GL, error
+
+        refusals = (GL.GL_OUT_OF_MEMORY, GL.GL_INVALID_VALUE)
+        GL.glGetError()  # what others have left behind
+        try:
+            self._flush()
+        except error.GLError as refusal:
+            if refusal.err not in refusals:
+                raise
+            return True
+        return GL.glGetError() in refusals
 
     def grow(self, layout: AtlasLayout) -> None:
         """Make the atlas larger along z, or of more textures, and put back what it held."""

@@ -283,4 +283,4 @@ def test_several_textures_hold_what_one_does_not(kit) -> None:
         assert check_slots(sink, arrays) == len(sink._residency._used)
         assert textures[0] <= textures[1] <= atlases
         assert max(sink._device.layout.texture_shape) <= side
-    assert [sink._device.layout.textures for sink in sinks] == [1, 8, 2]
+    assert [sink._device.layout.textures for sink in sinks] == [1, 4, 1]

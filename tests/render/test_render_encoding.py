@@ -7,7 +7,7 @@ import pytest
 
 from brickstream.errors import ViewError
 from brickstream.multiscale import View
-from brickstream.render import OffscreenView
+from brickstream.render import OffscreenView, draw_dense
 from brickstream.render.encoding import encoding_of
 
 PLAIN = [("?", "uint8"), ("u1", "uint8"), (">u2", "uint16"), ("f2", "float32"), ("f4", "float32")]
@@ -123,3 +123,22 @@ def test_limits_far_from_the_base_fill_the_atlas_anew(kit) -> None:
         screen.scene.clim = (10, 240)
         screen.draw()
         assert not screen.sink.wants_anew
+
+
+@pytest.mark.parametrize(("dtype", "first"), [("i2", -500), ("u4", 4_000_000_000)])
+@pytest.mark.parametrize("method", ["mip", "iso"])
+def test_a_volume_of_any_type_equals_the_dense_one(kit, dtype: str, first: int, method: str) -> None:
+    """With a threshold, and values to pass over, in data values."""
+    z, y, x = np.meshgrid(*[np.linspace(-1, 1, 24)] * 3, indexing="ij")
+    array = (first + 1000 * np.exp(-2 * (z**2 + y**2 + x**2))).astype(dtype)
+    pyramid = kit.make_pyramid([array], (16, 16, 16))
+    view = View.volume(pyramid, canvas=(60, 45), level=0)
+    extra = {"threshold": first + 600.0} if method == "iso" else {"cutoff": first + 300.0}
+    look = {"method": method, "clim": (first + 100.0, first + 900.0), **extra}
+    with OffscreenView(view.canvas, max_gpu_bytes=1 << 22, **look) as screen:
+        screen.show(view)
+        kit.feed(screen.sink, kit.plan_for(screen.sink, pyramid, view), [array])
+        ours = screen.draw().astype(int)
+    dense = draw_dense(array, view, (1.0,) * 3, (0.0,) * 3, **look)
+    assert ours[..., 0].max() > 100
+    assert (np.abs(ours - dense).max(axis=-1) <= 1).mean() >= 0.995

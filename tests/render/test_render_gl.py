@@ -118,7 +118,7 @@ def test_mip_draws_from_inside_too(kit) -> None:
     assert (finished(kit, pyramid, [array], view, clim=(0, 255))[..., 0] == 200).all()
 
 
-@pytest.mark.parametrize(("shape", "chunk", "textures"), [((64, 96, 96), 16, 8), ((320, 320), 32, 2)])
+@pytest.mark.parametrize(("shape", "chunk", "textures"), [((48, 64, 64), 16, 6), ((240, 240), 20, 2)])
 def test_several_textures_draw_what_one_does(kit, shape: tuple[int, ...], chunk: int, textures: int) -> None:
     fine = noise(shape, "uint8")
     arrays = [fine, kit.shrink(fine, (2,) * len(shape))]
@@ -126,7 +126,7 @@ def test_several_textures_draw_what_one_does(kit, shape: tuple[int, ...], chunk:
     make, look = (View.volume, {}) if len(shape) == 3 else (View.plane, {"interpolation": "linear"})
     first, last = (make(pyramid, canvas=CANVAS, level=level) for level in (1, 0))
     pictures, used = [], []
-    for max_texture in (None, 64):
+    for max_texture in (None, 48):
         with OffscreenView(CANVAS, max_gpu_bytes=1 << 26, max_texture=max_texture, clim=(0, 255), **look) as screen:
             for generation, view in enumerate((first, last), 1):
                 screen.show(view)

@@ -56,6 +56,27 @@ def test_a_lost_context_comes_back_from_memory() -> None:
         assert engine.stats().bytes_read == read
 
 
+def test_another_interpolation_fills_the_atlas_anew_from_memory() -> None:
+    """Cubic needs two pixels around each brick; one is enough for the others."""
+    image = memory_image(DATA, (16, 16, 16), levels=2)
+    with (
+        OffscreenView(CANVAS, max_gpu_bytes=1 << 24, clim=(0, 255)) as screen,
+        Engine.in_thread(sink=screen.sink) as engine,
+    ):
+        screen.scene.interpolation = "nearest"
+        assert not screen.sink.wants_anew
+        before = shown(engine, screen, image, level=0)
+        read = engine.stats().bytes_read
+        for interpolation, apron in (("cubic", 2), ("nearest", 1)):
+            screen.scene.interpolation = interpolation
+            picture = finish(engine, screen)
+            assert screen.sink.layout is not None
+            assert screen.sink.layout.apron == (apron,) * 3
+            assert screen.sink.shown_levels() == [0]
+            assert np.array_equal(picture, before) == (interpolation == "nearest")
+        assert engine.stats().bytes_read == read
+
+
 def make_meagre(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
     """Let a context refuse large textures, whatever it said before. OpenGL is loaded for our context first."""
     from OpenGL import GL

@@ -270,6 +270,30 @@ def test_a_million_voxels_a_side_costs_what_is_visible(
 
 
 @pytest.mark.parametrize(
+    ("shape", "words"),
+    [
+        ("1048576x1048576x1048576", ["--ndisplay", "3", "--center", "0,0,0", "--camera", "fov=50", "elevation=20"]),
+        ("1048576x1048576x1048576", ["--ndisplay", "3", "--camera", "fov=60", "azimuth=40", "--method", "average"]),
+        ("1x65536x65536", ["--center", "30000,30000"]),
+    ],
+)
+def test_close_to_and_inside_of_what_is_huge_the_finest_level_is_shown_within_the_budget(
+    shape: str, words: list[str], images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Law 4 and 9: the page table counts too."""
+    budget = 8 << 20
+    with ThreadedServer(images) as server:
+        code, report, _ = run(
+            capsys, "snapshot", f"{server.url}/synthetic/{shape}/", str(tmp_path / "a.png"), "--size", "80x60",
+            "--gpu-budget", str(budget), "--zoom", "2", *words,
+        )  # fmt: skip
+    assert code == 0
+    assert 0 in report["levels_shown"]  # type: ignore[operator]
+    assert 0 < report["gpu_bytes"] <= budget  # type: ignore[operator]
+    assert np.ptp(np.asarray(Image.open(tmp_path / "a.png"))[..., 0]) > 20
+
+
+@pytest.mark.parametrize(
     ("path", "what"),
     [
         ("nothing-here", "no Zarr image here"),
