@@ -121,9 +121,7 @@ def _rotate_z(degrees: float) -> FloatArray:
     return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
 
 
-def frustum(
-    camera: Camera, center: FloatArray, width: float, height: float, sides: FloatArray = WHOLE
-) -> FloatArray:
+def frustum(camera: Camera, center: FloatArray, width: float, height: float, sides: FloatArray = WHOLE) -> FloatArray:
     """Half-spaces that a camera sees.
 
     Parameters

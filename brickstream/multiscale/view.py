@@ -65,8 +65,8 @@ class View:
         Physical pixels for each logical pixel of the screen. The canvas and the zoom are physical already; hosts turn
         the positions of their pointer into physical pixels with it.
     part : tuple of (int, int, int, int) or None
-        Left, top, width and height of what is in view of the canvas, in its pixels: a tile of a large picture. Everything
-        else speaks of the whole canvas. None is all of it.
+        Left, top, width and height of what is in view of the canvas, in its pixels: a tile of a large picture.
+        Everything else speaks of the whole canvas. None is all of it.
     """
 
     displayed: tuple[str, ...]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -75,7 +76,7 @@ class ColorBar:
         return ink.finish(edge)
 
 
-def ramp(colormap: object) -> Picture:
+def ramp(colormap: Any) -> Picture:
     """Colours of a colormap from its highest value down, on black: ndarray of shape (256, 1, 3), uint8."""
-    colors = resolve_colormap(colormap).map(np.linspace(1, 0, SHADES)[:, None])  # type: ignore[arg-type]
+    colors = resolve_colormap(colormap).map(np.linspace(1, 0, SHADES)[:, None])
     return np.asarray(np.rint(255 * colors[:, None, :3] * colors[:, None, 3:]), dtype=np.uint8)

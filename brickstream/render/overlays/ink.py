@@ -1,7 +1,7 @@
 """Small drawings of lines and letters, smooth, with a dark edge that keeps them readable on any picture.
 
-Letters are those of Pillow's own font, so that they look alike everywhere and need no fonts on the machine. What that font
-lacks is looked for in the fonts that systems usually have.
+Letters are those of Pillow's own font, so that they look alike everywhere and need no fonts on the machine. What that
+font lacks is looked for in the fonts that systems usually have.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import ceil, floor, isclose, log10
 
 from brickstream.errors import TransformError
@@ -91,7 +92,7 @@ def tick_labels(values: tuple[float, ...]) -> tuple[str, ...]:
     """Write ticks with as few digits as tell them apart, all with equally many."""
     if len(values) < 2:
         return tuple(f"{value:.4g}" for value in values)
-    step = min(b - a for a, b in zip(values, values[1:], strict=False))
+    step = min(b - a for a, b in pairwise(values))
     largest = max(map(abs, values))
     decimals = max(0, -floor(log10(step) + 1e-9))
     if decimals <= 4 and largest < 1e6:
