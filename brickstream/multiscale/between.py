@@ -20,9 +20,9 @@ SAME_ZOOM = 1e-9
 def between(one: View, other: View, share: float) -> View:
     """The view that lies a share of the way from one to another.
 
-    The zoom changes by equal factors in equal times, and the centre with it, so that what zooms about a place keeps that
-    place still. Cameras and cuts turn about one axis, at a constant rate. Points and margins change linearly. What cannot
-    change bit by bit (level, projection) is that of the first view until the end.
+    The zoom changes by equal factors in equal times, and the centre with it, so that what zooms about a place keeps
+    that place still. Cameras and cuts turn about one axis, at a constant rate. Points and margins change linearly. What
+    cannot change bit by bit (level, projection) is that of the first view until the end.
 
     Parameters
     ----------

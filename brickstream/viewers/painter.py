@@ -59,6 +59,8 @@ class Painter:
     offscreen : OffscreenView
     failure : Failure or None
         The last chunk that failed.
+    clim : tuple of (float, float) or None
+        Contrast limits of the next pictures; at first those of the look.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class Painter:
         self._viewport: ThreadedViewport | None = None
         self._stack = ExitStack()
         self.failure: Failure | None = None
+        self.clim = self.look.clim
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -234,11 +237,11 @@ class Painter:
         ndarray of shape (some lines, width, 4), uint8
         """
         rows = tile_rows(view.canvas, self.tile)
+        self.offscreen.scene.clim = self.clim
         if len(rows) == len(rows[0]) == 1:
             yield paint(view)
             return
-        given = self.look.clim
-        self.offscreen.scene.clim = given or self._clim_of_all(image, view, paint)
+        self.offscreen.scene.clim = self.clim or self._clim_of_all(image, view, paint)
         done = 0
         for row in rows:
             _, top, _, height = row[0]
@@ -247,7 +250,6 @@ class Painter:
                 strip[:, part[0] : part[0] + part[2]] = paint(replace(view, part=part))
             yield strip[done - top :]
             done = top + height
-        self.offscreen.scene.clim = given
 
     def _clim_of_all(self, image: ChunkedImage, view: View, paint: Callable[[View], Picture]) -> tuple[float, float]:
         """Contrast limits for all tiles; where no metadata say, of a small picture of the whole."""
