@@ -322,6 +322,8 @@ def view(
 ) -> int:
     """Open a window: pan and zoom or orbit with the mouse, keys 2 and 3 switch, sliders move the other axes.
 
+    Keys s, a and c show and hide the scale bar, the axes and the colour bar.
+
     Example: brickstream view http://127.0.0.1:8765/brain.ome.zarr --ndisplay 3
     """
     from brickstream.chunks import below
