@@ -37,10 +37,10 @@ def between(one: View, other: View, share: float) -> View:
         If the views show other axes, are of other kinds or have other canvases.
     """
     _check_alike(one, other)
-    if share <= 0 or one == other:
-        return one
     if share >= 1:
         return other
+    if share <= 0 or one == other:
+        return one
     ratio = log(other.zoom / one.zoom)
     moved = share if abs(ratio) < SAME_ZOOM else expm1(-share * ratio) / expm1(-ratio)
     return replace(

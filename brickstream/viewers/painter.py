@@ -208,10 +208,11 @@ class Painter:
             If it is not complete in time.
         """
         until = None if timeout is None else time.monotonic() + timeout
-        strips = list(self.strips(image, view, lambda part: self._paint_part(image, part, until)))
+        strips = list(self.strips(image, view, lambda part: self.paint_part(image, part, until)))
         return strips[0] if len(strips) == 1 else np.concatenate(strips)
 
-    def _paint_part(self, image: ChunkedImage, view: View, until: float | None) -> Picture:
+    def paint_part(self, image: ChunkedImage, view: View, until: float | None = None) -> Picture:
+        """Draw one tile when it is complete, or raise TimedOutError at a moment of the monotonic clock."""
         self.show(image, view)
         while True:
             self.turn()
