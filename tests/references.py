@@ -1,13 +1,13 @@
 """Reference pictures: small views of made-up data, drawn by us; docs/pictures has them as files.
 
-A row of `PICTURES` is a name and how it is drawn. ``make pictures`` writes the files, docs/rendering.md shows them, and
+A row of `PICTURES` is a name and how it is drawn. ``make pictures`` writes the files, docs/rendering.md and docs/figures.md show them, and
 tests/render/test_reference_pictures.py draws them again and compares.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from brickstream.chunks import ChunkedImage
 from brickstream.engine import Engine
 from brickstream.multiscale import Camera, View
 from brickstream.render import OffscreenView
+from brickstream.render.overlays import Axes, ColorBar, Overlay, ScaleBar, Text
 from brickstream.testing import memory_image
 
 Picture = NDArray[np.uint8]
@@ -40,25 +41,28 @@ class Reference:
     ----------
     view : callable
         Makes the view of :func:`cells`, on a canvas of `CANVAS`.
+    overlays : tuple of Overlay
+        What is drawn over it.
     look : dict
         Attributes of :class:`~brickstream.render.BrickScene` that differ from `PLAIN`.
     """
 
     view: Callable[[ChunkedImage], View]
     look: dict[str, Any]
+    overlays: tuple[Overlay, ...] = ()
 
 
 PLAIN: dict[str, Any] = {"method": "mip", "clim": (20, 235), "colormap": "grays", "interpolation": None}
 
 
-def volume(**look: Any) -> Reference:
+def volume(*overlays: Overlay, **look: Any) -> Reference:
     """A volume in perspective, from the same place each time."""
-    return Reference(lambda image: View.volume(image, canvas=CANVAS, camera=CAMERA, zoom=4.2), look)
+    return Reference(lambda image: View.volume(image, canvas=CANVAS, camera=CAMERA, zoom=4.2), look, overlays)
 
 
-def plane(**look: Any) -> Reference:
+def plane(*overlays: Overlay, **look: Any) -> Reference:
     """A part of a plane, magnified."""
-    return Reference(lambda image: View.plane(image, canvas=CANVAS, zoom=14.0), look)
+    return Reference(lambda image: View.plane(image, canvas=CANVAS, zoom=14.0), look, overlays)
 
 
 PICTURES: dict[str, Reference] = {
@@ -69,6 +73,11 @@ PICTURES: dict[str, Reference] = {
     "average": volume(method="average", clim=(0, 120)),
     "plane-nearest": plane(interpolation="nearest"),
     "plane-linear": plane(interpolation="linear"),
+    "scale-bar": plane(ScaleBar()),
+    "axes": volume(Axes()),
+    "color-bar": plane(ColorBar(name="cells"), colormap="magma"),
+    "text": plane(Text("three cells\nat z = 12 µm"), colormap="viridis"),
+    "overlays": volume(ScaleBar(), Axes(), ColorBar(), Text("three cells"), colormap="hot"),
 }
 
 
@@ -80,7 +89,9 @@ def cells() -> ChunkedImage:
     for height, radius, *middle in ((200, 11, 22, 18, 30), (150, 7, 26, 34, 16), (230, 5, 14, 34, 36)):
         square = sum((axis - place) ** 2 for axis, place in zip(grid, middle, strict=True))
         data += height * np.exp(-((square / radius**2) ** 2))
-    return memory_image(data.clip(0, 255).astype(np.uint8), (16, 16, 16), levels=2, scale=(0.5, 0.5, 0.5), name="cells")
+    made = memory_image(data.clip(0, 255).astype(np.uint8), (16, 16, 16), levels=2, scale=(0.5, 0.5, 0.5), name="cells")
+    axes = tuple(replace(axis, unit="micrometer") for axis in made.pyramid.axes)
+    return replace(made, pyramid=replace(made.pyramid, axes=axes))
 
 
 def draw(names: Collection[str]) -> Iterator[tuple[str, Picture]]:
@@ -92,6 +103,7 @@ def draw(names: Collection[str]) -> Iterator[tuple[str, Picture]]:
             for key, value in (PLAIN | reference.look).items():
                 setattr(offscreen.scene, key, value)
             view = reference.view(image)
+            offscreen.overlays = reference.overlays
             offscreen.show(view)
             engine.show(image, view)
             engine.complete(timeout=30)

@@ -59,7 +59,7 @@ def find_ffmpeg() -> str:
 
 
 def write_film(path: str | Path, frames: Iterable[Picture], fps: float) -> int:
-    """Write a film, frame by frame as they come; what its suffix says, or frames into a folder.
+    """Write a film: what its suffix says, or frames into a folder. MP4 and folders take one frame at a time.
 
     Parameters
     ----------
@@ -92,6 +92,8 @@ def write_film(path: str | Path, frames: Iterable[Picture], fps: float) -> int:
     try:
         write(part, iter(counted), fps)
         part.replace(path)
+    except StoreError:
+        raise  # of an image that is read, or of ffmpeg
     except OSError as error:
         raise StoreError(f"cannot be written ({error.strerror or error})", str(path)) from error
     finally:
@@ -125,9 +127,9 @@ def _animate(kind: str) -> Callable[[Path, Iterator[Picture], float], None]:
     def write(path: Path, frames: Iterator[Picture], fps: float) -> None:
         from PIL import Image
 
-        pictures = (Image.fromarray(frame[..., :3]) for frame in frames)
-        first = next(pictures)
-        how: dict[str, Any] = {"duration": 1000 / fps, "loop": 0, "save_all": True, "append_images": pictures}
+        # Pillow looks at them twice, so all are in memory.
+        first, *others = [Image.fromarray(frame[..., :3]) for frame in frames]
+        how: dict[str, Any] = {"duration": 1000 / fps, "loop": 0, "save_all": True, "append_images": others}
         if kind == "GIF":
             how["duration"] = round(100 / fps) * 10
         with path.open("wb") as file:

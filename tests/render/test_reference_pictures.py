@@ -32,7 +32,7 @@ def test_a_picture_that_has_moved_by_a_pixel_is_not_the_same(shift: tuple[int, i
     assert differences(picture, np.roll(picture, shift, (0, 1)))
 
 
-def test_every_picture_is_shown_on_its_page() -> None:
-    page = (FOLDER.parent / "rendering.md").read_text(encoding="utf-8")
-    shown = re.findall(r"\(pictures/([\w-]+)\.png\)", page)
+def test_every_picture_is_shown_on_a_page() -> None:
+    pages = ((FOLDER.parent / name).read_text(encoding="utf-8") for name in ("rendering.md", "figures.md"))
+    shown = [name for page in pages for name in re.findall(r"\(pictures/([\w-]+)\.png\)", page)]
     assert sorted(shown) == sorted(PICTURES) == sorted(path.stem for path in FOLDER.glob("*.png"))
