@@ -1,7 +1,7 @@
 """Reference pictures: small views of made-up data, drawn by us; docs/pictures has them as files.
 
-A row of `PICTURES` is a name and how it is drawn. ``make pictures`` writes the files, docs/rendering.md and docs/figures.md show them, and
-tests/render/test_reference_pictures.py draws them again and compares.
+A row of `PICTURES` is a name and how it is drawn. ``make pictures`` writes the files, docs/rendering.md and docs/figures.md
+show them, and tests/render/test_reference_pictures.py draws them again and compares.
 """
 
 from __future__ import annotations

@@ -92,12 +92,13 @@ class PngFile:
         # Each byte relative to the one above it: what is smooth then takes little.
         filtered = np.empty((len(lines), 1 + lines.shape[1]), dtype=np.uint8)
         filtered[:, 0] = PNG_UP
-        filtered[:, 1:] = lines - np.concatenate([self._last[None], lines[:-1]])
+        np.subtract(lines[0], self._last, out=filtered[0, 1:])
+        np.subtract(lines[1:], lines[:-1], out=filtered[1:, 1:])
         self._last = lines[-1].copy()
         try:
             if self._file is None:
                 self._begin()
-            self._chunk(b"IDAT", self._packer.compress(filtered.tobytes()))
+            self._chunk(b"IDAT", self._packer.compress(filtered))
         except OSError as error:
             raise _unwritten(self.path, error) from error
 

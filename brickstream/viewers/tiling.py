@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 MAX_SIDE = 4096
-MAX_STRIP = 64 << 20
+MAX_STRIP = 32 << 20
 
 Part = tuple[int, int, int, int]
 """Left, top, width and height in canvas pixels."""
 
 
 def tile_size(canvas: tuple[int, int], limit: int = MAX_SIDE) -> tuple[int, int]:
-    """Width and height of the tiles of a canvas: all are equally large, and a row of them takes at most 64 MiB.
+    """Width and height of the tiles of a canvas: all are equally large, and a row of them takes at most 32 MiB.
 
     Parameters
     ----------
