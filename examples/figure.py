@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 import brickstream as bs
+from brickstream.render.look import Look
 from brickstream.render.overlays import Axes, ColorBar, ScaleBar, Text
 from brickstream.viewers.animation import Keyframe, film
 from brickstream.viewers.files import write_png
 from brickstream.viewers.films import write_film
-from brickstream.viewers.look import Look
 from brickstream.viewers.painter import Painter
 
 OVERLAYS = (ScaleBar(), Axes(), ColorBar(), Text("maximum along each ray"))

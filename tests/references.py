@@ -1,7 +1,7 @@
 """Reference pictures: small views of made-up data, drawn by us; docs/pictures has them as files.
 
-A row of `PICTURES` is a name and how it is drawn. ``make pictures`` writes the files, docs/rendering.md and docs/figures.md
-show them, and tests/render/test_reference_pictures.py draws them again and compares.
+A row of `PICTURES` is a name and how it is drawn. ``make pictures`` writes the files, pages in docs/ show them, and
+tests/render/test_reference_pictures.py draws them again and compares.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from brickstream.chunks import ChunkedImage
 from brickstream.engine import Engine
 from brickstream.multiscale import Camera, View
 from brickstream.render import OffscreenView
+from brickstream.render.look import Look
 from brickstream.render.overlays import Axes, ColorBar, Overlay, ScaleBar, Text
 from brickstream.testing import memory_image
 
@@ -44,7 +45,7 @@ class Reference:
     overlays : tuple of Overlay
         What is drawn over it.
     look : dict
-        Attributes of :class:`~brickstream.render.BrickScene` that differ from `PLAIN`.
+        Fields of :class:`~brickstream.render.look.Look` that differ from `PLAIN`.
     """
 
     view: Callable[[ChunkedImage], View]
@@ -52,7 +53,7 @@ class Reference:
     overlays: tuple[Overlay, ...] = ()
 
 
-PLAIN: dict[str, Any] = {"method": "mip", "clim": (20, 235), "colormap": "grays", "interpolation": None}
+PLAIN: dict[str, Any] = {"clim": (20, 235)}
 
 
 def volume(*overlays: Overlay, **look: Any) -> Reference:
@@ -100,8 +101,7 @@ def draw(names: Collection[str]) -> Iterator[tuple[str, Picture]]:
     with OffscreenView(CANVAS) as offscreen, Engine.in_thread(sink=offscreen.sink) as engine:
         for name in names:
             reference = PICTURES[name]
-            for key, value in (PLAIN | reference.look).items():
-                setattr(offscreen.scene, key, value)
+            offscreen.scene.look = Look(**(PLAIN | reference.look))
             view = reference.view(image)
             offscreen.overlays = reference.overlays
             offscreen.show(view)

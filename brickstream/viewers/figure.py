@@ -30,13 +30,11 @@ def render_offscreen(
     zoom: float | None = None,
     level: int | None = None,
     camera: Camera | None = None,
-    method: str = "mip",
-    clim: tuple[float, float] | None = None,
-    colormap: Any = "grays",
-    interpolation: str | None = None,
     overlays: Sequence[Overlay] = (),
     limits: Limits | None = None,
     engine: ThreadedEngine | None = None,
+    look: Look | None = None,
+    **options: Any,
 ) -> Picture:
     """Draw a figure of an image, of any size, without a display. Returns when it is complete.
 
@@ -52,14 +50,14 @@ def render_offscreen(
         Without a view.
     displayed, point, center, zoom, level, camera
         Without a view: as for :meth:`View.plane` and :meth:`View.volume`.
-    method, clim, colormap, interpolation
-        As for :class:`~brickstream.render.BrickScene`.
     overlays : sequence of Overlay
         What is drawn over it, such as :class:`~brickstream.render.overlays.ScaleBar`.
     limits : Limits, optional
         Budgets, and how long it may take.
     engine : ThreadedEngine, optional
         Who streams; else one of its own. Its thread is that of the caller.
+    look, options
+        As for :class:`~brickstream.render.BrickScene`: a look, or single fields of it such as `clim` and `colormap`.
 
     Returns
     -------
@@ -93,8 +91,7 @@ def render_offscreen(
     limits = limits or Limits()
     canvas = size or (view.canvas if isinstance(view, View) else SIZE)
     kind = ndisplay if view is None else view.ndisplay if isinstance(view, View) else None
-    look = Look(method, clim, colormap=colormap, interpolation=interpolation)
-    with Painter(canvas, look, limits, overlays=overlays, ndisplay=kind, engine=engine) as painter:
+    with Painter(canvas, Look.of(look, options), limits, overlays=overlays, ndisplay=kind, engine=engine) as painter:
         image = painter.open(where, limits.timeout)
         picture = painter.paint(image, make(image), limits.timeout)
         failure = painter.failure

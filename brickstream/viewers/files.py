@@ -98,7 +98,7 @@ class PngFile:
         try:
             if self._file is None:
                 self._begin()
-            self._chunk(b"IDAT", self._packer.compress(filtered))
+            self._chunk(b"IDAT", self._packer.compress(filtered.data))
         except OSError as error:
             raise _unwritten(self.path, error) from error
 

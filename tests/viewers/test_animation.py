@@ -18,10 +18,10 @@ from brickstream.cli import main
 from brickstream.errors import MissingPackageError, StoreError, ViewError
 from brickstream.latency import Fault, ThreadedServer
 from brickstream.multiscale import Camera, View
+from brickstream.render.look import Look
 from brickstream.viewers.animation import Keyframe, at_time, eased, film, frame_times, orbit
 from brickstream.viewers.films import write_film
 from brickstream.viewers.keyframes import keyframes_of, read_keyframes
-from brickstream.viewers.look import Look
 from brickstream.viewers.painter import Painter
 
 CANVAS = (64, 48)

@@ -66,7 +66,7 @@ class ColorBar:
             )
         ink.shape([(left - 1, top - 1), (left + wide + 1, top - 1), (left + wide + 1, top + height + 1),
                    (left - 1, top + height + 1)], self.color)  # fmt: skip
-        ink.picture((left, top, left + wide, top + height), ramp(shown.colormap))
+        ink.picture((left, top, left + wide, top + height), ramp(shown.colormap, shown.gamma))
         for value, label in zip(values, labels, strict=True):
             y = top + height * (1 - ((value - low) / (high - low) if high != low else 0.0))
             x = left if is_right else left + wide
@@ -76,7 +76,7 @@ class ColorBar:
         return ink.finish(edge)
 
 
-def ramp(colormap: Any) -> Picture:
+def ramp(colormap: Any, gamma: float = 1.0) -> Picture:
     """Colours of a colormap from its highest value down, on black: ndarray of shape (256, 1, 3), uint8."""
-    colors = resolve_colormap(colormap).map(np.linspace(1, 0, SHADES)[:, None])
+    colors = resolve_colormap(colormap).map(np.linspace(1, 0, SHADES)[:, None] ** gamma)
     return np.asarray(np.rint(255 * colors[:, None, :3] * colors[:, None, 3:]), dtype=np.uint8)

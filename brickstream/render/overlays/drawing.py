@@ -29,6 +29,8 @@ class Shown:
     clim : tuple of (float, float)
         Contrast limits in data values.
     colormap : str or vispy colormap
+    gamma : float
+        The colour is that of the place between the limits to this power.
     name : str
         Of what is measured, for the colour bar.
     """
@@ -38,6 +40,7 @@ class Shown:
     pixels: tuple[float, ...] = ()
     clim: tuple[float, float] = (0.0, 1.0)
     colormap: Any = field(default="grays", hash=False)
+    gamma: float = 1.0
     name: str = ""
 
     @classmethod

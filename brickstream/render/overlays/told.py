@@ -14,7 +14,9 @@ def shown_by(scene: BrickScene) -> Shown | None:
     if plan is None or view is None or view.displayed != plan.view.displayed:
         return None
     name = _name(plan.image, plan.view)
-    return Shown.of(plan.image, view, clim=scene.clim, colormap=scene.colormap, name=name)
+    look = scene.look
+    limits = look.limits(scene.clim)
+    return Shown.of(plan.image, view, clim=limits, colormap=look.colormap, gamma=look.gamma, name=name)
 
 
 def _name(pyramid: Pyramid, view: View) -> str:
