@@ -1,5 +1,7 @@
 """Pictures for figures: of any size, in tiles, with what is drawn over them; written strip by strip."""
 
+import json
+import re
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,8 +20,12 @@ from brickstream.errors import StoreError, TimedOutError, ViewError
 from brickstream.latency import Fault, ThreadedServer
 from brickstream.multiscale import Camera, View, plan_view
 from brickstream.multiscale.plan import Budget
+from brickstream.render import BrickScene
+from brickstream.render.aim import add_viewbox
+from brickstream.render.offscreen import open_canvas
 from brickstream.render.overlays import Axes, ColorBar, ScaleBar, Text
 from brickstream.viewers.files import PngFile
+from brickstream.viewers.keyframes import keyframes_of
 from brickstream.viewers.painter import Painter
 from brickstream.viewers.report import Limits
 from brickstream.viewers.tiling import MAX_STRIP, tile_rows, tile_size
@@ -189,3 +195,23 @@ def test_a_wide_plane_takes_memory_for_a_strip_and_not_for_all() -> None:
             assert strip[..., :3].any()
     assert painter.tile == (4000, 40)
     assert shapes == [(40, 20_000, 4)]
+
+
+def test_what_the_page_says_runs(images: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "figures.md").read_text(encoding="utf-8")
+    figure, overlays = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    names: dict[str, Any] = {"url": str(images / "computed")}
+    exec(figure, names)
+    assert names["picture"].shape == (180, 240, 4)
+    canvas = open_canvas(SIZE)
+    names |= {"viewbox": add_viewbox(canvas), "view": VIEWS["plane"]}
+    scene = names["scene"] = BrickScene(canvas, names["viewbox"], 1 << 24, clim=(20, 235))
+    with Engine.in_thread(sink=scene.sink) as engine:
+        engine.show(cells(), VIEWS["plane"])
+        engine.complete(timeout=30)
+        scene.set_view(VIEWS["plane"])
+        scene.commit()
+        exec(overlays, names)
+        (entries,) = re.findall(r"^```json\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+        assert [key.time for key in keyframes_of(json.loads(entries), VIEWS["perspective"])] == [0, 2, 3]
+    canvas.close()

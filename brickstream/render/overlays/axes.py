@@ -10,7 +10,7 @@ import numpy as np
 from brickstream.multiscale import View
 from brickstream.multiscale.affine import FloatArray
 from brickstream.render.overlays.drawing import Drawing, Shown, check_corner
-from brickstream.render.overlays.ink import Color, Ink, Picture
+from brickstream.render.overlays.ink import Color, Ink, Picture, edge_of
 
 # x, y and z as everywhere; light enough for a dark picture. Other axes take the colour of their place.
 COLORS: dict[str, Color] = {"x": (255, 110, 100), "y": (110, 220, 110), "z": (120, 170, 255)}
@@ -76,7 +76,7 @@ def _drawn(arrows: tuple[Arrow, ...], colors: tuple[Color, ...], size: float, tu
     start = 1.2 * size - low
     for (name, _, _), tip, color in zip(arrows, tips, colors, strict=True):
         _arrow(ink, name, start, tip, size, color)
-    return ink.finish(max(1.0, size / 10))
+    return ink.finish(edge_of(size))
 
 
 def _arrow(ink: Ink, name: str, start: FloatArray, tip: FloatArray, size: float, color: Color) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from brickstream.render.colors import resolve_colormap
 from brickstream.render.overlays.drawing import Drawing, Shown, check_corner
-from brickstream.render.overlays.ink import Color, Ink, Picture, line_height, text_size
+from brickstream.render.overlays.ink import Color, Ink, Picture, edge_of, line_height, text_size
 from brickstream.render.overlays.numbers import tick_labels, ticks
 
 SHARE = 0.4  # of the canvas's height
@@ -50,7 +50,7 @@ class ColorBar:
         low, high = shown.clim
         values = ticks(low, high, max(2, int(height / (2 * size))))
         labels = tick_labels(values)
-        edge, gap, wide = max(1.0, size / 10), size / 3, size
+        edge, gap, wide = edge_of(size), size / 3, size
         above = line_height(size) * (1 + name.count("\n")) if name else 0.0
         beside = max(text_size(label, size)[0] for label in labels)
         title = text_size(name, size)[0] if name else 0.0

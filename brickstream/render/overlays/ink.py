@@ -21,7 +21,7 @@ Color = tuple[int, int, int]
 FINE = 4
 SYSTEM_FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "LiberationSans-Regular.ttf", "Arial.ttf", "Helvetica.ttc")
 MICRO = "µμ"  # both code points of the prefix
-EDGE_OPACITY = 0.75
+EDGE_OPACITY = 0.9
 
 
 class Ink:
@@ -84,6 +84,11 @@ class Ink:
         below.putalpha(shade)
         below.alpha_composite(ink)
         return np.asarray(below)
+
+
+def edge_of(size: float) -> float:
+    """Width of the dark edge around letters of some size, in pixels."""
+    return max(1.5, size / 8)
 
 
 def text_size(text: str, size: float) -> tuple[float, float]:

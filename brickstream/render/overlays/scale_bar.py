@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from brickstream.multiscale.canvas import center_zoom
 from brickstream.render.overlays.drawing import Drawing, Shown, check_corner
-from brickstream.render.overlays.ink import Color, Ink, Picture, text_size
+from brickstream.render.overlays.ink import Color, Ink, Picture, edge_of, text_size
 from brickstream.render.overlays.numbers import bar_length
 
 SHARE = 0.25
@@ -51,7 +51,7 @@ def measure(shown: Shown) -> tuple[float, str]:
 @lru_cache(maxsize=16)
 def _drawn(length: float, label: str, size: float, color: Color) -> Picture:
     wide, tall = text_size(label, size)
-    thick, edge = max(2.0, size / 4), max(1.0, size / 10)
+    thick, edge = max(2.0, size / 4), edge_of(size)
     ink = Ink(max(length, wide) + 4 * edge, tall + 2 * thick + 4 * edge)
     middle = ink.size[0] / 2
     ink.letters((middle, 2 * edge + tall / 2), label, size, color)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from brickstream.render.overlays.drawing import Drawing, Shown, check_corner
-from brickstream.render.overlays.ink import Color, Ink, text_size
+from brickstream.render.overlays.ink import Color, Ink, edge_of, text_size
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Text:
         if not self.text.strip():
             return None
         size = self.size or shown.letter_size
-        edge = max(1.0, size / 10)
+        edge = edge_of(size)
         wide, tall = text_size(self.text, size)
         ink = Ink(wide + 4 * edge, tall + 4 * edge)
         ink.letters((ink.size[0] / 2, ink.size[1] / 2), self.text, size, self.color)
