@@ -23,7 +23,7 @@ xvfb_need = $(if $(SCREEN),,$(shell command -v xvfb-run >/dev/null \
 need = $(foreach name,$(1),$(call stop_if,$($(name)_need)))
 stop_if = $(if $(1),$(error $(1)))
 
-.PHONY: help demo test test-hosts test-windows test-napari docs lint wheel-smoke oracle soak bench bench-fetch clean
+.PHONY: help demo test test-hosts test-windows test-napari docs pictures lint wheel-smoke oracle soak bench bench-fetch clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -56,6 +56,11 @@ docs: ## write the API reference, made of the docstrings, to docs-out/
 	$(call need,python)
 	$(SETUP) dev samples
 	@$(BIN)/python tools/api_reference.py docs-out
+
+pictures: ## write docs/pictures, which tests compare with (ARGS="mip minip")
+	$(call need,python gl)
+	$(SETUP) dev samples
+	@$(BIN)/python tools/pictures.py $(ARGS)
 
 lint: ## check style, types, layers and sizes
 	$(call need,python)

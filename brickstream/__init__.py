@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from brickstream.engine import Engine, Update
     from brickstream.errors import BrickstreamError
     from brickstream.multiscale import Camera, View
+    from brickstream.viewers.figure import render_offscreen
 
 __version__ = "0.1.0"
-__all__ = ["BrickstreamError", "Camera", "Engine", "Update", "View", "__version__"]
+__all__ = ["BrickstreamError", "Camera", "Engine", "Update", "View", "__version__", "render_offscreen"]
 
 _HOMES = {
     "BrickstreamError": "brickstream.errors",
@@ -22,6 +23,7 @@ _HOMES = {
     "Engine": "brickstream.engine",
     "Update": "brickstream.engine",
     "View": "brickstream.multiscale",
+    "render_offscreen": "brickstream.viewers.figure",
 }
 
 

@@ -19,6 +19,7 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 # Whether it wants an image, and what its last line begins with.
 KNOWN = {
     "dask_array.py": (False, "computed "),
+    "figure.py": (True, "a figure of 480 x 360 pixels, and a film of 8 frames"),
     "in_vispy.py": (True, ""),
     "oblique_cut.py": (True, "the cut shows "),
     "open_and_look.py": (True, "80 x 90 pixels of level 0"),

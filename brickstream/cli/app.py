@@ -29,6 +29,18 @@ Image = Annotated[str, typer.Option("--image", help="Path of one image in a plat
 Point = Annotated[list[str] | None, typer.Option(help="World position on an axis that is not displayed: z=90 t=3")]
 Stats = Annotated[bool, typer.Option("--stats", help="Say what was fetched, decoded and drawn, and how long it took.")]
 Trace = Annotated[Path | None, typer.Option(metavar="OUT.json", help="Write a trace for ui.perfetto.dev.")]
+Center = Annotated[list[str] | None, typer.Option(help="World position of the middle: y=100,x=200")]
+Zoom = Annotated[float | None, typer.Option(help="Canvas pixels per world unit; default: all fits.")]
+Camera = Annotated[list[str] | None, typer.Option(help="azimuth=,elevation=,roll=,fov=,distance=")]
+Clim = Annotated[str | None, typer.Option(help="Contrast limits LO,HI.")]
+Colormap = Annotated[str, typer.Option(help="A colormap's name.")]
+Interpolation = Annotated[str | None, typer.Option(help="nearest or linear.")]
+Method = Annotated[str, typer.Option(help="Of volumes: mip, translucent, ...")]
+ScaleBar = Annotated[bool, typer.Option("--scale-bar", help="Draw a bar of a round length over it.")]
+Axes = Annotated[bool, typer.Option("--axes", help="Draw arrows along the displayed axes over it.")]
+ColorBar = Annotated[bool, typer.Option("--colorbar", help="Draw the colormap with its limits over it.")]
+Text = Annotated[list[str] | None, typer.Option(help="Write this over it, at the top left or: bottom-left:TEXT")]
+MaxCanvas = Annotated[int | None, typer.Option(help="Draw in tiles of at most so many pixels a side.", min=16)]
 Timeout = Annotated[float | None, typer.Option(help="Seconds, from the start of the opening.", min=0)]
 
 
@@ -170,13 +182,17 @@ def snapshot(
     projection: Annotated[str | None, typer.Option(help="Of --margins: mean (default), max, min or sum.")] = None,
     normal: Annotated[list[str] | None, typer.Option(help="An oblique cut across this: z=1,y=0.5")] = None,
     level: Annotated[int | None, typer.Option(help="Use this level (0 is the finest).")] = None,
-    center: Annotated[list[str] | None, typer.Option(help="World position of the middle: y=100,x=200")] = None,
-    zoom: Annotated[float | None, typer.Option(help="Canvas pixels per world unit; default: all fits.")] = None,
-    method: Annotated[str, typer.Option(help="Of volumes: mip, translucent, ...")] = "mip",
-    clim: Annotated[str | None, typer.Option(help="Contrast limits LO,HI.")] = None,
-    colormap: Annotated[str, typer.Option(help="A colormap's name.")] = "grays",
-    interpolation: Annotated[str | None, typer.Option(help="nearest or linear.")] = None,
-    camera: Annotated[list[str] | None, typer.Option(help="azimuth=,elevation=,roll=,fov=,distance=")] = None,
+    center: Center = None,
+    zoom: Zoom = None,
+    method: Method = "mip",
+    clim: Clim = None,
+    colormap: Colormap = "grays",
+    interpolation: Interpolation = None,
+    camera: Camera = None,
+    scale_bar: ScaleBar = False,
+    axes: Axes = False,
+    colorbar: ColorBar = False,
+    text: Text = None,
     data: Annotated[Path | None, typer.Option(metavar="OUT.npy", help="Also write the finished array.")] = None,
     dense: Annotated[bool, typer.Option("--dense", help="Draw with vispy's dense visuals instead.")] = False,
     ram_budget: Annotated[str, typer.Option(help="For decoded chunks: 2GiB")] = "2GiB",
@@ -184,6 +200,7 @@ def snapshot(
     max_inflight: Annotated[int, typer.Option(help="Reads at the same time.", min=1)] = 64,
     prefetch: Annotated[str, typer.Option(help="on or off: fetch ahead of what is in view.")] = "off",
     max_texture: Annotated[int | None, typer.Option(help="Pretend that the GL limit is this.", min=16)] = None,
+    max_canvas: MaxCanvas = None,
     timeout: Timeout = None,
     stats: Stats = False,
     trace: Trace = None,
@@ -223,12 +240,67 @@ def snapshot(
             max_texture,
             timeout,
             options.on_off(prefetch, "--prefetch"),
+            max_canvas,
         ),
+        overlays=options.overlays(scale_bar, axes, colorbar, text),
         data=options.out_file(data) if data is not None else None,
         trace=options.out_file(trace) if trace is not None else None,
         stats=stats,
     )
     return run_snapshot(wish, dense=dense, as_json=as_json)
+
+
+@app.command()
+def animate(
+    url: Url,
+    keyframes: Annotated[Path | None, typer.Argument(metavar="[KEYFRAMES.json]", help="What is shown when.")] = None,
+    out: Annotated[Path, typer.Option(metavar="OUT", help="film.gif, .png, .mp4, or a folder.")] = Path("frames"),
+    fps: Annotated[float, typer.Option(help="Frames a second.")] = 25.0,
+    orbit: Annotated[float | None, typer.Option(help="Turn a volume by so many degrees instead.")] = None,
+    seconds: Annotated[float, typer.Option(help="How long the turn takes.")] = 6.0,
+    image: Image = "",
+    size: Annotated[str, typer.Option(help="WxH in pixels.")] = "800x600",
+    ndisplay: Annotated[int, typer.Option(help="2: a plane, 3: a volume.", min=2, max=3)] = 3,
+    point: Point = None,
+    center: Center = None,
+    zoom: Zoom = None,
+    camera: Camera = None,
+    method: Method = "mip",
+    clim: Clim = None,
+    colormap: Colormap = "grays",
+    interpolation: Interpolation = None,
+    scale_bar: ScaleBar = False,
+    axes: Axes = False,
+    colorbar: ColorBar = False,
+    text: Text = None,
+    max_canvas: MaxCanvas = None,
+    timeout: Annotated[float | None, typer.Option(help="Seconds, for each frame.", min=0)] = None,
+) -> int:
+    """Draw a film of keyframes, or of a turn, each frame when it is complete. The format: docs/figures.md.
+
+    Example: brickstream animate http://127.0.0.1:8765/brain.ome.zarr --orbit 360 --out brain.gif --fps 20
+    """
+    from brickstream.chunks import below
+    from brickstream.cli.animate import run_animate
+    from brickstream.cli.snapshot import Wish
+    from brickstream.render.look import Look
+    from brickstream.viewers.report import Limits
+
+    wish = Wish(
+        url=below(url, image),
+        out=out,
+        canvas=options.size(size),
+        ndisplay=ndisplay,
+        point=options.pairs(point, "--point"),
+        center=options.center(center),
+        zoom=zoom,
+        camera=options.camera(camera),
+        look=Look(method, options.clim(clim), colormap=colormap, interpolation=interpolation),
+        limits=Limits(timeout=timeout, max_canvas=max_canvas),
+        overlays=options.overlays(scale_bar, axes, colorbar, text),
+    )
+    turn = None if orbit is None else (orbit, seconds)
+    return run_animate(wish, keyframes, turn, fps)
 
 
 @app.command()
@@ -238,9 +310,9 @@ def view(
     ndisplay: Annotated[int, typer.Option(help="2: a plane, 3: a volume.", min=2, max=3)] = 2,
     size: Annotated[str, typer.Option(help="WxH of the window.")] = "800x600",
     point: Point = None,
-    clim: Annotated[str | None, typer.Option(help="Contrast limits LO,HI.")] = None,
-    colormap: Annotated[str, typer.Option(help="A colormap's name.")] = "grays",
-    method: Annotated[str, typer.Option(help="Of volumes: mip, translucent, ...")] = "mip",
+    clim: Clim = None,
+    colormap: Colormap = "grays",
+    method: Method = "mip",
     prefetch: Annotated[str, typer.Option(help="on or off: fetch ahead of what is in view.")] = "on",
     screenshot: Annotated[Path | None, typer.Option(metavar="OUT.png", help="Write a picture when complete.")] = None,
     exit_when_complete: Annotated[bool, typer.Option("--exit-when-complete", help="Close when complete.")] = False,
@@ -249,6 +321,8 @@ def view(
     trace: Trace = None,
 ) -> int:
     """Open a window: pan and zoom or orbit with the mouse, keys 2 and 3 switch, sliders move the other axes.
+
+    Keys s, a and c show and hide the scale bar, the axes and the colour bar.
 
     Example: brickstream view http://127.0.0.1:8765/brain.ome.zarr --ndisplay 3
     """

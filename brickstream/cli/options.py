@@ -7,9 +7,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from brickstream.errors import BrickstreamError, ViewError
 from brickstream.multiscale import Camera
+
+if TYPE_CHECKING:
+    from brickstream.render.overlays import Overlay
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30}
 _PAIR = re.compile(r"[A-Za-z_]\w*=")
@@ -119,6 +123,26 @@ def projection(text: str | None, margins: Mapping[str, float]) -> str:
             "a projection needs a thick slice", f"--projection {text}", "add its reach, for example --margins z=5"
         )
     return text if text is not None else "mean"
+
+
+def overlays(scale_bar: bool, axes: bool, colorbar: bool, texts: Sequence[str] | None) -> tuple[Overlay, ...]:
+    """What is drawn over a picture. A text goes to the top left, or where it says: ``bottom-left:A title``."""
+    from brickstream.render.overlays import Axes, ColorBar, ScaleBar, Text
+    from brickstream.render.overlays.drawing import CORNERS
+
+    chosen: list[Overlay] = []
+    if scale_bar:
+        chosen.append(ScaleBar())
+    if axes:
+        chosen.append(Axes())
+    if colorbar:
+        chosen.append(ColorBar())
+    for text in texts or ():
+        corner, colon, rest = text.partition(":")
+        at_corner = bool(colon) and corner in CORNERS
+        words = (rest if at_corner else text).replace("\\n", "\n")
+        chosen.append(Text(words, corner if at_corner else CORNERS[0]))
+    return tuple(chosen)
 
 
 def out_file(path: Path) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,30 +14,32 @@ from brickstream.engine import Telemetry
 from brickstream.errors import ViewError
 from brickstream.multiscale import Camera, View, directions_across
 from brickstream.render.look import Look
-from brickstream.viewers.files import write_array, write_png
+from brickstream.render.overlays import Overlay
+from brickstream.viewers.files import PngFile, write_array, write_png
 from brickstream.viewers.snapshot import Limits, Report, Snapshot, take_dense
 
 
 @dataclass(frozen=True)
 class Wish:
-    """Everything that the command line asks of a snapshot; see its ``--help``."""
+    """Everything that the command line asks of a picture; see ``--help``."""
 
     url: str
     out: Path
     canvas: tuple[int, int]
     ndisplay: int
-    displayed: tuple[str, ...] | None
-    point: Mapping[str, float]
-    margins: Mapping[str, float]
-    projection: str
-    normal: Mapping[str, float]
-    level: int | None
-    center: Mapping[str, float] | tuple[float, ...] | None
-    zoom: float | None
     camera: Camera
     look: Look
     limits: Limits
-    data: Path | None
+    displayed: tuple[str, ...] | None = None
+    point: Mapping[str, float] = field(default_factory=dict)
+    margins: Mapping[str, float] = field(default_factory=dict)
+    projection: str = "mean"
+    normal: Mapping[str, float] = field(default_factory=dict)
+    level: int | None = None
+    center: Mapping[str, float] | tuple[float, ...] | None = None
+    zoom: float | None = None
+    overlays: tuple[Overlay, ...] = ()
+    data: Path | None = None
     trace: Path | None = None
     stats: bool = False
 
@@ -70,7 +72,7 @@ def run_snapshot(wish: Wish, *, dense: bool, as_json: bool) -> int:
     if dense:
         return _run_dense(wish, as_json)
     telemetry = Telemetry() if wish.stats or wish.trace is not None else None
-    with console.progress("chunks") as step:
+    with console.progress("chunks") as step, PngFile(wish.out, wish.canvas) as png:
         snapshot = Snapshot(
             wish.url,
             wish.view,
@@ -79,11 +81,11 @@ def run_snapshot(wish: Wish, *, dense: bool, as_json: bool) -> int:
             wish.limits,
             ndisplay=wish.ndisplay,
             on_progress=step,
+            overlays=wish.overlays,
             keep_data=wish.data is not None,
             telemetry=telemetry,
         )
-        picture = snapshot.take()
-    write_png(wish.out, picture)
+        snapshot.take_strips(png.write)
     if wish.data is not None:
         write_array(wish.data, snapshot.data())
     if telemetry is not None and wish.trace is not None:

@@ -227,7 +227,7 @@ def _onward(plan: Plan, step: tuple[float, ...], count: int) -> list[View]:
 def _around(plan: Plan, pan: tuple[float, ...] | None, ring: float) -> list[View]:
     """A plane with a ring around it; before it what a pan shows first, and behind it what it shows then."""
     view = plan.view
-    if view.camera is not None or not ring:
+    if view.camera is not None or view.part is not None or not ring:
         return []
     sides = np.array(view.canvas[::-1])[-view.ndisplay :]
     grown = np.minimum(np.rint(sides * (1 + 2 * ring)), MAX_CANVAS).astype(np.int64).tolist()
@@ -249,9 +249,9 @@ def footprint(pyramid: Pyramid, view: View) -> Hashable:
     box = seen_box(pyramid, local)
     shape = (view.displayed, view.directions, view.canvas, view.zoom, view.level, view.bias, view.margins, view.camera)
     if box is None or not local.aligned:
-        return (*shape, view.center, view.point)
+        return (*shape, view.part, view.center, view.point)
     low, high = local.window.copy()
     low[list(local.axes)], high[list(local.axes)] = box
     first, last = level_window(pyramid, slice(None), low, high)
     chunks = np.stack([first, last]) // pyramid.chunk_shapes
-    return (*shape, view.center if view.camera is not None else None, chunks.tobytes())
+    return (*shape, (view.center, view.part) if view.camera is not None else None, chunks.tobytes())

@@ -20,6 +20,8 @@ from brickstream.multiscale.affine import FloatArray
 # vispy's depth range: orthographic near and far planes lie this far on both sides of the centre; in perspective the
 # ratio of far to near is ten times this.
 DEPTH = 1e6
+# The sides of a whole canvas, from its middle.
+WHOLE = np.array([[-1.0, -1.0], [1.0, 1.0]])
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ def _rotate_z(degrees: float) -> FloatArray:
     return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
 
 
-def frustum(camera: Camera, center: FloatArray, width: float, height: float) -> FloatArray:
+def frustum(camera: Camera, center: FloatArray, width: float, height: float, sides: FloatArray = WHOLE) -> FloatArray:
     """Half-spaces that a camera sees.
 
     Parameters
@@ -129,6 +131,8 @@ def frustum(camera: Camera, center: FloatArray, width: float, height: float) -> 
         Scene x, y, z that the camera turns around.
     width, height : float
         World units that fill the canvas at the centre.
+    sides : ndarray of shape (2, 2), float64
+        Left and top, right and bottom of what is seen of the canvas: -1 and 1 are its own sides.
 
     Returns
     -------
@@ -138,19 +142,20 @@ def frustum(camera: Camera, center: FloatArray, width: float, height: float) -> 
     right, forward, up = camera.rotation().T
     distance = camera.eye_distance(height)
     eye = center - distance * forward
+    (left, top), (right_side, bottom) = sides
     if camera.fov == 0:
         normals = [right, -right, up, -up, forward, -forward]
         # The depth range is about the eye, as the projection's is.
-        offsets = [width / 2, width / 2, height / 2, height / 2, DEPTH, DEPTH]
+        offsets = [-left * width / 2, right_side * width / 2, bottom * height / 2, -top * height / 2, DEPTH, DEPTH]
         points = [eye] * 6
     else:
         near, (slope_x, slope_y) = camera.lens(width, height)
         far = distance * sqrt(DEPTH * 10)
         normals = [
-            right + slope_x * forward,
-            -right + slope_x * forward,
-            up + slope_y * forward,
-            -up + slope_y * forward,
+            right - left * slope_x * forward,
+            -right + right_side * slope_x * forward,
+            up + bottom * slope_y * forward,
+            -up - top * slope_y * forward,
         ]
         normals += [forward, -forward]
         offsets = [0.0, 0.0, 0.0, 0.0, -near, far]

@@ -174,7 +174,7 @@ def _diagonal(along: FloatArray) -> bool:
 
 def _place(span: Region, along: FloatArray, focus: FloatArray) -> Region:
     if span.box is not None and _diagonal(along):
-        return Region(span.box * np.abs(np.diagonal(along)) + focus, None)  # the span is as wide to both sides
+        return Region(np.sort(span.box * np.diagonal(along), axis=0) + focus, None)
     return Region(None, place_planes(span.to_planes(), along, focus))
 
 

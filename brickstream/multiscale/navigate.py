@@ -164,7 +164,7 @@ def normal(view: View) -> FloatArray:
 
 
 def resize(view: View, width: int, height: int) -> View:
-    """Give the canvas another size; the centre and the zoom stay, so that more or less is in view.
+    """Give the canvas another size, all of it in view; the centre and the zoom stay, so that more or less is seen.
 
     A side of no pixels, as a hidden window has, is taken for one pixel.
 
@@ -174,7 +174,7 @@ def resize(view: View, width: int, height: int) -> View:
         If a side is not a whole number.
     """
     width, height = plain.canvas_of((width, height))
-    return replace(view, canvas=(max(1, width), max(1, height)))
+    return replace(view, canvas=(max(1, width), max(1, height)), part=None)
 
 
 def refit(view: View, width: int, height: int) -> View:
@@ -208,7 +208,7 @@ def rescale(view: View, pixel_ratio: float) -> View:
     factor = pixel_ratio / view.pixel_ratio
     width, height = (max(1, floor(side * factor + 0.5)) for side in view.canvas)
     height = 1 if view.ndisplay == 1 else height
-    return replace(view, canvas=(width, height), zoom=view.zoom * factor, pixel_ratio=pixel_ratio)
+    return replace(view, canvas=(width, height), zoom=view.zoom * factor, pixel_ratio=pixel_ratio, part=None)
 
 
 def move_point(view: View, axis: str, position: float) -> View:

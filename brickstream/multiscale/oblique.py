@@ -185,6 +185,7 @@ def _anchored(pyramid: Pyramid, view: View) -> View:
         level=None,
         bias=0.0,
         pixel_ratio=1.0,
+        part=None,
     )
 
 

@@ -85,6 +85,20 @@ def canvas_of(canvas: Any) -> tuple[int, int]:
     return whole(sides[0], "the canvas's width"), whole(sides[1], "the canvas's height")
 
 
+def part_of(part: Any) -> tuple[int, int, int, int]:
+    """Left, top, width and height as plain integers.
+
+    Raises
+    ------
+    ViewError
+        If they are not four whole numbers.
+    """
+    if not isinstance(part, Iterable) or len(numbers := tuple(part)) != 4:
+        raise ViewError("a part has a left, a top, a width and a height", f"part={_short(part)}")
+    left, top, width, height = (whole(number, "a part's side") for number in numbers)
+    return left, top, width, height
+
+
 def pairs_of(values: Any, what: str) -> tuple[tuple[str, Any], ...]:
     """Values by name, given as a mapping or as pairs.
 

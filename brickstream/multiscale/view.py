@@ -64,6 +64,9 @@ class View:
     pixel_ratio : float
         Physical pixels for each logical pixel of the screen. The canvas and the zoom are physical already; hosts turn
         the positions of their pointer into physical pixels with it.
+    part : tuple of (int, int, int, int) or None
+        Left, top, width and height of what is in view of the canvas, in its pixels: a tile of a large picture.
+        Everything else speaks of the whole canvas. None is all of it.
     """
 
     displayed: tuple[str, ...]
@@ -78,6 +81,7 @@ class View:
     projection: str = "mean"
     bias: float = 0.0
     pixel_ratio: float = 1.0
+    part: tuple[int, int, int, int] | None = None
 
     def __post_init__(self) -> None:
         for name, value in _plain_values(self).items():
@@ -94,6 +98,9 @@ class View:
             raise ViewError(f"a canvas has from 1 to {MAX_CANVAS} pixels on each side", where)
         if not 1 / plain.LARGEST <= self.zoom <= plain.LARGEST:
             raise ViewError("the zoom must be finite and above zero", f"zoom={self.zoom}")
+        left, top, width, height = self.drawn
+        if min(left, top, width - 1, height - 1) < 0 or left + width > self.canvas[0] or top + height > self.canvas[1]:
+            raise ViewError("a part lies within the canvas", f"part={self.part}, canvas={self.canvas}")
         if len(self.center) != len(self.displayed):
             raise ViewError("the centre has one number for each displayed axis", f"center={self.center}")
         far = max(map(abs, self.center))
@@ -155,6 +162,22 @@ class View:
         """Width and height of the canvas in world units (3D: at the centre)."""
         return self.canvas[0] / self.zoom, self.canvas[1] / self.zoom
 
+    @property
+    def drawn(self) -> tuple[int, int, int, int]:
+        """Left, top, width and height of what is in view of the canvas: its part, or all of it."""
+        return self.part or (0, 0, *self.canvas)
+
+    def sides(self) -> FloatArray:
+        """Where the sides of what is in view lie.
+
+        Returns
+        -------
+        ndarray of shape (2, 2), float64
+            Left and top, right and bottom, in canvas pixels from its middle: x to the right, y down.
+        """
+        left, top, width, height = self.drawn
+        return np.array([[left, top], [left + width, top + height]]) - np.array(self.canvas) / 2
+
     def frame(self) -> FloatArray:
         """World directions that run along the canvas: ndarray of shape (ndisplay, len(displayed)), float64.
 
@@ -166,11 +189,10 @@ class View:
 
     def span(self) -> Region:
         """Field of view relative to the centre, along the directions of :meth:`frame`, in world units."""
-        width, height = self.world_size
+        sides = self.sides()
         if self.camera is None:
-            half = np.array([height, width][-self.ndisplay :]) / 2
-            return Region(np.stack([-half, half]), None)
-        scene = frustum(self.camera, np.zeros(3), width, height)
+            return Region(sides[:, ::-1][:, -self.ndisplay :] / self.zoom, None)
+        scene = frustum(self.camera, np.zeros(3), *self.world_size, sides / (np.array(self.canvas) / 2))
         return Region(None, np.ascontiguousarray(scene[:, [2, 1, 0, 3]]))
 
     def region(self) -> Region:
@@ -415,6 +437,7 @@ class View:
         value["margins"] = {name: list(reach) for name, reach in self.margins}
         for name in ("displayed", "canvas", "center"):
             value[name] = list(value[name])
+        value["part"] = None if self.part is None else list(self.part)
         if self.directions is not None:
             value["directions"] = [list(direction) for direction in self.directions]
         return value
@@ -450,6 +473,7 @@ def _plain_values(view: View) -> dict[str, Any]:
         "margins": plain.margins_of(view.margins),
         "bias": plain.number(view.bias, "bias"),
         "pixel_ratio": plain.number(view.pixel_ratio, "pixel_ratio"),
+        "part": None if view.part is None else plain.part_of(view.part),
     }
 
 

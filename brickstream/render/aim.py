@@ -44,13 +44,49 @@ def add_viewbox(canvas: Any) -> Any:
     return canvas.central_widget.add_view(border_width=0)
 
 
+class PartCamera(TurntableCamera):  # type: ignore[misc]
+    """A turntable camera of which the view box may show a part: a tile of a larger canvas."""
+
+    def __init__(self, **options: Any) -> None:
+        self._view: View | None = None
+        TurntableCamera.__init__(self, **options)
+
+    def show(self, view: View) -> None:
+        """Look as a view says. The scene is relative to the view's centre."""
+        if view.camera is None:
+            return
+        self._view = view
+        self.fov = view.camera.fov
+        self.azimuth, self.elevation, self.roll = view.camera.azimuth, view.camera.elevation, view.camera.roll
+        self.distance = view.camera.distance
+        self.center = (0.0, 0.0, 0.0)
+        self.scale_factor = min(view.canvas) / view.zoom
+        self.view_changed()  # the part may be all that has changed
+
+    def _update_projection_transform(self, fx: float, fy: float) -> None:
+        if self._view is None or self._view.part is None:
+            TurntableCamera._update_projection_transform(self, fx, fy)
+            return
+        TurntableCamera._update_projection_transform(self, *self._view.world_size)
+        self._projection.matrix = self._projection.matrix @ _crop(self._view)
+
+
+def _crop(view: View) -> FloatArray:
+    """Matrix, for row vectors, from the clip coordinates of the whole canvas to those of its part."""
+    sides = view.sides() / (np.array(view.canvas) / 2) * (1, -1)
+    size, middle = np.abs(sides[1] - sides[0]) / 2, sides.mean(axis=0)
+    matrix = np.diag([*(1 / size), 1.0, 1.0])
+    matrix[3, :2] = -middle / size
+    return matrix
+
+
 def aim(viewbox: Any, view: View) -> None:
     """Give a view box the camera of a view.
 
     Parameters
     ----------
     viewbox : vispy ViewBox
-        As large as the canvas; `view.canvas` are its physical pixels.
+        As large as what is in view of the canvas; `view.drawn` has its physical pixels.
     view : View
         In 2D the canvas shows ``canvas / zoom`` world units, y down; in 3D its smaller side shows that at the centre.
     """
@@ -58,13 +94,9 @@ def aim(viewbox: Any, view: View) -> None:
         _aim_plane(viewbox, view)
         return
     camera = viewbox.camera
-    if not isinstance(camera, TurntableCamera):
-        camera = viewbox.camera = TurntableCamera()
-    camera.fov = view.camera.fov
-    camera.azimuth, camera.elevation, camera.roll = view.camera.azimuth, view.camera.elevation, view.camera.roll
-    camera.distance = view.camera.distance
-    camera.center = (0.0, 0.0, 0.0)
-    camera.scale_factor = min(view.canvas) / view.zoom
+    if not isinstance(camera, PartCamera):
+        camera = viewbox.camera = PartCamera()
+    camera.show(view)
 
 
 def _aim_plane(viewbox: Any, view: View) -> None:
@@ -72,5 +104,5 @@ def _aim_plane(viewbox: Any, view: View) -> None:
     if not isinstance(camera, PanZoomCamera):
         camera = viewbox.camera = PanZoomCamera(aspect=None)
         camera.flip = (False, True, False)
-    width, height = view.world_size
-    camera.rect = (-width / 2, -height / 2, width, height)
+    (left, top), (right, bottom) = (view.sides() / view.zoom).tolist()
+    camera.rect = (left, top, right - left, bottom - top)

@@ -45,16 +45,22 @@ def known_clim(pyramid: Pyramid, view: View) -> tuple[float, float] | None:
 
     What the planes of a thick slice add up to is not known before they are here.
     """
-    number = 0
     local = localize(pyramid, view)
     if view.projection == "sum" and thick_axes(local):
         return None
-    own = local.window[0]
-    for axis, name in enumerate(pyramid.axis_names):
-        if pyramid.axes[axis].type == "channel" and name not in view.displayed:
-            number = int(np.floor((own[axis] - pyramid.translations[0, axis]) / pyramid.scales[0, axis] + 0.5))
+    number = channel_shown(pyramid, view)
     if 0 <= number < len(pyramid.channels) and pyramid.channels[number].window is not None:
         return pyramid.channels[number].window
     if pyramid.dtype == np.bool_:
         return 0.0, 1.0
     return (0.0, 255.0) if pyramid.dtype == np.uint8 else None
+
+
+def channel_shown(pyramid: Pyramid, view: View) -> int:
+    """Number of the channel that a view shows; 0 where the image has no axis of channels, or all are in view."""
+    own = localize(pyramid, view).window[0]
+    number = 0
+    for axis, name in enumerate(pyramid.axis_names):
+        if pyramid.axes[axis].type == "channel" and name not in view.displayed:
+            number = int(np.floor((own[axis] - pyramid.translations[0, axis]) / pyramid.scales[0, axis] + 0.5))
+    return number

@@ -50,7 +50,7 @@ class DenseView:
         **options: Any,
     ) -> None:
         look = Look.of(look, options)
-        self._canvas = open_canvas(view.canvas)
+        self._canvas = open_canvas(view.drawn[2:])
         viewbox = add_viewbox(self._canvas)
         aim(viewbox, view)
         clim = look.clim

@@ -6,13 +6,16 @@ import os
 import sys
 from functools import cache
 
+import numpy as np
+
 from brickstream.errors import GraphicsError
 from brickstream.render.layout import TextureLimits
 
 PACKAGES = "install Mesa's GL libraries; Debian: libegl1 libgl1 libgl1-mesa-dri"
-MAX_3D_TEXTURE_SIZE = 0x8073  # a name that vispy does not have
 # Textures of an atlas at most, and units of a shader that are left for page table, colours and who else draws.
 MOST_ATLASES, OTHER_UNITS = 8, 4
+# Names that vispy does not have.
+MAX_3D_TEXTURE_SIZE, MAX_VIEWPORT_DIMS, MAX_RENDERBUFFER_SIZE = 0x8073, 0x0D3A, 0x84E8
 
 
 def use_headless() -> None:
@@ -62,3 +65,20 @@ def texture_limits() -> TextureLimits:
     if min(flat, deep) < 64:
         raise GraphicsError("the OpenGL context has no usable 3D textures", f"limits {flat, deep}", PACKAGES)
     return TextureLimits(flat, deep, max(1, min(MOST_ATLASES, units - OTHER_UNITS)))
+
+
+def picture_limit() -> int:
+    """Largest side, in pixels, of a picture that the current context can draw at once.
+
+    Raises
+    ------
+    GraphicsError
+        If no context is current.
+    """
+    from vispy.gloo import gl
+
+    numbers = (gl.glGetParameter(name) for name in (MAX_VIEWPORT_DIMS, MAX_RENDERBUFFER_SIZE, gl.GL_MAX_TEXTURE_SIZE))
+    limit = min(int(side) for number in numbers for side in np.ravel(number))
+    if limit < 64:
+        raise GraphicsError("the OpenGL context draws no pictures", f"limit {limit}", PACKAGES)
+    return limit

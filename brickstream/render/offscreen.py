@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from types import TracebackType
 from typing import Any, Self
@@ -15,6 +16,8 @@ from brickstream.multiscale import View
 from brickstream.render.aim import add_viewbox
 from brickstream.render.gl import no_opengl, texture_limits, use_headless
 from brickstream.render.look import Look
+from brickstream.render.overlays.drawing import Overlay, arrange, paste
+from brickstream.render.overlays.told import shown_by
 from brickstream.render.scene import BrickScene
 from brickstream.render.sink import BrickSink
 
@@ -32,6 +35,8 @@ class OffscreenView:
         Budget for the textures.
     max_texture, telemetry, look, options
         As for :class:`~brickstream.render.scene.BrickScene`.
+    overlays : sequence of Overlay
+        What is drawn over the pictures, such as :class:`~brickstream.render.overlays.ScaleBar`.
     """
 
     def __init__(
@@ -42,9 +47,11 @@ class OffscreenView:
         max_texture: int | None = None,
         telemetry: Telemetry | None = None,
         look: Look | None = None,
+        overlays: Sequence[Overlay] = (),
         **options: Any,
     ) -> None:
         self.size = canvas
+        self.overlays = tuple(overlays)
         self._max_gpu_bytes = max_gpu_bytes
         self._telemetry = telemetry
         self._options: dict[str, Any] = {
@@ -105,7 +112,7 @@ class OffscreenView:
         return self.scene.sink
 
     def show(self, view: View) -> None:
-        """Aim the camera at a view."""
+        """Aim the camera at a view, whose canvas (or part of it) is as large as this one."""
         self.scene.set_view(view)
 
     def warm_up(self, ndisplay: int | None = None) -> None:
@@ -149,7 +156,15 @@ class OffscreenView:
         """
         self.commit(budget_ms)
         with nullcontext() if self._telemetry is None else self._telemetry.work("draw"):
-            return render_opaque(self._canvas, self._repeat() if draft else 1)
+            picture = render_opaque(self._canvas, self._repeat() if draft else 1)
+            self._draw_over(picture)
+        return picture
+
+    def _draw_over(self, picture: NDArray[np.uint8]) -> None:
+        shown = shown_by(self.scene) if self.overlays else None
+        if shown is not None:
+            left, top, *_ = shown.view.drawn
+            paste(picture, arrange(self.overlays, shown), left, top)
 
     def prepare_draft(self) -> None:
         """Make transforms and shaders of the next draft ready, while its data is on the way."""

@@ -20,11 +20,14 @@ from brickstream.multiscale import View
 from brickstream.multiscale.dims import Dims, DimsAxis
 from brickstream.multiscale.navigate import keep_place, move_point
 from brickstream.render.look import Look
+from brickstream.render.overlays import Axes, ColorBar, Overlay, ScaleBar
 from brickstream.viewers.files import write_png
 from brickstream.viewers.qt import QtView, delete
 
 # Threads take turns of 5 ms at the interpreter lock, unless told otherwise: a third of a frame.
 TURN_S = 0.0005
+# Keys that show and hide what is drawn over the picture.
+OVERLAYS: dict[str, Overlay] = {"s": ScaleBar(), "a": Axes(), "c": ColorBar()}
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,7 @@ class Window:
         self.engine: ThreadedEngine | None = None
         self.sliders: dict[str, Any] = {}
         self._opening: Any = None
+        self._overlays: set[str] = set()
         self._rows: list[Any] = []
 
     def start(self) -> None:
@@ -137,8 +141,15 @@ class Window:
         return self.shown.is_settled
 
     def _on_key(self, event: Any) -> None:
+        if event.text in OVERLAYS:
+            self._toggle(event.text)
         if event.text in ("2", "3") and self.view is not None and int(event.text) != self.view.ndisplay:
             self._switch(int(event.text))
+
+    def _toggle(self, key: str) -> None:
+        """Show or hide an overlay."""
+        self._overlays ^= {key}
+        self.shown.overlays = [OVERLAYS[name] for name in OVERLAYS if name in self._overlays]
 
     def _switch(self, ndisplay: int) -> None:
         """Show the same place as a plane or as a volume; an image without three axes stays a plane."""

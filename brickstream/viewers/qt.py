@@ -5,6 +5,7 @@ Everything here runs on the Qt thread; the engine has another one. A timer ticks
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -16,6 +17,7 @@ from brickstream.errors import ClosedError
 from brickstream.multiscale import View
 from brickstream.multiscale.navigate import orbit, pan, resize, zoom_at
 from brickstream.render.look import Look
+from brickstream.render.overlays import Overlay
 from brickstream.viewers.ticking import TICK_MS, TickBudget
 
 WHEEL_STEP = 1.2
@@ -36,6 +38,8 @@ class QtView:
     max_gpu_bytes : int, default 512 MiB
     telemetry : Telemetry, optional
         The engine's: it hears of frames too.
+    overlays : sequence of Overlay
+        What is drawn over the picture, such as :class:`~brickstream.render.overlays.ScaleBar`.
 
     Attributes
     ----------
@@ -44,6 +48,8 @@ class QtView:
         What is wanted. Set it at any time; gestures do.
     viewport : ThreadedViewport
         Once started.
+    overlays : sequence of Overlay
+        Set others at any time.
     failures : list of Failure
         Chunks of this view that failed.
     error : Exception or None
@@ -71,15 +77,18 @@ class QtView:
         *,
         max_gpu_bytes: int = MAX_GPU_BYTES,
         telemetry: Telemetry | None = None,
+        overlays: Sequence[Overlay] = (),
     ) -> None:
         from vispy.scene import SceneCanvas
 
         self.image: ChunkedImage | None = None
         self.view: View | None = None
+        self.overlays = overlays
         self.failures: list[Failure] = []
         self.error: Exception | None = None
         self.canvas: Any = SceneCanvas(size=size, show=False, bgcolor="black")
         self.scene: Any = None
+        self._over: Any = None
         self._look, self._max_gpu_bytes, self._telemetry = look, max_gpu_bytes, telemetry
         self._viewport: ThreadedViewport | None = None
         self._timer: Any = None
@@ -119,10 +128,12 @@ class QtView:
 
         from brickstream.render import BrickScene
         from brickstream.render.aim import add_viewbox
+        from brickstream.render.overlays import Overlays
 
         viewbox = add_viewbox(self.canvas)
         self.canvas.set_current()
         self.scene = BrickScene(self.canvas, viewbox, self._max_gpu_bytes, telemetry=self._telemetry, look=self._look)
+        self._over = Overlays((), parent=viewbox)
         self._viewport = engine.viewport(self.scene.sink)
         self._listen()
         self._timer = QtCore.QTimer()
@@ -189,6 +200,23 @@ class QtView:
         self.failures += [update.failure for update in viewport.poll(budget_ms) if update.failure is not None]
         self.canvas.set_current()
         if self.scene.commit(budget_ms) or not self.is_settled:
+            self.canvas.update()
+        self._draw_over()
+
+    @property
+    def shown_overlays(self) -> tuple[Overlay, ...]:
+        """What is drawn over the picture now."""
+        return () if self._over is None else tuple(self._over.overlays)
+
+    def _draw_over(self) -> None:
+        """Bring the overlays up to date, where there are any or were."""
+        if not self.overlays and not self._over.overlays:
+            return
+        from brickstream.render.overlays.told import shown_by
+
+        self._over.overlays = self.overlays
+        shown = shown_by(self.scene)
+        if shown is not None and self._over.show(shown):
             self.canvas.update()
 
     # -- gestures --------------------------------------------------------------------------------------------------

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,77 +14,23 @@ from numpy.typing import NDArray
 
 from brickstream.chunks import ChunkedImage
 from brickstream.engine import Engine, Failure, Outcome, Telemetry, ThreadedEngine, Update
-from brickstream.errors import TimedOutError
+from brickstream.errors import TimedOutError, ViewError
 from brickstream.multiscale import Plan, View, find_oblique, localize, picture_pyramid
 from brickstream.render import OffscreenView, draw_dense
 from brickstream.render.colors import known_clim
 from brickstream.render.look import Look
+from brickstream.render.overlays import Overlay
+from brickstream.viewers.painter import POLL_MS, Painter, Picture
+from brickstream.viewers.report import Limits, Report
+from brickstream.viewers.tiling import tile_rows
 
-Picture = NDArray[np.uint8]
+__all__ = ["Frame", "Limits", "MakeView", "Picture", "Report", "Snapshot", "take_dense"]
+
 MakeView = Callable[[ChunkedImage], View]
 
-# How long the render thread takes what has arrived before it looks whether there is something to draw.
-_POLL_MS = 10.0
 # Before the first picture one chunk at a time: it shows the first that came, also when much has come at once. A picture
 # of the half-way point needs a look in between for the same reason.
 _STAGE_POLL_MS = {"first": 0.0, "half": 0.5}
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Budgets of a snapshot.
-
-    Attributes
-    ----------
-    max_ram_bytes, max_gpu_bytes, max_inflight : int
-    max_texture : int or None
-        Pretend that the GL limit of a texture's side is this.
-    timeout : float or None
-        Seconds from the start of the opening.
-    prefetch : bool
-        Whether chunks are fetched ahead while the finished picture is drawn and written.
-    """
-
-    max_ram_bytes: int = 2 << 30
-    max_gpu_bytes: int = 512 << 20
-    max_inflight: int = 64
-    max_texture: int | None = None
-    timeout: float | None = None
-    prefetch: bool = False
-
-
-@dataclass
-class Report:
-    """What a snapshot did: the keys of ``snapshot --json``. Times are seconds from the start of the opening.
-
-    ``first_pixels_s`` and ``complete_s`` are taken when the frame that shows them has been drawn.
-    """
-
-    level: int | None = None
-    levels_shown: list[int] = field(default_factory=list)
-    corner_pixels: list[list[int]] = field(default_factory=list)
-    chunks_wanted: int = 0
-    chunks_read: int = 0
-    chunks_missing: int = 0
-    chunks_failed: int = 0
-    bytes_read: int = 0
-    requests: int = 0
-    first_pixels_s: float | None = None
-    complete_s: float | None = None
-    complete: bool = False
-    partial: bool = False
-    gpu_bytes: int = 0
-    ram_peak_bytes: int = 0
-    inflight_max: int = 0
-    queue_max: int = 0
-    failures: list[dict[str, str]] = field(default_factory=list)
-    open_s: float | None = None
-    first_level: int | None = None
-    frames_drawn: int = 0
-
-    def as_dict(self) -> dict[str, Any]:
-        """The JSON document."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,15 +66,17 @@ class Snapshot:
     make_view : callable
         Makes the view of the opened image.
     canvas : tuple of (int, int)
-        Width and height in pixels.
+        Width and height in pixels. What is too large to be drawn at once is drawn in tiles.
     look : Look
     limits : Limits
     ndisplay : {2, 3}
         What the view will be, so that its shaders can be compiled beforehand.
     on_frame : callable
-        Takes each frame that is drawn on the way, and the last.
+        Takes each frame that is drawn on the way, and the last; not of a picture in tiles.
     on_progress : callable
-        Takes settled and planned chunks.
+        Takes settled and planned chunks, or tiles where there are several.
+    overlays : sequence of Overlay
+        What is drawn over the picture.
     keep_data : bool
         Keep the updates, so that :meth:`data` can give the array.
     telemetry : Telemetry, optional
@@ -147,6 +95,7 @@ class Snapshot:
         on_frame: Callable[[Frame], None] = lambda frame: None,
         on_progress: Callable[[int, int], None] = lambda settled, wanted: None,
         stages: tuple[str, ...] = ("first", "done"),
+        overlays: Sequence[Overlay] = (),
         keep_data: bool = False,
         telemetry: Telemetry | None = None,
     ) -> None:
@@ -159,6 +108,7 @@ class Snapshot:
         self._on_frame = on_frame
         self._on_progress = on_progress
         self._stages = [*stages]
+        self._overlays = overlays
         self._keep_data = keep_data
         self._telemetry = telemetry
         self.report = Report()
@@ -168,6 +118,7 @@ class Snapshot:
         self.failures: list[Failure] = []
         self._updates: list[Update] = []
         self._started = 0.0
+        self._tiles = 1
 
     def take(self) -> Picture:
         """Open, stream and draw until the view is complete or the time is up.
@@ -182,29 +133,37 @@ class Snapshot:
         BrickstreamError
             If the image cannot be opened or the view cannot be made.
         """
-        limits = self._limits
-        with OffscreenView(
+        strips: list[Picture] = []
+        self.take_strips(strips.append)
+        return strips[0] if len(strips) == 1 else np.concatenate(strips)
+
+    def take_strips(self, on_strip: Callable[[Picture], None]) -> None:
+        """As :meth:`take`, of pictures that may be too large for memory.
+
+        Parameters
+        ----------
+        on_strip : callable
+            Takes the picture in strips of shape (some lines, width, 4), from the top.
+
+        Raises
+        ------
+        BrickstreamError
+            As :meth:`take`.
+        """
+        painter = Painter(
             self._canvas,
-            max_gpu_bytes=limits.max_gpu_bytes,
-            max_texture=limits.max_texture,
-            look=self._look,
+            self._look,
+            self._limits,
+            overlays=self._overlays,
+            ndisplay=self._ndisplay,
             telemetry=self._telemetry,
-        ) as offscreen:
-            # Shaders are compiled before the clock starts, as in a viewer whose window is open already.
-            offscreen.warm_up(self._ndisplay)
-            with Engine.in_thread(
-                limits.max_ram_bytes,
-                limits.max_inflight,
-                sink=offscreen.sink,
-                prefetch=limits.prefetch,
-                telemetry=self._telemetry,
-            ) as engine:
-                self._started = time.perf_counter()
-                try:
-                    picture = self._stream(engine, offscreen)
-                finally:
-                    self._count(engine, offscreen)
-        return picture
+        )
+        with painter:
+            self._started = time.perf_counter()
+            try:
+                self._stream(painter, on_strip)
+            finally:
+                self._count(painter)
 
     def _seconds(self) -> float:
         return time.perf_counter() - self._started
@@ -212,38 +171,61 @@ class Snapshot:
     def _left(self) -> float | None:
         return None if self._limits.timeout is None else self._limits.timeout - self._seconds()
 
-    def _stream(self, engine: ThreadedEngine, offscreen: OffscreenView) -> Picture:
+    def _stream(self, painter: Painter, on_strip: Callable[[Picture], None]) -> None:
+        rows = tile_rows(self._canvas, painter.tile)
+        self.report.tiles = self._tiles = len(rows) * len(rows[0])
+        if self._tiles > 1 and self._keep_data:
+            raise ViewError("the data of a picture in tiles are not kept", f"{self._canvas}", "export them")
         try:
-            self.image = engine.open(self._where, self._left())
+            self.image = image = painter.open(self._where, self._left())
         except TimedOutError:
             left = self._left()
             if left is None or left > 0:
                 raise  # the server's time-out, not ours
-            return offscreen.draw()
+            for row in rows:
+                on_strip(np.full((row[0][3], self._canvas[0], 4), (0, 0, 0, 255), dtype=np.uint8))
+            return
         self.report.open_s = self._seconds()
-        self.view = view = self._make_view(self.image)
-        self.plan = engine.show(self.image, view)
-        offscreen.show(view)
-        # While the first answer is on its way, the first frame's transforms and shaders are made ready.
-        offscreen.prepare_draft()
+        self.view = self._make_view(image)
+        self.report.complete = True
+        for strip in painter.strips(image, self.view, lambda view: self._take_tile(painter, image, view)):
+            on_strip(strip)
+        self.report.complete_s = self._seconds() if self.report.complete else None
+
+    def _take_tile(self, painter: Painter, image: ChunkedImage, view: View) -> Picture:
+        self._begin(painter.show(image, view))
+        if self._tiles == 1:
+            # While the first answer is on its way, the first frame's transforms and shaders are made ready.
+            painter.offscreen.prepare_draft()
         while True:
             with nullcontext() if self._telemetry is None else self._telemetry.frame():
-                picture = self._frame(engine, offscreen)
+                picture = self._frame(painter)
             if picture is not None:
                 return picture
-            if not offscreen.sink.pending_uploads:
-                engine.wait(self._left())
+            painter.wait(self._left())
 
-    def _frame(self, engine: ThreadedEngine, offscreen: OffscreenView) -> Picture | None:
+    def _begin(self, plan: Plan) -> None:
+        """Count a tile's plan."""
+        report, self.plan = self.report, plan
+        report.chunks_wanted += plan.chunk_count
+        report.partial |= plan.partial
+        if plan.empty:
+            return
+        corners = plan.target.corner_pixels
+        if report.level == plan.target.level:
+            before = np.array(report.corner_pixels)
+            corners = np.stack([np.minimum(before[0], corners[0]), np.maximum(before[1], corners[1])])
+        if report.level is None or plan.target.level <= report.level:
+            report.level, report.corner_pixels = plan.target.level, corners.tolist()
+
+    def _frame(self, painter: Painter) -> Picture | None:
         """Take what has arrived and draw what there is to draw; None while there is more to wait for."""
-        for update in engine.poll(_STAGE_POLL_MS.get(next(iter(self._stages), ""), _POLL_MS)):
+        for update in painter.turn(_STAGE_POLL_MS.get(next(iter(self._stages), ""), POLL_MS)):
             self._take(update)
-        offscreen.commit(_POLL_MS)
-        settled = engine.is_complete and not offscreen.sink.pending_uploads
-        left = self._left()
+        settled, left = painter.is_settled, self._left()
         if settled or (left is not None and left <= 0):
-            return self._finish(offscreen, settled)
-        self._draw_stages(engine, offscreen)
+            return self._finish(painter, settled)
+        self._draw_stages(painter)
         return None
 
     def _take(self, update: Update) -> None:
@@ -255,18 +237,19 @@ class Snapshot:
             self.failures.append(update.failure)
         if self._keep_data:
             self._updates.append(update)
-        self._on_progress(update.settled, update.wanted)
+        if self._tiles == 1:
+            self._on_progress(update.settled, update.wanted)
 
-    def _draw_stages(self, engine: ThreadedEngine, offscreen: OffscreenView) -> None:
-        """Draw the frames on the way: the first pixels, and half-way."""
-        if not self._stages or not offscreen.sink.has_pixels:
+    def _draw_stages(self, painter: Painter) -> None:
+        """Draw the frames on the way, of a picture that is drawn at once: the first pixels, and half-way."""
+        if not self._stages or self._tiles > 1 or not painter.offscreen.sink.has_pixels:
             return
-        latest = engine.latest
+        latest = painter.viewport.latest
         progress = latest.progress if latest is not None else 0.0
         if self._stages[0] == "first":
-            self._draw(offscreen, "first", progress)
+            self._draw(painter.offscreen, "first", progress)
         elif self._stages[0] == "half" and progress >= 0.5:
-            self._draw(offscreen, "half", progress)
+            self._draw(painter.offscreen, "half", progress)
 
     def _draw(self, offscreen: OffscreenView, stage: str, progress: float) -> Picture:
         if stage in self._stages:
@@ -278,37 +261,34 @@ class Snapshot:
         self.report.frames_drawn += 1
         if self.report.first_pixels_s is None and shown:
             self.report.first_pixels_s, self.report.first_level = seconds, level
-        self._on_frame(Frame(stage, seconds, picture, level, progress))
+        if self._tiles == 1:
+            self._on_frame(Frame(stage, seconds, picture, level, progress))
         return picture
 
-    def _finish(self, offscreen: OffscreenView, settled: bool) -> Picture:
+    def _finish(self, painter: Painter, settled: bool) -> Picture:
         report, plan = self.report, self.plan
         done = report.chunks_read + report.chunks_missing + report.chunks_failed
         wanted = plan.chunk_count if plan is not None else 0
         progress = 1.0 if settled else done / max(wanted, 1)
         for stage in [stage for stage in self._stages if stage == "half"]:
-            self._draw(offscreen, stage, progress)
-        picture = self._draw(offscreen, "done", progress)
-        report.complete = settled
-        report.complete_s = self._seconds() if settled else None
+            self._draw(painter.offscreen, stage, progress)
+        picture = self._draw(painter.offscreen, "done", progress)
+        report.complete &= settled
+        report.levels_shown = sorted({*report.levels_shown, *painter.offscreen.sink.shown_levels()})
+        if self._tiles > 1:
+            self._on_progress(min(report.frames_drawn, self._tiles), self._tiles)
         return picture
 
-    def _count(self, engine: ThreadedEngine, offscreen: OffscreenView) -> None:
-        report, plan, stats = self.report, self.plan, engine.stats()
+    def _count(self, painter: Painter) -> None:
+        report, stats = self.report, painter.engine.stats()
         report.bytes_read, report.requests = stats.bytes_read, stats.requests
         report.ram_peak_bytes, report.inflight_max, report.queue_max = (
             stats.ram_peak_bytes,
             stats.inflight_max,
             stats.queue_max,
         )
-        report.gpu_bytes = offscreen.sink.gpu_bytes
+        report.gpu_bytes = painter.offscreen.sink.gpu_bytes
         report.failures = [asdict(failure) for failure in self.failures]
-        if plan is not None:
-            report.chunks_wanted, report.partial = plan.chunk_count, plan.partial
-            report.levels_shown = offscreen.sink.shown_levels()
-            if not plan.empty:
-                report.level = plan.target.level
-                report.corner_pixels = plan.target.corner_pixels.tolist()
 
     def data(self) -> NDArray[np.generic]:
         """The picture's pixels at the target level: what NumPy slicing of that level gives, where all was loaded.

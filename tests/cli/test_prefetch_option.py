@@ -35,10 +35,10 @@ def test_a_window_fetches_ahead_unless_told_otherwise(
 def test_a_snapshot_fetches_nothing_ahead_unless_told_to(
     words: list[str], expected: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def refuse(self: snapshot.Snapshot) -> None:
+    def refuse(self: snapshot.Snapshot, on_strip: object) -> None:
         raise Taken(self._limits)
 
-    monkeypatch.setattr(snapshot.Snapshot, "take", refuse)
+    monkeypatch.setattr(snapshot.Snapshot, "take_strips", refuse)
     with pytest.raises(Taken) as taken:
         app.main(["snapshot", "http://127.0.0.1:1/a.zarr", str(tmp_path / "a.png"), *words])
     (limits,) = taken.value.args

@@ -128,6 +128,30 @@ def test_keys_switch_between_plane_and_volume_and_dragging_orbits(window: Any) -
     until(window, lambda: window.view.ndisplay == 2 and window.is_settled)
 
 
+def test_keys_show_and_hide_what_is_drawn_over_the_picture(window: Any) -> None:
+    from PySide6.QtCore import Qt
+    from PySide6.QtTest import QTest
+
+    from brickstream.render.overlays import Axes, ColorBar, ScaleBar
+    from brickstream.render.overlays.drawing import arrange, paste
+    from brickstream.render.overlays.told import shown_by
+
+    def press(*overlays: Any) -> np.ndarray:
+        for key in (Qt.Key.Key_S, Qt.Key.Key_A, Qt.Key.Key_C):
+            QTest.keyClick(window.shown.canvas.native, key)
+        until(window, lambda: window.shown.shown_overlays == overlays)
+        return np.array(window.shown.canvas.render())
+
+    plain = np.array(window.shown.canvas.render())
+    overlays = ScaleBar(), Axes(), ColorBar()
+    over = press(*overlays)
+    expected = plain.copy()
+    paste(expected, arrange(overlays, shown_by(window.shown.scene)))
+    assert np.abs(over[..., :3].astype(int) - expected[..., :3]).max() <= 1
+    assert (np.abs(over[..., :3].astype(int) - plain[..., :3]) > 50).any()
+    np.testing.assert_array_equal(press(), plain)
+
+
 def test_a_slider_moves_through_the_planes(window: Any) -> None:
     first = np.array(window.shown.canvas.render())
     (slider,) = window.sliders.values()

@@ -1,0 +1,68 @@
+"""What limits a picture, and what drawing it has cost."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Budgets of a picture.
+
+    Attributes
+    ----------
+    max_ram_bytes, max_gpu_bytes, max_inflight : int
+    max_texture : int or None
+        Pretend that the GL limit of a texture's side is this.
+    timeout : float or None
+        Seconds from the start of the opening.
+    prefetch : bool
+        Whether chunks are fetched ahead while the finished picture is drawn and written.
+    max_canvas : int or None
+        Larger pictures are drawn in tiles; None takes what OpenGL can, up to 4096 pixels a side.
+    """
+
+    max_ram_bytes: int = 2 << 30
+    max_gpu_bytes: int = 512 << 20
+    max_inflight: int = 64
+    max_texture: int | None = None
+    timeout: float | None = None
+    prefetch: bool = False
+    max_canvas: int | None = None
+
+
+@dataclass
+class Report:
+    """What a snapshot did: the keys of ``snapshot --json``. Times are seconds from the start of the opening.
+
+    ``first_pixels_s`` and ``complete_s`` are taken when the frame that shows them has been drawn. Of a picture in
+    tiles, chunks are counted for each tile that they are in.
+    """
+
+    level: int | None = None
+    levels_shown: list[int] = field(default_factory=list)
+    corner_pixels: list[list[int]] = field(default_factory=list)
+    chunks_wanted: int = 0
+    chunks_read: int = 0
+    chunks_missing: int = 0
+    chunks_failed: int = 0
+    bytes_read: int = 0
+    requests: int = 0
+    first_pixels_s: float | None = None
+    complete_s: float | None = None
+    complete: bool = False
+    partial: bool = False
+    gpu_bytes: int = 0
+    ram_peak_bytes: int = 0
+    inflight_max: int = 0
+    queue_max: int = 0
+    failures: list[dict[str, str]] = field(default_factory=list)
+    open_s: float | None = None
+    first_level: int | None = None
+    frames_drawn: int = 0
+    tiles: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON document."""
+        return asdict(self)
