@@ -54,6 +54,12 @@ class Placing:
     sheets: FloatArray
     unit: FloatArray
 
+    @classmethod
+    def of_nothing(cls) -> Placing:
+        """Of an atlas without pixels, to compile a shader with."""
+        none, one = np.zeros((0, 4)), np.ones(3)
+        return cls((0.0, 1.0), 0.5, 0.0, none, np.array([0.0, 0.0, 1.0, 0.0]), one, np.zeros(0), (0.0, 1.0), none, one)
+
 
 def place_look(look: Look, clim: tuple[float, float], plan: Plan, frame: Frame, encoding: Encoding) -> Placing:
     """Place a look.

@@ -17,7 +17,7 @@ from brickstream.render.frame import Frame
 from brickstream.render.gl import texture_limits
 from brickstream.render.layout import AtlasLayout, TextureLimits
 from brickstream.render.look import Look
-from brickstream.render.placing import place_look
+from brickstream.render.placing import Placing, place_look
 from brickstream.render.sink import BrickSink
 from brickstream.render.textures import Textures
 from brickstream.render.visual import BrickVisual, PlaneBricks, VolumeBricks, variant
@@ -178,9 +178,10 @@ class BrickScene:
         self._textures.allocate(layout)
         self._textures.write((0, 0, 0), np.zeros((1, 1, 1), dtype=np.uint8))
         self._textures.write_table(np.ones((1, 4, 4), dtype=np.float32), 0, 1)
+        self._nodes[ndisplay].set_look(self._look, Placing.of_nothing())
         self._nodes[ndisplay].set_frame(Frame(one, 0 * one, box, box, 1, (one, 0 * one, one, 0.0), 1.0))
         self._nodes[ndisplay].visible = True
-        self._drawn = ()
+        self._drawn, self._looked = (), ()
 
     def commit(self, budget_ms: float | None = None) -> int:
         """Upload what is queued (see :meth:`BrickSink.commit`) and bring the visual up to date; return uploads made."""

@@ -12,6 +12,7 @@ from brickstream.errors import ViewError
 from brickstream.multiscale import Camera, View
 from brickstream.render import BrickScene, OffscreenView
 from brickstream.render.aim import add_viewbox, aim
+from brickstream.render.look import METHODS
 from brickstream.render.offscreen import open_canvas, render_opaque
 
 GRID = np.meshgrid(*[np.linspace(-1, 1, n) for n in (24, 30, 36)], indexing="ij")
@@ -78,3 +79,10 @@ def test_a_closed_scene_leaves_nothing_behind(host: SimpleNamespace) -> None:
     assert host.scene.visual is None
     assert not host.node.children
     assert not render_opaque(host.canvas)[..., :3].any()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_shader_can_be_compiled_before_there_is_anything_to_draw(method: str) -> None:
+    with OffscreenView((16, 16), method=method) as screen:
+        screen.warm_up(3)
+        assert not screen.draw()[..., :3].any()
