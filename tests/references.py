@@ -72,6 +72,8 @@ PICTURES: dict[str, Reference] = {
     "translucent": volume(method="translucent", clim=(30, 235), colormap=GLASS),
     "additive": volume(method="additive", clim=(0, 4000)),
     "average": volume(method="average", clim=(0, 120)),
+    "attenuated-mip": volume(method="attenuated_mip", attenuation=0.3),
+    "iso": volume(method="iso", threshold=90.0),
     "plane-nearest": plane(interpolation="nearest"),
     "plane-linear": plane(interpolation="linear"),
     "scale-bar": plane(ScaleBar()),
