@@ -351,7 +351,7 @@ app.add_typer(bench_app, name="bench")
 
 @bench_app.command("run")
 def bench_run(
-    suite: Annotated[str, typer.Argument(help="quick, open, hold or plan.")] = "quick",
+    suite: Annotated[str, typer.Argument(help="quick, open, hold, plan or render.")] = "quick",
     as_json: Json = False,
 ) -> int:
     """Run a benchmark suite.

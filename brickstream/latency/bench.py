@@ -9,9 +9,9 @@ from importlib.metadata import version
 from typing import Any
 
 from brickstream.errors import BrickstreamError
-from brickstream.latency import holding, opening, planning, waiting
+from brickstream.latency import drawing, holding, opening, planning, waiting
 
-SUITES = {"quick": waiting, "open": opening, "hold": holding, "plan": planning}
+SUITES = {"quick": waiting, "open": opening, "hold": holding, "plan": planning, "render": drawing}
 _PACKAGES = ("brickstream", "numpy", "zarr", "aiohttp", "vispy")
 
 
@@ -20,9 +20,9 @@ def run_suite(suite: str, progress: Callable[[int, int], None] = lambda done, to
 
     Parameters
     ----------
-    suite : {"quick", "open", "hold", "plan"}
+    suite : {"quick", "open", "hold", "plan", "render"}
         How long people wait for pixels; for the first ones, in round trips; how long the render thread is held up; what
-        a plan costs.
+        a plan costs; how long a frame of a volume takes.
     progress : callable
         Takes finished and planned cases.
 
