@@ -53,3 +53,39 @@ def visible_places(colormap: Any) -> NDArray[np.float32]:
     rgba = np.asarray(colormap.map(np.linspace(0, 1, PLACES, dtype=np.float32)[:, None]))
     below = np.concatenate([[0], np.cumsum(rgba.reshape(PLACES, -1).any(axis=1))]) / PLACES
     return below[None].astype(np.float32)
+
+
+def bright_values(
+    visible: NDArray[np.float32], clim: tuple[float, float], gamma: float
+) -> tuple[tuple[float, float], bool]:
+    """Say between which values all lie that a colormap makes visible.
+
+    Parameters
+    ----------
+    visible : ndarray of shape (1, 1025)
+        As :func:`visible_places` gives it.
+    clim : tuple of (float, float)
+        Contrast limits; equal ones are (low, inf).
+    gamma : float
+
+    Returns
+    -------
+    tuple of (float, float)
+        In the units of the limits. What is not above the first, and what is not below the second, cannot be seen.
+    bool
+        Whether some values between them cannot be seen either.
+    """
+    seen = np.flatnonzero(np.diff(visible[0]) > 0)
+    if len(seen) == 0:
+        return (np.inf, -np.inf), False
+    first, last = int(seen[0]), int(seen[-1])
+    gaps = len(seen) < last - first + 1
+    if np.isinf(clim[1]):  # everything has the first colour
+        return ((-np.inf, np.inf) if first == 0 else (np.inf, -np.inf)), False
+    # Colours are interpolated between the places, so that those beside the visible ones are visible in part.
+    low, high = ((place / (PLACES - 1)) ** (1 / gamma) for place in (max(first - 1, 0), min(last + 1, PLACES - 1)))
+    ends = [clim[0] + place * (clim[1] - clim[0]) for place in (low, high)]
+    open_low, open_high = first == 0, last == PLACES - 1
+    if clim[0] > clim[1]:
+        ends, open_low, open_high = ends[::-1], open_high, open_low
+    return (-np.inf if open_low else ends[0], np.inf if open_high else ends[1]), gaps

@@ -13,7 +13,7 @@ from vispy.visuals.shaders import Function
 
 from brickstream.multiscale.affine import FloatArray
 from brickstream.render.colors import resolve_colormap
-from brickstream.render.curves import cubic_weights, visible_places
+from brickstream.render.curves import bright_values, cubic_weights, visible_places
 from brickstream.render.frame import Frame
 from brickstream.render.look import MOST_PLANES, Look
 from brickstream.render.placing import Placing
@@ -208,7 +208,9 @@ class VolumeBricksVisual(BrickVisual):
         fragment = shader("volume.head.glsl", *variant(look, 3), "volume.frag")
         BrickVisual.__init__(self, textures, shader("volume.vert"), fragment)
         self.unfreeze()
+        self._culled = ""
         self._visible_of: Any = None
+        self._places = np.zeros((1, 1), dtype=np.float32)
         self._surfaces = look.method == "surfaces"
         self._step = look.step
         self.freeze()
@@ -235,11 +237,14 @@ class VolumeBricksVisual(BrickVisual):
             program["u_cutoff"] = place.cutoff
         elif look.method == "surfaces":
             _set_surfaces(program, look.surfaces, place)
-        elif look.method in ("translucent", "additive") and self._visible_of is not self.colormap:
-            self._visible_of = self.colormap
-            table = visible_places(self.colormap)
-            program["u_visible"] = Texture2D(table, internalformat="r32f", interpolation="nearest")
-            program["u_visible_size"] = table.shape[1]
+        elif look.method in ("translucent", "additive"):
+            if self._visible_of is not self.colormap:
+                self._visible_of, self._places = self.colormap, visible_places(self.colormap)
+                program["u_visible"] = Texture2D(self._places, internalformat="r32f", interpolation="nearest")
+                program["u_visible_size"] = self._places.shape[1]
+            bright, gaps = bright_values(self._places, place.clim, look.gamma)
+            # Not infinite: old compilers of shaders have no such number.
+            program["u_bright"], program["u_gaps"] = np.clip(bright, -3e38, 3e38), float(gaps)
         if look.method == "attenuated_mip":
             program["u_attenuation"] = look.attenuation
 
@@ -263,6 +268,18 @@ class VolumeBricksVisual(BrickVisual):
         view.view_program.vert["to_document"] = to_document
         view.view_program.vert["from_document"] = to_document.inverse
         view.view_program.frag["to_document"] = to_document
+
+    def _prepare_draw(self, view: Any) -> bool:
+        self._cull(view)
+        return BrickVisual._prepare_draw(self, view)
+
+    def _cull(self, view: Any) -> None:
+        """Leave out the faces that rays enter by, before their fragments are made; a mirror turns faces around."""
+        matrix = view.transforms.get_transform("visual", "render").map(np.eye(4))
+        entered = "front" if np.linalg.det(matrix) > 0 else "back"
+        if entered != self._culled:
+            self._culled = entered
+            self.update_gl_state(cull_face=entered)
 
 
 def _set_rows(program: Any, name: str, rows: FloatArray, most: int) -> None:

@@ -4,11 +4,11 @@ void begin_ray(vec3 ray) {
     g_dark = vec4(1.0);
 }
 
-int samples_wanted(vec2 span, int index, int count) {
-    return is_visible(span) ? count : 0;
+float samples_wanted(vec2 span, float index, float count) {
+    return is_visible(span) ? count : 0.0;
 }
 
-bool take_sample(float value, int index) {
+bool take_sample(float value, float index) {
     vec4 dark = 1.0 - colour_of(value);
     for (float longer = g_longer * g_run; longer != 1.0; longer = 1.0)
         dark = pow(max(dark, 0.0), vec4(longer));

@@ -6,14 +6,14 @@ void begin_ray(vec3 ray) {
     g_count = 0.0;
 }
 
-int samples_wanted(vec2 span, int index, int count) {
-    float all = is_flat(span) ? float(count) : 0.0;
+float samples_wanted(vec2 span, float index, float count) {
+    float all = is_flat(span) ? count : 0.0;
     g_sum += all * span.y;
     g_count += all;
-    return all > 0.0 ? 0 : count;
+    return all > 0.0 ? 0.0 : count;
 }
 
-bool take_sample(float value, int index) {
+bool take_sample(float value, float index) {
     g_sum += value * g_run;
     g_count += g_run;
     return false;

@@ -16,10 +16,10 @@ void begin_ray(vec3 ray) {
     g_passed = true;
 }
 
-int samples_wanted(vec2 span, int index, int count) {
+float samples_wanted(vec2 span, float index, float count) {
     bool hollow = span.y <= u_threshold;
     // The way to the first sample of a hollow brick begins in the one before.
-    int wanted = !hollow ? count : g_passed ? 0 : 1;
+    float wanted = !hollow ? count : g_passed ? 0.0 : 1.0;
     g_passed = hollow;
     return wanted;
 }
@@ -44,8 +44,8 @@ void meet(float at, float value) {
     g_surface = value;
 }
 
-bool take_sample(float value, int index) {
-    float from = float(index) - g_run;
+bool take_sample(float value, float index) {
+    float from = index - g_run;
     bool near = value > u_threshold - NEAR;
     vec3 begin = place_of(from);
     vec3 margin = 0.49 / g_scale;
@@ -64,7 +64,7 @@ bool take_sample(float value, int index) {
             meet(from + 0.1 * k * g_run, there);
     }
     for (; away; away = false)
-        find_brick(place_of(float(index)));
+        find_brick(place_of(index));
     return g_hit;
 }
 

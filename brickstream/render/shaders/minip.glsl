@@ -1,23 +1,23 @@
 uniform float u_cutoff;
 float g_best;
 float g_reach;
-int g_at;
+float g_at;
 
 void begin_ray(vec3 ray) {
     g_best = u_cutoff;
-    g_at = -1;
+    g_at = -1.0;
     g_reach = 1.0;
 }
 
 // All that is above the contrast limits has one colour: one sample of it does.
-int samples_wanted(vec2 span, int index, int count) {
+float samples_wanted(vec2 span, float index, float count) {
     bool bright = span.x >= max(u_clim.x, u_clim.y);
     bool one = bright || is_flat(span);
-    bool none = span.x >= g_best || (bright && g_at >= 0);
-    return none ? 0 : one ? 1 : count;
+    bool none = span.x >= g_best || (bright && g_at >= 0.0);
+    return none ? 0.0 : one ? 1.0 : count;
 }
 
-bool take_sample(float value, int index) {
+bool take_sample(float value, float index) {
     if (value < g_best) {
         g_best = value;
         g_at = index;
@@ -28,20 +28,20 @@ bool take_sample(float value, int index) {
 
 bool end_ray(out vec4 colour, out float at) {
     // Ten finer samples around the best one: less than a pixel away, so its brick and apron have them all.
-    at = float(g_at);
+    at = g_at;
     float best = g_best;
     find_brick(place_of(at));
-    vec3 coord = atlas_coord(place_of(float(g_at) - 0.5 * g_reach));
+    vec3 coord = atlas_coord(place_of(g_at - 0.5 * g_reach));
     vec3 delta = 0.1 * g_reach * g_stride * g_scale / u_atlas_shape;
-    int tries = g_at < 0 ? 0 : 10;
+    int tries = g_at < 0.0 ? 0 : 10;
     for (int k = 0; k < tries; k++) {
         float value = sampled(confined(coord));
         if (value < best) {
             best = value;
-            at = float(g_at) + (0.1 * float(k) - 0.5) * g_reach;
+            at = g_at + (0.1 * float(k) - 0.5) * g_reach;
         }
         coord += delta;
     }
     colour = colour_of(best);
-    return g_at >= 0;
+    return g_at >= 0.0;
 }

@@ -29,81 +29,86 @@ void read_level(float level) {
     l_cells = cell_at(3.0 * level + 2.0).xyz;
 }
 
-vec3 cell_of(vec3 place) {
-    return clamp(floor((place * l_scale + l_shift + 0.5) / u_brick), vec3(0.0), l_cells - 1.0);
-}
-
-// Whether the level has no cell for a place. Rounding at the rim of a window must not send it to a coarser level.
-bool is_beyond(vec3 place) {
-    vec3 pixel = place * l_scale + l_shift + 0.5;
-    return any(greaterThan(max(-pixel, pixel - l_cells * u_brick), vec3(0.01)));
-}
-
-vec4 page(vec3 cell) {
-    return cell_at(l_first + (cell.z * l_cells.y + cell.y) * l_cells.x + cell.x);
-}
-
 // A brick: where it lies in the level's pixels, and its slot.
 vec3 g_scale, g_shift;      // target pixels to pixels of the drawn level
 vec3 g_low, g_high;         // the box of target pixels for which this brick is right
-vec3 g_texel;               // atlas texel centre that belongs to pixel 0 of the drawn level's window
-vec3 g_first, g_last;       // texel centres that may be read
+vec3 g_cell;                // its cell, in the window of its level
+float g_slot;
 bool g_there;
 vec2 g_span;                // smallest and largest value
+vec3 g_texel;               // atlas texel centre that belongs to pixel 0 of the drawn level's window
+vec3 g_first, g_last;       // texel centres that may be read
 
-void note_cell(vec3 cell) {
-    g_low = max(g_low, (cell * u_brick - 0.5 - l_shift) / l_scale);
-    g_high = min(g_high, ((cell + 1.0) * u_brick - 0.5 - l_shift) / l_scale);
+// Finds the cell of a place in the level at hand, and what the table says there. False where the level has none for it;
+// rounding at the rim of a window must not send it to a coarser level.
+bool enter_cell(vec3 place) {
+    vec3 pixel = place * l_scale + l_shift + 0.5;
+    g_cell = clamp(floor(pixel / u_brick), vec3(0.0), l_cells - 1.0);
+    return all(lessThan(max(-pixel, pixel - l_cells * u_brick), vec3(0.01)));
 }
 
-// Finds the brick at a place and leaves it in the globals; false where there is none (the box is right even so).
-bool find_brick(vec3 place) {
+vec4 read_cell() {
+    vec3 corner = g_cell * u_brick - 0.5 - l_shift;
+    g_low = max(g_low, corner / l_scale);
+    g_high = min(g_high, (corner + u_brick) / l_scale);
+    return cell_at(l_first + (g_cell.z * l_cells.y + g_cell.y) * l_cells.x + g_cell.x);
+}
+
+// Finds the brick at a place, and the box around it; where there is none the box is right even so.
+void look_up(vec3 place) {
     float level = 0.0;
     l_scale = u_scale;
     l_shift = u_shift;
     l_cells = u_cells;
     l_first = u_cell;
+    g_low = vec3(-3e38);
+    g_high = vec3(3e38);
     // Loops and no ifs: software rasterisers walk both sides of an if, but leave out a loop that nobody enters.
-    while (is_beyond(place) && level + 1.5 < u_levels) {
+    while (!enter_cell(place) && level + 1.5 < u_levels) {
         level += 1.0;
         read_level(level);
     }
-    g_low = vec3(-3e38);
-    g_high = vec3(3e38);
-    vec3 cell = cell_of(place);
-    vec4 entry = page(cell);
-    note_cell(cell);
+    vec4 entry = read_cell();
     float drawn = entry.g;
     while (abs(drawn - level) > 0.5) {
         level = drawn;
         read_level(level);
-        cell = cell_of(place);
-        entry = page(cell);
-        note_cell(cell);
+        enter_cell(place);
+        entry = read_cell();
     }
     // A cell can lie across a brick that is there and one that is not: here it is not, but a coarser one is. Every
     // coarser window holds the finer ones.
     while (entry.r < 0.5 && level + 1.5 < u_levels) {
         level += 1.0;
         read_level(level);
-        cell = cell_of(place);
-        entry = page(cell);
-        note_cell(cell);
+        enter_cell(place);
+        entry = read_cell();
     }
-    float slot = floor(entry.r + 0.5);
+    g_slot = entry.r;
+    g_there = entry.r > 0.5;
+    g_span = entry.ba;
+    g_scale = l_scale;
+    g_shift = l_shift;
+}
+
+// Finds where in the atlas the brick lies that was looked up.
+void open_brick() {
+    float slot = floor(g_slot + 0.5);
     float plane = floor((slot + 0.5) / (u_slots.x * u_slots.y));
     slot -= plane * u_slots.x * u_slots.y;
     float row = floor((slot + 0.5) / u_slots.x);
     vec3 padded = u_brick + 2.0 * u_apron;
     g_atlas = floor((plane + 0.5) / u_slots.z);
     vec3 origin = vec3(slot - row * u_slots.x, row, plane - g_atlas * u_slots.z) * padded;
-    g_scale = l_scale;
-    g_shift = l_shift;
-    g_texel = origin + u_apron - cell * u_brick + 0.5;
+    g_texel = origin + u_apron - g_cell * u_brick + 0.5;
     g_first = origin + 0.5;
     g_last = origin + padded - 0.5;
-    g_span = entry.ba;
-    g_there = entry.r > 0.5;
+}
+
+// Both; false where there is no brick.
+bool find_brick(vec3 place) {
+    look_up(place);
+    open_brick();
     return g_there;
 }
 

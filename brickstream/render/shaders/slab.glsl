@@ -4,14 +4,14 @@ uniform vec4 u_plane;           // dot(xyz, place) + w is zero on it
 uniform vec3 u_across;          // the normal's direction, one pixel long
 uniform float u_thickness;      // in steps
 
-int lay_out(vec3 near, vec3 ray) {
+float lay_out(vec3 near, vec3 ray) {
     vec3 hit = v_position - ray * (dot(u_plane.xyz, v_position) + u_plane.w) / dot(u_plane.xyz, ray);
     g_start = hit - u_across * (0.5 * u_thickness);
     g_stride = u_across;
     vec2 window = crossing(v_position, ray, u_window_low, u_window_high);
     // The ray is cast once, from the face where it leaves the box; what is nearer than the near plane is not seen.
     bool outside = -window.x <= window.y || dot(hit - near, ray) < 0.0 || any(lessThan(hit, u_box_low)) || any(greaterThan(hit, u_box_high));
-    return outside ? 0 : int(u_thickness);
+    return outside ? 0.0 : u_thickness;
 }
 
 // Beyond the level's border its last pixels go on.

@@ -105,22 +105,22 @@ void lay_surface(float value, float from, float to, bool rising) {
         lay(at, clamp(colour, 0.0, 1.0), value);
 }
 
-int samples_wanted(vec2 span, int index, int count) {
+float samples_wanted(vec2 span, float index, float count) {
     vec2 place = (span - u_first) / u_between;
     bool hollow = max(ceil(place.x), 0.0) > min(floor(place.y), u_count - 1.0);
     // What lies between two samples may begin in the brick before.
     for (bool fresh = g_passed && !hollow; fresh; fresh = false) {
-        g_from = float(index) - 1.0;
+        g_from = index - 1.0;
         g_before = value_at(place_of(g_from));
-        find_brick(place_of(float(index)));
+        find_brick(place_of(index));
     }
-    int wanted = !hollow ? count : g_passed ? 0 : 1;
+    float wanted = !hollow ? count : g_passed ? 0.0 : 1.0;
     g_passed = hollow;
     return wanted;
 }
 
-bool take_sample(float value, int index) {
-    float to = float(index);
+bool take_sample(float value, float index) {
+    float to = index;
     float before = g_from < 0.0 ? value : g_before;
     bool rising = value > before;
     float low = (min(value, before) - u_first) / u_between;

@@ -2,19 +2,19 @@
 // number of equal steps, as through a dense volume.
 
 // Lays out the samples and says how many there are; only those inside the window are taken.
-int lay_out(vec3 near, vec3 ray) {
+float lay_out(vec3 near, vec3 ray) {
     vec2 window = crossing(v_position, ray, u_window_low, u_window_high);
     // Both faces of the box are drawn; the ray is cast once, from the one where it leaves.
     bool entering = -window.x <= window.y;
     vec2 box = crossing(v_position, ray, u_box_low, u_box_high);
     float entry = max(dot(near - v_position, ray), box.x);
-    int steps = int((box.y - entry) / u_step + 0.5);
-    float length_of_step = (box.y - entry) / float(max(steps, 1));
+    float steps = floor((box.y - entry) / u_step + 0.5);
+    float length_of_step = (box.y - entry) / max(steps, 1.0);
     float first = max(0.0, ceil((window.x - entry) / length_of_step - 1e-3));
-    int count = int(min(float(steps), floor((window.y - entry) / length_of_step + 1e-3) + 1.0) - first);
+    float count = min(steps, floor((window.y - entry) / length_of_step + 1e-3) + 1.0) - first;
     g_start = v_position + ray * (entry + first * length_of_step);
     g_stride = ray * length_of_step;
-    return entering || steps < 1 ? 0 : count;
+    return entering || steps < 1.0 ? 0.0 : count;
 }
 
 // Samples lie in their bricks.

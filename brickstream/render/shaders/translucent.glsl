@@ -4,11 +4,11 @@ void begin_ray(vec3 ray) {
     g_mixed = vec4(0.0);
 }
 
-int samples_wanted(vec2 span, int index, int count) {
-    return is_visible(span) ? count : 0;
+float samples_wanted(vec2 span, float index, float count) {
+    return is_visible(span) ? count : 0.0;
 }
 
-bool take_sample(float value, int index) {
+bool take_sample(float value, float index) {
     vec4 colour = colour_of(value);
     for (float longer = g_longer * g_run; longer != 1.0; longer = 1.0)
         colour.a = 1.0 - pow(1.0 - colour.a, longer);

@@ -26,41 +26,41 @@ void main() {
     vec3 ray = normalize(v_far.xyz / v_far.w - near);
     // A direction of exactly zero would make 0 / 0 on a face.
     ray = mix(ray, vec3(1e-20), vec3(equal(ray, vec3(0.0))));
-    int count = lay_out(near, ray);
+    float count = lay_out(near, ray);
     g_longer = u_draft;
     for (bool other = u_unit != vec3(1.0); other; other = false)
         g_longer *= length(ray * u_unit);
-    vec2 part = clipped(float(count));
+    vec2 part = clipped(count);
     g_start += g_stride * u_jitter * scatter(gl_FragCoord.xy);
 
     g_begin = part.x;
-    g_end = max(min(part.y, float(count)), 0.0);
+    g_end = max(min(part.y, count), 0.0);
     begin_ray(ray);
     bool taken = false;
-    int i = int(g_begin);
-    count = int(g_end);
-    while (i < count) {
-        vec3 place = place_of(float(i));
-        find_brick(place);
-        vec3 bounds = mix(g_low, g_high, vec3(greaterThan(g_stride, vec3(0.0))));
-        vec3 left = (bounds - place) / g_stride;
-        int stop = i + int(clamp(ceil(min(min(left.x, left.y), left.z)), 1.0, float(count - i)));
+    float i = g_begin;
+    vec3 forwards = vec3(greaterThan(g_stride, vec3(0.0)));
+    vec3 steps = 1.0 / g_stride;
+    while (i < g_end) {
+        vec3 place = place_of(i);
+        look_up(place);
+        vec3 left = (mix(g_low, g_high, forwards) - place) * steps;
+        float stop = i + clamp(ceil(min(min(left.x, left.y), left.z)), 1.0, g_end - i);
         taken = taken || g_there;
+        float last = g_there ? i + samples_wanted(g_span, i, stop - i) : i;
+        // A loop and no if: software rasterisers walk both sides of an if, but leave out a loop that nobody enters.
+        for (bool closed = last > i; closed; closed = false)
+            open_brick();
         // In a coarser brick one sample stands for as many as its pixels are longer.
-        int run = int(max(1.0, floor(1.0 / (max(max(g_scale.x, g_scale.y), g_scale.z) * u_draft) + 0.01)));
+        float run = max(1.0, floor(1.0 / (max(max(g_scale.x, g_scale.y), g_scale.z) * u_draft) + 0.01));
         vec3 coord = atlas_coord(place);
-        vec3 delta = float(run) * g_stride * g_scale / u_atlas_shape;
-        int j = i;
-        // Zero samples and no if: software rasterisers go on with what they leave out.
-        int last = g_there ? i + samples_wanted(g_span, i, stop - i) : i;
-        while (j < last) {
-            g_run = float(run < stop - j ? run : stop - j);
+        vec3 delta = run * g_stride * g_scale / u_atlas_shape;
+        for (float j = i; j < last; j += run) {
+            g_run = min(run, stop - j);
             if (take_sample(sampled(kept(coord)), j)) {
-                stop = count;
+                stop = g_end;
                 break;
             }
             coord += delta;
-            j += run;
         }
         i = stop;
     }
