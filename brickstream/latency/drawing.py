@@ -1,7 +1,7 @@
 """How long a finished frame takes, against vispy's dense Volume on the same GL; and how fast bricks are uploaded.
 
 The suite `render`. Both draw the same array with the same camera, one after the other, in pairs. *noise* is random
-everywhere, so that nothing can be left out; *brain* is real, and under these contrast limits most of its bricks are empty.
+everywhere, so that nothing can be left out; *brain* is real, and under these contrast limits most bricks are empty.
 """
 
 from __future__ import annotations
