@@ -218,7 +218,8 @@ class VolumeBricksVisual(BrickVisual):
         BrickVisual.set_look(self, look, place)
         program = self.shared_program
         self._step = look.step
-        program["u_pace"], program["u_jitter"] = look.step, float(look.jitter)
+        # Surfaces lie where they are, wherever the samples are.
+        program["u_pace"], program["u_jitter"] = look.step, float(look.jitter and not self._surfaces)
         program["u_unit"], program["u_clips"] = place.unit, len(place.clip)
         _set_rows(program, "u_clip", place.clip, MOST_PLANES)
         if place.plane is not None and look.slab is not None:
