@@ -238,7 +238,7 @@ class VolumeBricksVisual(BrickVisual):
             _set_surfaces(program, look.surfaces, place)
         elif look.method in ("translucent", "additive") and self._visible_of is not self.colormap:
             self._visible_of = self.colormap
-            table = visible_places(self.colormap)
+            table = visible_places(self.colormap, look.method)
             program["u_visible"] = Texture2D(table, internalformat="r32f", interpolation="nearest")
             program["u_visible_size"] = table.shape[1]
         if look.method == "attenuated_mip":
