@@ -6,21 +6,59 @@ from math import inf
 from typing import Any
 
 import numpy as np
-from vispy.color import BaseColormap, get_colormap, get_colormaps
+from numpy.typing import NDArray
+from vispy.color import BaseColormap, Color, get_colormap, get_colormaps
+from vispy.gloo import Texture2D
 
 from brickstream.errors import ViewError
 from brickstream.multiscale import Pyramid, View, localize, thick_axes
 from brickstream.render.encoding import Encoding
+from brickstream.render.transfer import TransferFunction
+
+PLACES = 1024
 
 
-def resolve_colormap(colormap: str | BaseColormap) -> Any:
-    """Give vispy's colormap for a name of vispy or of the package cmap, or a colormap of vispy as it is.
+class TableColormap(BaseColormap):  # type: ignore[misc]
+    """A colormap of vispy that reads a table of float32, so that the smallest opacities are not rounded to bytes.
+
+    Parameters
+    ----------
+    table : ndarray of shape (1024, 4), float32
+        Red, green, blue and opacity from place 0 to place 1, not premultiplied.
+    """
+
+    glsl_map = f"""
+    uniform sampler2D texture2D_LUT;
+    vec4 colormap(float t) {{
+        return texture2D(texture2D_LUT, vec2((clamp(t, 0.0, 1.0) * {PLACES - 1:.1f} + 0.5) / {PLACES:.1f}, 0.5));
+    }}
+    """
+
+    def __init__(self, table: NDArray[np.float32]) -> None:
+        self.table = table
+        BaseColormap.__init__(self, table[[0, -1]])
+
+    def map(self, item: Any) -> NDArray[np.float32]:
+        """Colours at places of shape (n, 1): ndarray of shape (n, 4), float32."""
+        at = np.clip(np.ravel(item), 0, 1) * (PLACES - 1)
+        colours = [np.interp(at, np.arange(PLACES), channel) for channel in self.table.T]
+        return np.stack(colours, axis=-1).astype(np.float32)
+
+    def texture_lut(self) -> Texture2D:
+        """Make the table's texture."""
+        return Texture2D(self.table[None], internalformat="rgba32f", interpolation="linear")
+
+
+def resolve_colormap(colormap: str | BaseColormap | TransferFunction) -> Any:
+    """Give vispy's colormap for a name of vispy or of cmap, or for a transfer function; or one of vispy as it is.
 
     Raises
     ------
     ViewError
-        If neither knows the name.
+        If neither knows the name, or a colour is none.
     """
+    if isinstance(colormap, TransferFunction):
+        return TableColormap(_table(colormap))
     if isinstance(colormap, BaseColormap):
         return colormap
     if colormap in get_colormaps():
@@ -32,6 +70,28 @@ def resolve_colormap(colormap: str | BaseColormap) -> Any:
     except (ValueError, TypeError, KeyError) as error:
         few = "grays, viridis, hot, magma, turbo, hsl"
         raise ViewError(f"no colormap {colormap!r}", "", f"for example {few}") from error
+
+
+def _table(transfer: TransferFunction) -> NDArray[np.float32]:
+    """Colours of a transfer function at 1024 places: ndarray of shape (1024, 4), float32."""
+    places = np.linspace(0, 1, PLACES)
+    table = np.empty((PLACES, 4), dtype=np.float32)
+    if isinstance(transfer.colormap, tuple):
+        known, colours = zip(*transfer.colormap, strict=True)
+        channels = np.array([_colour(colour) for colour in colours]).T
+        table[:, :3] = np.stack([np.interp(places, known, channel) for channel in channels], axis=-1)
+    else:
+        colormap = resolve_colormap(transfer.colormap)
+        table[:, :3] = np.reshape(colormap.map(places.astype(np.float32)[:, None]), (PLACES, 4))[:, :3]
+    table[:, 3] = np.interp(places, *np.array(transfer.opacity).T)
+    return table
+
+
+def _colour(colour: str | tuple[float, ...]) -> NDArray[np.float32]:
+    try:
+        return np.asarray(Color(colour).rgb)
+    except (ValueError, RuntimeError, KeyError) as error:
+        raise ViewError(f"no colour {colour!r}", "", "for example red, #ff8000, or [1, 0.5, 0]") from error
 
 
 def shader_clim(clim: tuple[float, float], encoding: Encoding) -> tuple[float, float]:

@@ -38,20 +38,23 @@ def cubic_weights() -> NDArray[np.float32]:
 SPAN = (-0.23437733388100893, 1.2419743353536359 - 0.23437733388100893)
 
 
-def visible_places(colormap: Any) -> NDArray[np.float32]:
+def visible_places(colormap: Any, method: str = "additive") -> NDArray[np.float32]:
     """Share of the visible places of a colormap that lie below each of them, and below its end.
 
     Parameters
     ----------
     colormap : vispy colormap
+    method : {"additive", "translucent"}
+        What has no opacity is invisible where it is "translucent"; where colours are added up, only (0, 0, 0, 0) is.
 
     Returns
     -------
     ndarray of shape (1, 1025), float32
-        The same values for two places where no place between them has a colour other than (0, 0, 0, 0).
+        The same values for two places where no place between them is visible.
     """
     rgba = np.asarray(colormap.map(np.linspace(0, 1, PLACES, dtype=np.float32)[:, None]))
-    below = np.concatenate([[0], np.cumsum(rgba.reshape(PLACES, -1).any(axis=1))]) / PLACES
+    seen = rgba.reshape(PLACES, 4)[:, 3:] if method == "translucent" else rgba.reshape(PLACES, 4)
+    below = np.concatenate([[0], np.cumsum(seen.any(axis=1))]) / PLACES
     return below[None].astype(np.float32)
 
 

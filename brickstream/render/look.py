@@ -29,7 +29,7 @@ class Look:
         Value that has the middle colour: the limits are widened to be as far from it on both sides.
     gamma : float
         The colour is that of the place between the limits to this power.
-    colormap : str or colormap of vispy
+    colormap : str, colormap of vispy, or TransferFunction
     interpolation : {"nearest", "linear", "cubic"} or None
         None is nearest for planes and linear for volumes. Labels are always drawn nearest.
     step : float

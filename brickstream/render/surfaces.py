@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import pairwise
 from math import isfinite
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,19 +11,13 @@ from numpy.typing import NDArray
 from brickstream.errors import ViewError
 from brickstream.multiscale.affine import FloatArray
 from brickstream.render.places import HalfSpace, Place
+from brickstream.render.transfer import Curve, check_curve, check_share
 
 PATTERNS = {"all": -1, "even": 0, "odd": 1}
 SCALES = ("uniform", "min", "max", "extremes")
 LEAST_OPACITY = 0.1
 KNOTS = 256
 MOST_SHEETS = 16
-
-Curve = tuple[tuple[float, float], ...]
-
-
-def _check_share(value: float, name: str) -> None:
-    if not (isfinite(value) and 0 <= value <= 1):
-        raise ViewError(f"{name} is from 0 to 1", f"{name}={value!r}")
 
 
 @dataclass(frozen=True)
@@ -44,7 +36,7 @@ class Sheet(HalfSpace):
 
     def __post_init__(self) -> None:
         HalfSpace.__post_init__(self)
-        _check_share(self.fill, "fill")
+        check_share(self.fill, "fill")
 
     @classmethod
     def across(cls, axis: int, at: float, fill: float = 1.0) -> Sheet:
@@ -69,7 +61,7 @@ class Cap:
     fill: float = 1.0
 
     def __post_init__(self) -> None:
-        _check_share(self.fill, "fill")
+        check_share(self.fill, "fill")
 
 
 @dataclass(frozen=True)
@@ -120,8 +112,8 @@ class Surfaces:
             raise ViewError("isomin is above isomax", f"{self.isomin} > {self.isomax}")
         if not 0 <= self.count <= 1000:
             raise ViewError("surfaces are 0 to 1000", f"count={self.count!r}")
-        _check_share(self.opacity, "opacity")
-        _check_share(self.fill, "fill")
+        check_share(self.opacity, "opacity")
+        check_share(self.fill, "fill")
         if self.pattern not in PATTERNS:
             raise ViewError(f"no pattern {self.pattern!r}", "", f"it is one of {', '.join(PATTERNS)}")
         object.__setattr__(self, "slices", tuple(self.slices))
@@ -130,7 +122,7 @@ class Surfaces:
         if len(self.slices) > MOST_SHEETS - 6:
             raise ViewError(f"at most {MOST_SHEETS - 6} slices", f"{len(self.slices)} given")
         if not isinstance(self.opacityscale, str):
-            object.__setattr__(self, "opacityscale", _check_curve(self.opacityscale))
+            object.__setattr__(self, "opacityscale", check_curve(self.opacityscale, "an opacity scale"))
         elif self.opacityscale not in SCALES:
             known = f"it is one of {', '.join(SCALES)}, or points (place, opacity)"
             raise ViewError(f"no opacity scale {self.opacityscale!r}", "", known)
@@ -182,19 +174,6 @@ def is_drawn(places: FloatArray, normals: FloatArray, fill: float, pattern: str 
     drawn: NDArray[np.bool_] = across.max(axis=1) >= 0.5 * np.sqrt(1 - fill)
     parity = PATTERNS[pattern]
     return drawn if parity < 0 else drawn & (cells.sum(axis=1).astype(np.int64) % 2 == parity)
-
-
-def _check_curve(points: Any) -> Curve:
-    try:
-        curve = tuple((float(place), float(opacity)) for place, opacity in points)
-    except (TypeError, ValueError) as error:
-        raise ViewError("an opacity scale is points (place, opacity)", repr(points)) from error
-    rising = all(a < b for (a, _), (b, _) in pairwise(curve))
-    if len(curve) < 2 or curve[0][0] != 0 or curve[-1][0] != 1 or not rising:
-        raise ViewError("the places of an opacity scale rise from 0 to 1", repr(points))
-    for _, opacity in curve:
-        _check_share(opacity, "opacity")
-    return curve
 
 
 def _three(values: list[float]) -> Place:

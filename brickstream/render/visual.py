@@ -220,7 +220,8 @@ class VolumeBricksVisual(BrickVisual):
         BrickVisual.set_look(self, look, place)
         program = self.shared_program
         self._step = look.step
-        program["u_pace"], program["u_jitter"] = look.step, float(look.jitter)
+        # Surfaces lie where they are, wherever the samples are.
+        program["u_pace"], program["u_jitter"] = look.step, float(look.jitter and not self._surfaces)
         program["u_unit"], program["u_clips"] = place.unit, len(place.clip)
         _set_rows(program, "u_clip", place.clip, MOST_PLANES)
         if place.plane is not None and look.slab is not None:
@@ -239,7 +240,7 @@ class VolumeBricksVisual(BrickVisual):
             _set_surfaces(program, look.surfaces, place)
         elif look.method in ("translucent", "additive"):
             if self._visible_of is not self.colormap:
-                self._visible_of, self._places = self.colormap, visible_places(self.colormap)
+                self._visible_of, self._places = self.colormap, visible_places(self.colormap, look.method)
                 program["u_visible"] = Texture2D(self._places, internalformat="r32f", interpolation="nearest")
                 program["u_visible_size"] = self._places.shape[1]
             bright, gaps = bright_values(self._places, place.clim, look.gamma)

@@ -11,6 +11,7 @@ uniform float u_jitter;
 vec3 g_start, g_stride;         // first sample, and from one sample to the next
 uniform float u_pace;           // relative step size
 float g_begin, g_end;           // samples: the first, and one past the last
+vec2 g_part;                    // the part of the ray that is not cut away, in samples; not whole ones
 float g_longer;                 // length of a step, relative to that which opacity is meant for
 float g_run;                    // steps that the sample at hand stands for
 

@@ -41,7 +41,7 @@ void begin_ray(vec3 ray) {
     g_from = -1.0;
     g_passed = false;
     g_at = -1.0;
-    g_cursor = g_begin - 0.01;
+    g_cursor = g_part.x - 0.01;
     find_next_sheet();
 }
 
@@ -119,12 +119,11 @@ float samples_wanted(vec2 span, float index, float count) {
     return wanted;
 }
 
-bool take_sample(float value, float index) {
-    float to = index;
-    float before = g_from < 0.0 ? value : g_before;
-    bool rising = value > before;
-    float low = (min(value, before) - u_first) / u_between;
-    float high = (max(value, before) - u_first) / u_between;
+// Surfaces and sheets between the last sample and this one.
+void lay_between(float value, float to) {
+    bool rising = value > g_before;
+    float low = (min(value, g_before) - u_first) / u_between;
+    float high = (max(value, g_before) - u_first) / u_between;
     // The surface of the value before was laid with it.
     float least = max(rising ? floor(low) + 1.0 : ceil(low), 0.0);
     float most = min(rising ? floor(high) : ceil(high) - 1.0, u_count - 1.0);
@@ -136,12 +135,26 @@ bool take_sample(float value, float index) {
         find_brick(place_of(to));
     g_before = value;
     g_from = to;
+}
+
+bool take_sample(float value, float index) {
+    // The first sample lies up to a step behind where the ray is cut off.
+    for (bool first = g_from < 0.0; first; first = false) {
+        g_from = g_part.x;
+        g_before = value_at(place_of(g_from));
+        find_brick(place_of(index));
+    }
+    lay_between(value, index);
     return g_mixed.a > 0.99;
 }
 
 bool end_ray(out vec4 colour, out float at) {
-    for (float until = g_mixed.a > 0.99 ? -1.0 : g_end + 0.01; until > 0.0; until = -1.0)
-        lay_sheets(until);
+    float until = g_mixed.a > 0.99 ? -1.0 : g_part.y;
+    // No surface lies in a brick that was walked past.
+    for (bool more = until > g_from && !g_passed; more; more = false)
+        lay_between(value_at(place_of(until)), until);
+    for (; until > 0.0; until = -1.0)
+        lay_sheets(until + 0.01);
     colour = vec4(g_mixed.rgb / max(g_mixed.a, 1e-6), g_mixed.a);
     at = g_at;
     return g_mixed.a > 0.0;

@@ -6,6 +6,7 @@ uniform float u_clips;          // how many of them there are
 // Of `count` samples those in all half-spaces: the first, and one past the last.
 vec2 clipped(float count) {
     vec2 part = vec2(0.0, count);
+    g_part = part;
     for (int k = 0; float(k) < u_clips; k++) {
         float depth = dot(u_clip[k].xyz, g_start) + u_clip[k].w;
         float rise = dot(u_clip[k].xyz, g_stride);
@@ -13,8 +14,12 @@ vec2 clipped(float count) {
         // Nothing of a ray along the plane's outer side.
         part.x = rise > 0.0 ? max(part.x, ceil(at)) : rise == 0.0 && depth < 0.0 ? count : part.x;
         part.y = rise < 0.0 ? min(part.y, floor(at) + 1.0) : part.y;
+        g_part.x = rise > 0.0 ? max(g_part.x, at) : g_part.x;
+        g_part.y = rise < 0.0 ? min(g_part.y, at) : g_part.y;
     }
-    return part;
+    // A plane along the ray cuts it far away, beyond what an int can hold.
+    g_part = clamp(g_part, 0.0, count);
+    return clamp(part, 0.0, count);
 }
 
 float scatter(vec2 pixel) {
@@ -30,11 +35,11 @@ void main() {
     g_longer = u_draft;
     for (bool other = u_unit != vec3(1.0); other; other = false)
         g_longer *= length(ray * u_unit);
-    vec2 part = clipped(count);
+    vec2 part = clipped(max(count, 0.0));
     g_start += g_stride * u_jitter * scatter(gl_FragCoord.xy);
 
     g_begin = part.x;
-    g_end = max(min(part.y, count), 0.0);
+    g_end = part.y;
     begin_ray(ray);
     bool taken = false;
     float i = g_begin;
