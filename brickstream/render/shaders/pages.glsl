@@ -35,6 +35,7 @@ vec3 g_low, g_high;         // the box of target pixels for which this brick is 
 vec3 g_cell;                // its cell, in the window of its level
 float g_slot;
 bool g_there;
+bool g_open;                // whether what follows below is known
 vec2 g_span;                // smallest and largest value
 vec3 g_texel;               // atlas texel centre that belongs to pixel 0 of the drawn level's window
 vec3 g_first, g_last;       // texel centres that may be read
@@ -86,6 +87,7 @@ void look_up(vec3 place) {
     }
     g_slot = entry.r;
     g_there = entry.r > 0.5;
+    g_open = false;
     g_span = entry.ba;
     g_scale = l_scale;
     g_shift = l_shift;
@@ -103,6 +105,7 @@ void open_brick() {
     g_texel = origin + u_apron - g_cell * u_brick + 0.5;
     g_first = origin + 0.5;
     g_last = origin + padded - 0.5;
+    g_open = true;
 }
 
 // Both; false where there is no brick.

@@ -37,7 +37,7 @@ bool is_flat(vec2 span) {
 float value_at(vec3 place) {
     place = clamp(place, u_box_low + RIM, u_box_high - RIM);
     vec3 margin = 0.49 / g_scale;
-    bool away = any(lessThan(place, g_low - margin)) || any(greaterThan(place, g_high + margin));
+    bool away = !g_open || any(lessThan(place, g_low - margin)) || any(greaterThan(place, g_high + margin));
     while (away) {
         find_brick(place);
         away = false;
