@@ -193,6 +193,8 @@ def snapshot(
     axes: Axes = False,
     colorbar: ColorBar = False,
     text: Text = None,
+    channels: Annotated[str | None, typer.Option(help="Show these together, each in its colour: 0,1,2 or all.")] = None,
+    channel_colors: Annotated[str | None, typer.Option(help="Instead of the metadata's: ff0000,green")] = None,
     data: Annotated[Path | None, typer.Option(metavar="OUT.npy", help="Also write the finished array.")] = None,
     dense: Annotated[bool, typer.Option("--dense", help="Draw with vispy's dense visuals instead.")] = False,
     ram_budget: Annotated[str, typer.Option(help="For decoded chunks: 2GiB")] = "2GiB",
@@ -232,6 +234,7 @@ def snapshot(
         center=options.center(center),
         zoom=zoom,
         camera=options.camera(camera),
+        channels=options.channels(channels, channel_colors),
         look=Look(method, options.clim(clim), colormap=colormap, interpolation=interpolation),
         limits=Limits(
             options.byte_count(ram_budget, "--ram-budget"),

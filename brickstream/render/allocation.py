@@ -45,12 +45,12 @@ class Allocation:
 
     Attributes
     ----------
-    apron : int
+    apron, max_bytes : int
     """
 
     def __init__(self, max_bytes: int, limits: Callable[[], TextureLimits], contrast: Contrast, apron: int) -> None:
         self.apron = apron
-        self._max_bytes, self._limits, self._contrast = max_bytes, limits, contrast
+        self.max_bytes, self._limits, self._contrast = max_bytes, limits, contrast
         self._given: AtlasLayout | None = None
 
     def layout(self, pyramid: Pyramid, view: View) -> AtlasLayout:
@@ -65,7 +65,7 @@ class Allocation:
         """
         dtype = picture_dtype(pyramid, localize(pyramid, view), view)
         encoding = encoding_of(dtype, self._contrast(pyramid, view))
-        return choose_layout(pyramid, view, encoding, self._max_bytes, self._limits(), self.apron)
+        return choose_layout(pyramid, view, encoding, self.max_bytes, self._limits(), self.apron)
 
     def layout_for(self, plan: Plan, old: AtlasLayout | None) -> AtlasLayout:
         """Lay out the atlas for a plan: `old`, the one that there is for this image, where that does.
@@ -92,7 +92,7 @@ class Allocation:
         """Cells in a row of the page table, and in all of it."""
         flat = self._limits().flat
         width = 1 << (min(flat, MAX_WIDTH).bit_length() - 1)
-        fits = self._max_bytes // TABLE_SHARE // CELL_NBYTES
+        fits = self.max_bytes // TABLE_SHARE // CELL_NBYTES
         while width > 16 and width * width > fits:
             width //= 2
         return width, max(min(fits, width * flat, MAX_CELLS) - width, width)
@@ -122,7 +122,7 @@ class Allocation:
         try:
             (device.allocate if now is None else device.grow)(layout)
         except TextureMemoryError:
-            self._max_bytes = layout.nbytes // 2
+            self.max_bytes = layout.nbytes // 2
             raise
         self._given = layout
 

@@ -12,6 +12,7 @@ from brickstream.render.surfaces import Surfaces
 
 METHODS = ("mip", "minip", "attenuated_mip", "translucent", "additive", "average", "iso", "surfaces")
 INTERPOLATIONS = ("linear", "nearest", "cubic")
+BLENDINGS = ("translucent", "translucent_no_depth", "additive", "minimum", "opaque")
 MOST_PLANES = 8
 
 
@@ -51,6 +52,10 @@ class Look:
         target of each view.
     jitter : bool
         Move the samples of each ray by a part of a step: noise instead of rings where steps are long.
+    opacity : float
+        From 0 to 1; without effect on "minimum" and "opaque".
+    blending : {"translucent", "translucent_no_depth", "additive", "minimum", "opaque"}
+        How it goes together with what is drawn before it. Only volumes, "translucent" or "opaque", look at the depth.
 
     Raises
     ------
@@ -73,12 +78,18 @@ class Look:
     clip: tuple[HalfSpace, ...] = ()
     opacity_level: int | None = 0
     jitter: bool = False
+    opacity: float = 1.0
+    blending: str = "translucent"
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
             raise ViewError(f"no method {self.method!r}", "", f"the methods are {', '.join(METHODS)}")
         if self.interpolation is not None and self.interpolation not in INTERPOLATIONS:
             raise ViewError(f"no interpolation {self.interpolation!r}", "", f"it is {' or '.join(INTERPOLATIONS)}")
+        if self.blending not in BLENDINGS:
+            raise ViewError(f"no blending {self.blending!r}", "", f"it is {', '.join(BLENDINGS)}")
+        if not 0 <= self.opacity <= 1:
+            raise ViewError("the opacity is from 0 to 1", f"opacity={self.opacity!r}")
         if self.clim is not None:
             object.__setattr__(self, "clim", check_clim(self.clim))
         for name in ("gamma", "step"):

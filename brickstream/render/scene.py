@@ -66,6 +66,7 @@ class BrickScene:
         self._max_texture = max_texture
         self._textures = Textures(canvas, "linear")
         self._nodes: dict[int, BrickVisual] = {}
+        self._order, self._visible = 0, True
         self.sink = BrickSink(self._textures, max_gpu_bytes, self._limits, self._find_contrast, self._look.reach)
         self.view: View | None = None
         self._drawn: tuple[object, ...] = ()
@@ -146,6 +147,28 @@ class BrickScene:
         self.look = replace(self._look, interpolation=value)
 
     @property
+    def order(self) -> int:
+        """Place among the nodes of the scene: those with smaller numbers are drawn first."""
+        return self._order
+
+    @order.setter
+    def order(self, order: int) -> None:
+        self._order = order
+        for node in self._nodes.values():
+            node.order = order
+
+    @property
+    def visible(self) -> bool:
+        """Whether it is drawn; what it fetches is up to its viewport."""
+        return self._visible
+
+    @visible.setter
+    def visible(self, visible: bool) -> None:
+        self._visible = visible
+        for ndisplay, node in self._nodes.items():
+            node.visible = visible and self.view is not None and ndisplay == self.view.ndisplay
+
+    @property
     def visual(self) -> Any:
         """The visual that shows the present view, a node of vispy; None before there is one."""
         return None if self.view is None else self._nodes.get(self.view.ndisplay)
@@ -156,7 +179,7 @@ class BrickScene:
             aim(self._viewbox, view)
         self.view = view
         for ndisplay, node in self._nodes.items():
-            node.visible = ndisplay == view.ndisplay
+            node.visible = self._visible and ndisplay == view.ndisplay
 
     def prepare(self, ndisplay: int) -> None:
         """Make the visual for planes (2) or volumes (3) before it is needed; its shader compiles when drawn."""
@@ -165,7 +188,7 @@ class BrickScene:
                 node = PlaneBricks(self._textures, self._look, parent=self._parent)
             else:
                 node = VolumeBricks(self._textures, self._look, parent=self._parent)
-            node.transform = STTransform()
+            node.transform, node.order = STTransform(), self._order
             self._nodes[ndisplay] = node
 
     def warm_up(self, ndisplay: int) -> None:
@@ -200,7 +223,7 @@ class BrickScene:
         self.prepare(self.view.ndisplay)
         node = self._nodes[self.view.ndisplay]
         fits = frame is not None and plan is not None and _same_axes(plan.view, self.view)
-        node.visible = fits
+        node.visible = fits and self._visible
         if frame is None or plan is None or not fits:
             return done
         # Most frames differ in what is drawn, not in where.

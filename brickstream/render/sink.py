@@ -294,6 +294,17 @@ class BrickSink:
         self.begin_anew()
 
     @property
+    def max_gpu_bytes(self) -> int:
+        """Budget for the atlas and the page table together; another one asks for the view anew."""
+        return self._allocation.max_bytes
+
+    @max_gpu_bytes.setter
+    def max_gpu_bytes(self, value: int) -> None:
+        if value != self._allocation.max_bytes:
+            self._allocation.max_bytes = value
+            self.begin_anew()
+
+    @property
     def apron(self) -> int:
         """Border pixels around a brick; another number asks for the view anew."""
         return self._allocation.apron

@@ -33,6 +33,26 @@ EVERYWHERE = np.tile([0.0, 0.0, 1.0, 0.0], (8, 1))
 STRIP = np.array([2, 6, 0, 4, 5, 6, 7, 2, 3, 0, 1, 5, 3, 7], dtype=np.uint32)
 
 
+# Source and target factors of colour, then of alpha.
+FACTORS = {
+    "additive": ("src_alpha", "one"),
+    "minimum": ("one", "one"),
+    "opaque": ("one", "zero"),
+}
+OVER = ("src_alpha", "one_minus_src_alpha", "zero", "one")
+
+
+def gl_state(blending: str, ndisplay: int) -> dict[str, Any]:
+    """What GL has to do for a blending; planes lie on one another, in the order in which they are drawn."""
+    return {
+        "depth_test": ndisplay == 3 and blending in ("translucent", "opaque"),
+        "cull_face": False,
+        "blend": blending != "opaque",
+        "blend_func": FACTORS.get(blending, OVER),
+        "blend_equation": "min" if blending == "minimum" else "func_add",
+    }
+
+
 def shader(*names: str) -> str:
     """Source of some shader files, one after the other."""
     folder = files("brickstream.render") / "shaders"
@@ -63,6 +83,8 @@ class BrickVisual(Visual):  # type: ignore[misc]
         Source of the shaders.
     """
 
+    ndisplay = 3
+
     def __init__(self, textures: Textures, vertex: str, fragment: str) -> None:
         Visual.__init__(self, vcode=vertex, fcode=fragment)
         self._textures = textures
@@ -78,7 +100,9 @@ class BrickVisual(Visual):  # type: ignore[misc]
             weights = cubic_weights()
             self.shared_program["u_weights"] = Texture2D(weights, internalformat="rgba32f", interpolation="linear")
             self.shared_program["u_weights_size"] = weights.shape[1]
-        self.set_gl_state("translucent", cull_face=False)
+        self.shared_program["u_layer_opacity"] = 1.0
+        self._blending = "translucent"
+        self.set_gl_state(**gl_state(self._blending, self.ndisplay))
         self.shared_program.frag["sample_atlas"] = Function(atlas_reader(1))
         self.colormap = "grays"
         self.clim = (0.0, 1.0)
@@ -116,7 +140,10 @@ class BrickVisual(Visual):  # type: ignore[misc]
         place : Placing
             Its values and places, as the shader has them.
         """
-        self.shared_program["u_gamma"] = look.gamma
+        self.shared_program["u_gamma"], self.shared_program["u_layer_opacity"] = look.gamma, look.opacity
+        if look.blending != self._blending:
+            self._blending = look.blending
+            self.set_gl_state(**gl_state(look.blending, self.ndisplay))
         if self._named is not look.colormap:
             self.colormap = look.colormap
         if self.clim != place.clim:
@@ -172,6 +199,8 @@ class PlaneBricksVisual(BrickVisual):
     look : Look
         Its interpolation stays; see :func:`variant`.
     """
+
+    ndisplay = 2
 
     def __init__(self, textures: Textures, look: Look) -> None:
         fragment = shader(*variant(look, 2), "plane.frag")
