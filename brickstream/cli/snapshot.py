@@ -46,6 +46,7 @@ class Wish:
     trace: Path | None = None
     stats: bool = False
     channels: Channels | None = None
+    as_labels: bool = False
 
     def view(self, image: ChunkedImage) -> View:
         """Make the view of an opened image."""
@@ -108,6 +109,7 @@ def _snapshot(
     if wish.channels is not None:
         return ChannelsSnapshot(wish.url, wish.view, wish.layers, wish.canvas, wish.limits, **how)
     how |= {"ndisplay": wish.ndisplay, "overlays": wish.overlays, "keep_data": wish.data is not None}
+    how |= {"as_labels": wish.as_labels}
     return Snapshot(wish.url, wish.view, wish.canvas, wish.look, wish.limits, **how)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from brickstream.render.dense import DenseView, draw_dense
     from brickstream.render.gl import texture_limits, use_headless
-    from brickstream.render.layered import ImageLayer, LayeredScene, channel_layers
+    from brickstream.render.layered import ImageLayer, LayeredScene, channel_layers, label_layer
     from brickstream.render.offscreen import OffscreenView
     from brickstream.render.scene import BrickScene
     from brickstream.render.sink import BrickSink
@@ -22,6 +22,7 @@ __all__ = [
     "OffscreenView",
     "channel_layers",
     "draw_dense",
+    "label_layer",
     "texture_limits",
     "use_headless",
 ]
@@ -35,6 +36,7 @@ _HOMES = {
     "OffscreenView": "offscreen",
     "channel_layers": "layered",
     "draw_dense": "dense",
+    "label_layer": "layered",
     "texture_limits": "gl",
     "use_headless": "gl",
 }

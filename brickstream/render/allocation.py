@@ -9,6 +9,7 @@ from typing import Protocol
 from brickstream.errors import BudgetError, TextureMemoryError
 from brickstream.multiscale import Plan, Pyramid, View, localize, picture_dtype
 from brickstream.render.encoding import Encoding, Limits, encoding_of
+from brickstream.render.ids import id_encoding
 from brickstream.render.layout import TABLE_SHARE, AtlasLayout, TextureLimits, choose_layout
 from brickstream.render.residency import Residency
 
@@ -46,10 +47,12 @@ class Allocation:
     Attributes
     ----------
     apron, max_bytes : int
+    of_ids : bool
+        Whether pixels are numbers of things, to be told apart exactly.
     """
 
     def __init__(self, max_bytes: int, limits: Callable[[], TextureLimits], contrast: Contrast, apron: int) -> None:
-        self.apron = apron
+        self.apron, self.of_ids = apron, False
         self.max_bytes, self._limits, self._contrast = max_bytes, limits, contrast
         self._given: AtlasLayout | None = None
 
@@ -64,7 +67,7 @@ class Allocation:
             If pixels of this type cannot be shown.
         """
         dtype = picture_dtype(pyramid, localize(pyramid, view), view)
-        encoding = encoding_of(dtype, self._contrast(pyramid, view))
+        encoding = id_encoding(dtype) if self.of_ids else encoding_of(dtype, self._contrast(pyramid, view))
         return choose_layout(pyramid, view, encoding, self.max_bytes, self._limits(), self.apron)
 
     def layout_for(self, plan: Plan, old: AtlasLayout | None) -> AtlasLayout:
@@ -129,7 +132,7 @@ class Allocation:
 
 def _kept(old: Encoding, new: Encoding, limits: Limits | None) -> Encoding:
     """The encoding that the data have already, where it does for the limits."""
-    if old.base is None or (old.source, old.components) != (new.source, new.components):
+    if old.base is None or type(old) is not type(new) or (old.source, old.components) != (new.source, new.components):
         return new
     return old if limits is None or old.serves(limits) else new
 

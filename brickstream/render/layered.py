@@ -13,6 +13,7 @@ from brickstream.engine.viewport import ThreadedViewport
 from brickstream.errors import ViewError
 from brickstream.multiscale import Plan, Pyramid, View
 from brickstream.render.aim import aim
+from brickstream.render.ids import Labels
 from brickstream.render.look import Look
 from brickstream.render.scene import BrickScene
 
@@ -101,6 +102,15 @@ def channel_layers(
         name = known.label if known is not None else str(number)
         layers.append(ImageLayer(image, point, replace(look, colormap=color, blending="additive"), seen, name))
     return tuple(layers)
+
+
+def label_layer(image: ChunkedImage, labels: Labels | None = None, opacity: float = 1.0) -> ImageLayer:
+    """Make a layer of labels, to lie on others; colours of its metadata count where `labels` has none."""
+    labels = labels or Labels()
+    if not labels.colors:
+        labels = replace(labels, colors=image.pyramid.label_colors)
+    look = Look(labels=labels, opacity=opacity, blending="translucent_no_depth")
+    return ImageLayer(image, {}, look, name=image.pyramid.name)
 
 
 def _channel_axis(pyramid: Pyramid) -> int | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from math import isfinite
 from typing import Any, Self
 
 from brickstream.errors import ViewError
+from brickstream.multiscale import Pyramid
+from brickstream.render.ids import Labels
 from brickstream.render.places import HalfSpace, Slab
 from brickstream.render.surfaces import Surfaces
 
@@ -56,6 +58,9 @@ class Look:
         From 0 to 1; without effect on "minimum" and "opaque".
     blending : {"translucent", "translucent_no_depth", "additive", "minimum", "opaque"}
         How it goes together with what is drawn before it. Only volumes, "translucent" or "opaque", look at the depth.
+    labels : Labels or None
+        Show pixels as numbers of things: each in a colour of its own, in a volume the first one on every ray. Method,
+        interpolation, colormap and contrast limits are then without effect.
 
     Raises
     ------
@@ -80,6 +85,7 @@ class Look:
     jitter: bool = False
     opacity: float = 1.0
     blending: str = "translucent"
+    labels: Labels | None = None
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -113,7 +119,7 @@ class Look:
     @property
     def reach(self) -> int:
         """Pixels that the interpolation reads beyond the one that a place lies in."""
-        return 2 if self.interpolation == "cubic" else 1
+        return 2 if self.interpolation == "cubic" and self.labels is None else 1
 
     @classmethod
     def of(cls, look: Self | None, options: dict[str, Any]) -> Self:
@@ -148,3 +154,10 @@ def check_clim(clim: tuple[float, float]) -> tuple[float, float]:
     if not (isfinite(low) and isfinite(high)):
         raise ViewError("contrast limits must be finite", f"clim=({low}, {high})")
     return low, high
+
+
+def labelled(look: Look, pyramid: Pyramid) -> Look:
+    """Give the look of an image: that of labels, with the colours of its metadata, where its pixels are such."""
+    if not pyramid.is_labels or look.labels is not None or pyramid.dtype.kind not in "biu":
+        return look
+    return replace(look, labels=Labels(colors=pyramid.label_colors))

@@ -12,9 +12,10 @@ from brickstream.engine import Telemetry
 from brickstream.multiscale import Plan, Pyramid, View, localize
 from brickstream.render.aim import aim, placed
 from brickstream.render.colors import known_clim, resolve_colormap
-from brickstream.render.encoding import encoding_of
+from brickstream.render.encoding import Encoding, encoding_of
 from brickstream.render.frame import Frame
 from brickstream.render.gl import texture_limits
+from brickstream.render.ids import IdEncoding, Labels, id_encoding
 from brickstream.render.layout import AtlasLayout, TextureLimits
 from brickstream.render.look import Look
 from brickstream.render.placing import Placing, place_look
@@ -68,10 +69,12 @@ class BrickScene:
         self._nodes: dict[int, BrickVisual] = {}
         self._order, self._visible = 0, True
         self.sink = BrickSink(self._textures, max_gpu_bytes, self._limits, self._find_contrast, self._look.reach)
+        self.sink.of_ids = self._look.labels is not None
         self.view: View | None = None
         self._drawn: tuple[object, ...] = ()
         self._looked: tuple[object, ...] = ()
         self._placed: tuple[object, ...] = ()
+        self._labelled: tuple[object, ...] = ()
         self._known: tuple[Plan, tuple[float, float] | None] | None = None
 
     def _limits(self) -> TextureLimits:
@@ -91,7 +94,7 @@ class BrickScene:
     def look(self, look: Look) -> None:
         resolve_colormap(look.colormap)
         old, self._look = self._look, look
-        self.sink.apron = look.reach
+        self.sink.apron, self.sink.of_ids = look.reach, look.labels is not None
         for ndisplay in [n for n in self._nodes if variant(old, n) != variant(look, n)]:
             self._nodes.pop(ndisplay).parent = None
             self.prepare(ndisplay)
@@ -203,6 +206,7 @@ class BrickScene:
         self._textures.write_table(np.ones((1, 4, 4), dtype=np.float32), 0, 1)
         self._nodes[ndisplay].set_look(self._look, Placing.of_nothing())
         self._nodes[ndisplay].set_frame(Frame(one, 0 * one, box, box, 1, (one, 0 * one, one, 0.0), 1.0))
+        self._draw_labels(self._nodes[ndisplay], self._look.labels, id_encoding(np.dtype(np.uint8)))
         self._nodes[ndisplay].visible = True
         self._drawn, self._looked = (), ()
 
@@ -241,7 +245,7 @@ class BrickScene:
             return
         encoding = atlas.encoding
         interpolation = self._look.interpolation or ("nearest" if plan.view.ndisplay == 2 else "linear")
-        if plan.pyramid.is_labels:
+        if plan.pyramid.is_labels or self._look.labels is not None:
             interpolation = "nearest"  # between 3 and 5 lies another thing, not 4
         hardware = "nearest" if interpolation == "nearest" else "linear"
         if self._textures.interpolation != hardware:
@@ -251,10 +255,22 @@ class BrickScene:
             self.sink.check_contrast()
             node.set_look(self._look, place_look(self._look, self.clim, plan, frame, encoding))
             self._looked = looked
+        self._draw_labels(node, self._look.labels, encoding)
         drawn = node, frame, layout
         if drawn != self._drawn:
             node.set_frame(frame)
             self._drawn = drawn
+
+    def _draw_labels(self, node: BrickVisual, labels: Labels | None, encoding: Encoding) -> None:
+        """Give the visual the colours of ids; what is on the GPU must be values or ids as the look is."""
+        ids = encoding if isinstance(encoding, IdEncoding) else None
+        node.visible = node.visible and (ids is None) == (labels is None)
+        if ids is None or labels is None:
+            return
+        labelled = node, labels, ids.book
+        if labelled != self._labelled:
+            node.set_labels(labels, ids)
+            self._labelled = labelled
 
     def restore(self, canvas: Any, viewbox: Any, *, parent: Any = None) -> None:
         """Go on in another context, where the old one was lost; the new one is current.
@@ -270,7 +286,7 @@ class BrickScene:
         texture_limits.cache_clear()
         self._viewbox, self._parent = viewbox, viewbox.scene if parent is None else parent
         self._textures = Textures(canvas, self._textures.interpolation)
-        self._drawn, self._looked, self._placed = (), (), ()
+        self._drawn, self._looked, self._placed, self._labelled = (), (), (), ()
         self.sink.lose(self._textures)
         if self.view is not None:
             self.set_view(self.view)

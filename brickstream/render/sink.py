@@ -315,6 +315,17 @@ class BrickSink:
             self._allocation.apron = value
             self.begin_anew()
 
+    @property
+    def of_ids(self) -> bool:
+        """Whether pixels are numbers of things, to be told apart exactly; another answer asks for the view anew."""
+        return self._allocation.of_ids
+
+    @of_ids.setter
+    def of_ids(self, value: bool) -> None:
+        if value != self._allocation.of_ids:
+            self._allocation.of_ids = value
+            self.begin_anew()
+
     def check_contrast(self) -> None:
         """Hear that the contrast limits are others; where the texels have too few digits for them, all begins anew."""
         if self._residency is None or self.plan is None:

@@ -19,7 +19,7 @@ from brickstream.errors import BrickstreamError, GraphicsError, MissingPackageEr
 from brickstream.multiscale import View
 from brickstream.multiscale.dims import Dims, DimsAxis
 from brickstream.multiscale.navigate import keep_place, move_point
-from brickstream.render.look import Look
+from brickstream.render.look import Look, labelled
 from brickstream.render.overlays import Axes, ColorBar, Overlay, ScaleBar
 from brickstream.viewers.files import write_png
 from brickstream.viewers.qt import QtView, delete
@@ -44,6 +44,7 @@ class WindowOptions:
     timeout: float | None = None
     prefetch: bool = True
     telemetry: Telemetry | None = None
+    as_labels: bool = False
 
 
 def run_window(options: WindowOptions) -> int:
@@ -231,6 +232,8 @@ class Window:
             return
         image, self._opening = self._opening.result(), None
         view = self._first_view(image, self.options.ndisplay, self.options.point or {})
+        if self.options.as_labels:
+            self.shown.scene.look = labelled(self.options.look, image.pyramid)
         self.shown.show(image, view)
         self._make_sliders(image, view)
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -186,9 +187,13 @@ def test_volumes_add_up_as_those_of_vispy() -> None:
     assert (difference[dense.any(-1)] <= 1).mean() >= 0.995
 
 
-def test_the_program_on_the_page_of_channels_runs() -> None:
+def test_the_programs_on_the_page_of_channels_run() -> None:
     page = (Path(__file__).parents[2] / "docs" / "channels.md").read_text(encoding="utf-8")
-    (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     known: dict[str, Any] = {"url": rng.integers(0, 256, (60, 80), dtype=np.uint8)}
-    exec(program, known)
+    for program in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(program, known)
     assert known["picture"].std() > 10
+    grey, labels = (memory_image(rng.integers(0, 9, (6, 8), dtype=np.uint8), (4, 4)) for _ in range(2))
+    scene = SimpleNamespace()
+    known["with_nuclei"](scene, grey, labels)
+    assert [layer.image for layer in scene.layers] == [grey, labels]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import trees
 import zarr
 from PIL import Image
 from ticking import assert_nested, lanes
@@ -445,3 +446,16 @@ def test_a_snapshot_says_what_was_done_if_it_is_asked(
     assert total["chunks"]["loaded"] == report["chunks_read"]
     assert main(words) == 0
     assert re.search(r"first pixels +1 ", capsys.readouterr().out)
+
+
+def test_labels_have_colours_unless_limits_are_asked_for(tmp_path: Path) -> None:
+    image = trees.image(shape=(24, 20))
+    document = json.loads(image["zarr.json"])
+    colors = [{"label-value": 7, "rgba": [10, 200, 30, 255]}]
+    document["attributes"]["ome"]["image-label"] = {"version": "0.5", "colors": colors}
+    trees.write(tmp_path / "things", {**image, "zarr.json": trees.dump(document)})
+    for level in (0, 1):
+        zarr.open_array(tmp_path / "things" / str(level), mode="r+")[...] = 7
+    for words, expected in (([], [10, 200, 30]), (["--clim", "0,14"], [128] * 3)):
+        assert main(["snapshot", str(tmp_path / "things"), str(tmp_path / "a.png"), "--size", "40x48", *words]) == 0
+        np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "a.png"))[24, 20, :3], expected)

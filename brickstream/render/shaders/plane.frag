@@ -13,6 +13,6 @@ bool in_image() {
 void main() {
     if (!find_brick(v_position) || !in_image())
         discard;
-    gl_FragColor = colour_of(sampled(confined(atlas_coord(v_position))));
+    gl_FragColor = shown(v_position);
     gl_FragColor.a *= u_layer_opacity;
 }
