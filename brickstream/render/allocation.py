@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from brickstream.errors import BudgetError, TextureMemoryError
@@ -30,31 +30,50 @@ class AtlasDevice(Protocol):
         """Make the atlas larger along z, now; what it holds stays where it is. Raises as `allocate` does."""
 
 
+@dataclass(frozen=True)
+class AtlasWish:
+    """What an atlas is to be.
+
+    Attributes
+    ----------
+    max_bytes : int
+        Budget for it and the page table together.
+    apron : int
+        Border pixels around a brick.
+    of_ids : bool
+        Whether pixels are numbers of things, to be told apart exactly.
+    """
+
+    max_bytes: int
+    apron: int = 1
+    of_ids: bool = False
+
+
 class Allocation:
     """The size of one sink's atlas and page table. Render thread only.
 
     Parameters
     ----------
-    max_bytes : int
-        Budget for both together.
+    wish : AtlasWish
     limits : callable
         Gives the limits of textures; asked when first needed.
     contrast : callable
         Gives the contrast limits of a picture in data values, where they are known.
-    apron : int
-        Border pixels around a brick.
-
-    Attributes
-    ----------
-    apron, max_bytes : int
-    of_ids : bool
-        Whether pixels are numbers of things, to be told apart exactly.
     """
 
-    def __init__(self, max_bytes: int, limits: Callable[[], TextureLimits], contrast: Contrast, apron: int) -> None:
-        self.apron, self.of_ids = apron, False
-        self.max_bytes, self._limits, self._contrast = max_bytes, limits, contrast
+    def __init__(self, wish: AtlasWish, limits: Callable[[], TextureLimits], contrast: Contrast) -> None:
+        self._limits, self._contrast = limits, contrast
         self._given: AtlasLayout | None = None
+        self.wish = wish
+
+    @property
+    def wish(self) -> AtlasWish:
+        """What the atlas is to be; of the bytes it gets less where the GPU has no room for them."""
+        return self._wish
+
+    @wish.setter
+    def wish(self, wish: AtlasWish) -> None:
+        self._wish, self._max_bytes = wish, wish.max_bytes
 
     def layout(self, pyramid: Pyramid, view: View) -> AtlasLayout:
         """Lay out the atlas for a view.
@@ -67,8 +86,8 @@ class Allocation:
             If pixels of this type cannot be shown.
         """
         dtype = picture_dtype(pyramid, localize(pyramid, view), view)
-        encoding = id_encoding(dtype) if self.of_ids else encoding_of(dtype, self._contrast(pyramid, view))
-        return choose_layout(pyramid, view, encoding, self.max_bytes, self._limits(), self.apron)
+        encoding = id_encoding(dtype) if self._wish.of_ids else encoding_of(dtype, self._contrast(pyramid, view))
+        return choose_layout(pyramid, view, encoding, self._max_bytes, self._limits(), self._wish.apron)
 
     def layout_for(self, plan: Plan, old: AtlasLayout | None) -> AtlasLayout:
         """Lay out the atlas for a plan: `old`, the one that there is for this image, where that does.
@@ -95,7 +114,7 @@ class Allocation:
         """Cells in a row of the page table, and in all of it."""
         flat = self._limits().flat
         width = 1 << (min(flat, MAX_WIDTH).bit_length() - 1)
-        fits = self.max_bytes // TABLE_SHARE // CELL_NBYTES
+        fits = self._max_bytes // TABLE_SHARE // CELL_NBYTES
         while width > 16 and width * width > fits:
             width //= 2
         return width, max(min(fits, width * flat, MAX_CELLS) - width, width)
@@ -125,7 +144,7 @@ class Allocation:
         try:
             (device.allocate if now is None else device.grow)(layout)
         except TextureMemoryError:
-            self.max_bytes = layout.nbytes // 2
+            self._max_bytes = layout.nbytes // 2
             raise
         self._given = layout
 

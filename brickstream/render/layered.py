@@ -222,7 +222,7 @@ class LayeredScene:
         else:
             scene = BrickScene(self._canvas, None, share, **self._options)
             viewport = self._engine.viewport(scene.sink)
-        scene.sink.max_gpu_bytes = share
+        scene.sink.wish = replace(scene.sink.wish, max_bytes=share)
         viewport.visible = layer.visible
         scene.order = order
         part = _Part(layer, scene, viewport)

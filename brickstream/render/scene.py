@@ -11,6 +11,7 @@ from vispy.visuals.transforms import STTransform
 from brickstream.engine import Telemetry
 from brickstream.multiscale import Plan, Pyramid, View, localize
 from brickstream.render.aim import aim, placed
+from brickstream.render.allocation import AtlasWish
 from brickstream.render.colors import known_clim, resolve_colormap
 from brickstream.render.encoding import Encoding, encoding_of
 from brickstream.render.frame import Frame
@@ -69,13 +70,16 @@ class BrickScene:
         self._nodes: dict[int, BrickVisual] = {}
         self._order, self._visible = 0, True
         self.sink = BrickSink(self._textures, max_gpu_bytes, self._limits, self._find_contrast, self._look.reach)
-        self.sink.of_ids = self._look.labels is not None
+        self.sink.wish = self._wish(self._look)
         self.view: View | None = None
         self._drawn: tuple[object, ...] = ()
         self._looked: tuple[object, ...] = ()
         self._placed: tuple[object, ...] = ()
         self._labelled: tuple[object, ...] = ()
         self._known: tuple[Plan, tuple[float, float] | None] | None = None
+
+    def _wish(self, look: Look) -> AtlasWish:
+        return replace(self.sink.wish, apron=look.reach, of_ids=look.labels is not None)
 
     def _limits(self) -> TextureLimits:
         limits, most = texture_limits(), self._max_texture
@@ -94,7 +98,7 @@ class BrickScene:
     def look(self, look: Look) -> None:
         resolve_colormap(look.colormap)
         old, self._look = self._look, look
-        self.sink.apron, self.sink.of_ids = look.reach, look.labels is not None
+        self.sink.wish = self._wish(look)
         for ndisplay in [n for n in self._nodes if variant(old, n) != variant(look, n)]:
             self._nodes.pop(ndisplay).parent = None
             self.prepare(ndisplay)

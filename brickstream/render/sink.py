@@ -19,7 +19,7 @@ from brickstream.engine.update import Outcome, Update
 from brickstream.errors import BudgetError, TextureMemoryError
 from brickstream.multiscale import Budget, Plan, Pyramid, View, thick_axes
 from brickstream.multiscale.affine import IntArray
-from brickstream.render.allocation import Allocation, AtlasDevice, Contrast
+from brickstream.render.allocation import Allocation, AtlasDevice, AtlasWish, Contrast
 from brickstream.render.apron import Array
 from brickstream.render.encoding import Encoding
 from brickstream.render.frame import Frame
@@ -104,7 +104,7 @@ class BrickSink:
         self.plan: Plan | None = None
         self.value_range: tuple[float, float] | None = None
         self._device = device
-        self._allocation = Allocation(max_gpu_bytes, limits, contrast, apron)
+        self._allocation = Allocation(AtlasWish(max_gpu_bytes, apron), limits, contrast)
         self._residency: Residency | None = None
         self._patching: Patching
         self._image: Pyramid | None = None
@@ -294,36 +294,14 @@ class BrickSink:
         self.begin_anew()
 
     @property
-    def max_gpu_bytes(self) -> int:
-        """Budget for the atlas and the page table together; another one asks for the view anew."""
-        return self._allocation.max_bytes
+    def wish(self) -> AtlasWish:
+        """What the atlas is to be; another wish asks for the view anew."""
+        return self._allocation.wish
 
-    @max_gpu_bytes.setter
-    def max_gpu_bytes(self, value: int) -> None:
-        if value != self._allocation.max_bytes:
-            self._allocation.max_bytes = value
-            self.begin_anew()
-
-    @property
-    def apron(self) -> int:
-        """Border pixels around a brick; another number asks for the view anew."""
-        return self._allocation.apron
-
-    @apron.setter
-    def apron(self, value: int) -> None:
-        if value != self._allocation.apron:
-            self._allocation.apron = value
-            self.begin_anew()
-
-    @property
-    def of_ids(self) -> bool:
-        """Whether pixels are numbers of things, to be told apart exactly; another answer asks for the view anew."""
-        return self._allocation.of_ids
-
-    @of_ids.setter
-    def of_ids(self, value: bool) -> None:
-        if value != self._allocation.of_ids:
-            self._allocation.of_ids = value
+    @wish.setter
+    def wish(self, wish: AtlasWish) -> None:
+        if wish != self._allocation.wish:
+            self._allocation.wish = wish
             self.begin_anew()
 
     def check_contrast(self) -> None:
