@@ -251,7 +251,8 @@ class BrickScene:
         interpolation = self._look.interpolation or ("nearest" if plan.view.ndisplay == 2 else "linear")
         if plan.pyramid.is_labels or self._look.labels is not None:
             interpolation = "nearest"  # between 3 and 5 lies another thing, not 4
-        hardware = "nearest" if interpolation == "nearest" else "linear"
+        flat_cubic = interpolation == "cubic" and plan.view.ndisplay == 2
+        hardware = "nearest" if interpolation == "nearest" or flat_cubic else "linear"
         if self._textures.interpolation != hardware:
             self._textures.interpolation = hardware
         looked = node, frame, self._look, self.clim, encoding

@@ -370,7 +370,7 @@ def variant(look: Look, ndisplay: int) -> tuple[str, ...]:
         base: tuple[str, ...] = ("atlas.glsl", "pages.glsl", "ids.glsl", "beside.glsl")
         plane, method = "plane_ids.glsl", "labels"
     else:
-        base = "atlas.glsl", "texel.glsl", "pages.glsl", _sampling(look), "colour.glsl"
+        base = "atlas.glsl", "texel.glsl", "pages.glsl", _sampling(look, ndisplay), "colour.glsl"
         plane, method = "plane_values.glsl", look.method
     if ndisplay == 2:
         return *base, plane
@@ -379,8 +379,10 @@ def variant(look: Look, ndisplay: int) -> tuple[str, ...]:
     return *base, *beside, "ray.glsl", rays, *NEEDS.get(method, ()), f"{method}.glsl"
 
 
-def _sampling(look: Look) -> str:
-    return "cubic.glsl" if look.interpolation == "cubic" else "direct.glsl"
+def _sampling(look: Look, ndisplay: int) -> str:
+    if look.interpolation != "cubic":
+        return "direct.glsl"
+    return "cubic_plane.glsl" if ndisplay == 2 else "cubic.glsl"
 
 
 PlaneBricks = create_visual_node(PlaneBricksVisual)
