@@ -193,6 +193,7 @@ def snapshot(
     axes: Axes = False,
     colorbar: ColorBar = False,
     text: Text = None,
+    debug_levels: Annotated[bool, typer.Option("--debug-levels", help="Tint places by the level drawn there.")] = False,
     channels: Annotated[str | None, typer.Option(help="Show these together, each in its colour: 0,1,2 or all.")] = None,
     channel_colors: Annotated[str | None, typer.Option(help="Instead of the metadata's: ff0000,green")] = None,
     data: Annotated[Path | None, typer.Option(metavar="OUT.npy", help="Also write the finished array.")] = None,
@@ -236,7 +237,13 @@ def snapshot(
         camera=options.camera(camera),
         channels=options.channels(channels, channel_colors),
         as_labels=colormap is None and clim is None,
-        look=Look(method, options.clim(clim), colormap=colormap or "grays", interpolation=interpolation),
+        look=Look(
+            method,
+            options.clim(clim),
+            colormap=colormap or "grays",
+            interpolation=interpolation,
+            marks="levels" if debug_levels else None,
+        ),
         limits=Limits(
             options.byte_count(ram_budget, "--ram-budget"),
             options.byte_count(gpu_budget, "--gpu-budget"),

@@ -14,6 +14,7 @@ from brickstream.render.surfaces import Surfaces
 
 METHODS = ("mip", "minip", "attenuated_mip", "translucent", "additive", "average", "iso", "surfaces")
 INTERPOLATIONS = ("linear", "nearest", "cubic")
+MARKS = (None, "states", "levels")
 BLENDINGS = ("translucent", "translucent_no_depth", "additive", "minimum", "opaque")
 MOST_PLANES = 8
 
@@ -61,6 +62,9 @@ class Look:
     labels : Labels or None
         Show pixels as numbers of things: each in a colour of its own, in a volume the first one on every ray. Method,
         interpolation, colormap and contrast limits are then without effect.
+    marks : {"states", "levels"} or None
+        Hatch places that wait for finer data (yellow), are missing and show the fill value (blue), or have failed
+        (red); or tint each place by the level that it is drawn from, with the borders of the bricks.
 
     Raises
     ------
@@ -86,6 +90,7 @@ class Look:
     opacity: float = 1.0
     blending: str = "translucent"
     labels: Labels | None = None
+    marks: str | None = None
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -94,6 +99,8 @@ class Look:
             raise ViewError(f"no interpolation {self.interpolation!r}", "", f"it is {' or '.join(INTERPOLATIONS)}")
         if self.blending not in BLENDINGS:
             raise ViewError(f"no blending {self.blending!r}", "", f"it is {', '.join(BLENDINGS)}")
+        if self.marks not in MARKS:
+            raise ViewError(f"no marks {self.marks!r}", "", 'they are "states" or "levels"')
         if not 0 <= self.opacity <= 1:
             raise ViewError("the opacity is from 0 to 1", f"opacity={self.opacity!r}")
         if self.clim is not None:

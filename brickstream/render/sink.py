@@ -185,6 +185,7 @@ class BrickSink:
             if stage is None:
                 stage = self._stages[key] = Stage.empty(index, wanted.grid, self._atlas.layout)
             stage.put(update.index, wanted.cells[row], start, texels)
+            stage.missing &= update.outcome is Outcome.MISSING
             self._missing[key] -= 1
             if not self._missing[key]:
                 self._finish(wanted, stage)
@@ -375,6 +376,7 @@ class BrickSink:
         whole = wanted.whole[index]
         known = None if whole else frozenset(stage.known)
         brick = self._atlas.add(wanted.grid, index, stage.finished(whole), known, self._spare)
+        brick.missing = stage.missing
         span = [self._atlas.layout.encoding.value_of(texel) for texel in (brick.low, brick.high)]
         low, high = self.value_range or span
         self.value_range = float(np.fmin(low, span[0])), float(np.fmax(high, span[1]))
@@ -387,7 +389,7 @@ class BrickSink:
             if self._missing.pop(key, None) is not None:
                 self._stages.pop(key, None)
                 for screen in self._screens():
-                    screen.settle(key)
+                    screen.fail(key)
                 self._patching.settled(wanted.grid, index)
 
     def _spare(self, key: Key) -> int:

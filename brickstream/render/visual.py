@@ -16,7 +16,7 @@ from brickstream.render.colors import resolve_colormap
 from brickstream.render.curves import bright_values, cubic_weights, visible_places
 from brickstream.render.frame import Frame
 from brickstream.render.ids import IdEncoding, Labels, chosen_table, factors, palette
-from brickstream.render.look import MOST_PLANES, Look
+from brickstream.render.look import MARKS, MOST_PLANES, Look
 from brickstream.render.placing import Placing
 from brickstream.render.surfaces import KNOTS, MOST_SHEETS, PATTERNS, Surfaces
 from brickstream.render.textures import Textures
@@ -107,7 +107,7 @@ class BrickVisual(Visual):  # type: ignore[misc]
             weights = cubic_weights()
             self.shared_program["u_weights"] = Texture2D(weights, internalformat="rgba32f", interpolation="linear")
             self.shared_program["u_weights_size"] = weights.shape[1]
-        self.shared_program["u_layer_opacity"] = 1.0
+        self.shared_program["u_layer_opacity"], self.shared_program["u_marks"] = 1.0, 0.0
         if not self._ids:
             self.shared_program["u_gamma"] = 1.0
         self._blending = "translucent"
@@ -153,6 +153,7 @@ class BrickVisual(Visual):  # type: ignore[misc]
             Its values and places, as the shader has them.
         """
         self.shared_program["u_layer_opacity"] = look.opacity
+        self.shared_program["u_marks"] = float(MARKS.index(look.marks))
         if not self._ids:
             self.shared_program["u_gamma"] = look.gamma
         if look.blending != self._blending:
@@ -191,7 +192,7 @@ class BrickVisual(Visual):  # type: ignore[misc]
             program[uniform] = getattr(layout, name)[::-1]
         rows, columns = self._textures.table.shape[:2]
         program["u_pages_shape"] = columns, rows
-        program["u_levels"] = frame.levels
+        program["u_levels"], program["u_target"] = frame.levels, float(frame.target)
         program["u_scale"], program["u_shift"], program["u_cells"], program["u_cell"] = frame.finest
         self._bounds_changed()
         self.update()
@@ -373,10 +374,10 @@ def variant(look: Look, ndisplay: int) -> tuple[str, ...]:
         base = "atlas.glsl", "texel.glsl", "pages.glsl", _sampling(look, ndisplay), "colour.glsl"
         plane, method = "plane_values.glsl", look.method
     if ndisplay == 2:
-        return *base, plane
+        return *base, "marks.glsl", plane
     beside = () if look.labels is not None else ("beside.glsl",)
     rays = "through.glsl" if look.slab is None else "slab.glsl"
-    return *base, *beside, "ray.glsl", rays, *NEEDS.get(method, ()), f"{method}.glsl"
+    return *base, "marks.glsl", *beside, "ray.glsl", rays, *NEEDS.get(method, ()), f"{method}.glsl"
 
 
 def _sampling(look: Look, ndisplay: int) -> str:

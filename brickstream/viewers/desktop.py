@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from brickstream.viewers.qt import QtView, delete
 # Threads take turns of 5 ms at the interpreter lock, unless told otherwise: a third of a frame.
 TURN_S = 0.0005
 # Keys that show and hide what is drawn over the picture.
+MARKS = {"m": "states", "l": "levels"}
 OVERLAYS: dict[str, Overlay] = {"s": ScaleBar(), "a": Axes(), "c": ColorBar()}
 
 
@@ -144,8 +145,16 @@ class Window:
     def _on_key(self, event: Any) -> None:
         if event.text in OVERLAYS:
             self._toggle(event.text)
+        if event.text in MARKS:
+            self._mark(MARKS[event.text])
         if event.text in ("2", "3") and self.view is not None and int(event.text) != self.view.ndisplay:
             self._switch(int(event.text))
+
+    def _mark(self, marks: str) -> None:
+        """Show or hide marks."""
+        look = self.shown.scene.look
+        self.shown.scene.look = replace(look, marks=None if look.marks == marks else marks)
+        self.shown.canvas.update()
 
     def _toggle(self, key: str) -> None:
         """Show or hide an overlay."""

@@ -12,13 +12,13 @@ void begin_ray(vec3 ray) {
 }
 
 // A brick of zeros is hollow.
-int samples_wanted(vec2 span, int index, int count) {
-    return span.y <= 0.0 ? 0 : count;
+float samples_wanted(vec2 span, float index, float count) {
+    return span.y <= 0.0 ? 0.0 : count;
 }
 
-bool take_sample(float value, int index) {
+bool take_sample(float value, float index) {
     g_hit = value > 0.5;
-    g_at = float(index);
+    g_at = index;
     return g_hit;
 }
 

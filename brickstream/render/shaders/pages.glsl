@@ -35,6 +35,8 @@ vec3 g_low, g_high;         // the box of target pixels for which this brick is 
 vec3 g_cell;                // its cell, in the window of its level
 float g_slot;
 bool g_there;
+float g_level;              // position in the table of the level that is drawn
+float g_state;              // what the table adds to the slot of the finest cell: missing or failed
 vec2 g_span;                // smallest and largest value
 vec3 g_texel;               // atlas texel centre that belongs to pixel 0 of the drawn level's window
 vec3 g_first, g_last;       // texel centres that may be read
@@ -69,6 +71,7 @@ void look_up(vec3 place) {
         read_level(level);
     }
     vec4 entry = read_cell();
+    g_state = fract(entry.r);
     float drawn = entry.g;
     while (abs(drawn - level) > 0.5) {
         level = drawn;
@@ -85,6 +88,7 @@ void look_up(vec3 place) {
         entry = read_cell();
     }
     g_slot = entry.r;
+    g_level = level;
     g_there = entry.r > 0.5;
     g_span = entry.ba;
     g_scale = l_scale;
