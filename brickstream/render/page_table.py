@@ -300,6 +300,20 @@ class PageTable:
             there = taken & inside.reshape(shape)
         return there
 
+    def level_at(self, own: FloatArray) -> int | None:
+        """Level that is drawn at an own position (z, y, x), as a shader finds it; None where there is nothing."""
+        drawn = 0
+        for i, window in enumerate(self.windows):
+            pixel = (own - window.grid.shift) / window.grid.scale + 0.5
+            cell = np.floor(pixel / window.grid.brick).astype(np.int64) - window.low
+            if i < drawn or (cell < 0).any() or (cell >= window.count).any():
+                continue
+            row = self._flat[window.first + int(np.ravel_multi_index(tuple(cell), tuple(window.count)))]
+            drawn = int(row[LEVEL])
+            if drawn == i and row[SLOT] >= 1:
+                return window.grid.layer.level
+        return None
+
     def shown(self, final: Iterable[tuple[Layer, IntArray]]) -> list[int]:
         """Positions of the levels that are drawn where the finished picture has its bricks, or that are finer and kept.
 

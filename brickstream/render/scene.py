@@ -19,6 +19,7 @@ from brickstream.render.gl import texture_limits
 from brickstream.render.ids import IdEncoding, Labels, id_encoding
 from brickstream.render.layout import AtlasLayout, TextureLimits
 from brickstream.render.look import Look
+from brickstream.render.pick import Pick, pick_plane
 from brickstream.render.placing import Placing, place_look
 from brickstream.render.sink import BrickSink
 from brickstream.render.textures import Textures
@@ -265,6 +266,19 @@ class BrickScene:
         if drawn != self._drawn:
             node.set_frame(frame)
             self._drawn = drawn
+
+    def pick(self, x: float, y: float) -> Pick | None:
+        """Find the pixel that is drawn under a place on the canvas, in physical pixels; see :func:`pick_plane`.
+
+        Raises
+        ------
+        ViewError
+            If no plane is shown.
+        """
+        plan, view, frame = self.sink.plan, self.view, self.sink.frame
+        if plan is None or view is None or frame is None:
+            return None
+        return pick_plane(plan, view, x, y, self.sink.level_at)
 
     def _draw_labels(self, node: BrickVisual, labels: Labels | None, encoding: Encoding) -> None:
         """Give the visual the colours of ids; what is on the GPU must be values or ids as the look is."""

@@ -18,7 +18,7 @@ from brickstream.engine.sink import ChunkId
 from brickstream.engine.update import Outcome, Update
 from brickstream.errors import BudgetError, TextureMemoryError
 from brickstream.multiscale import Budget, Plan, Pyramid, View, thick_axes
-from brickstream.multiscale.affine import IntArray
+from brickstream.multiscale.affine import FloatArray, IntArray
 from brickstream.render.allocation import Allocation, AtlasDevice, AtlasWish, Contrast
 from brickstream.render.apron import Array
 from brickstream.render.encoding import Encoding
@@ -274,6 +274,10 @@ class BrickSink:
         shown = self.shown_levels() or [self.plan.levels[0].level]
         scales = self.plan.pyramid.scales[:, list(self.plan.displayed)]
         return float((scales[shown[0]] / scales[self.plan.target.level]).max())
+
+    def level_at(self, own: FloatArray) -> int | None:
+        """Level that is drawn at an own position (z, y, x); None where nothing is."""
+        return None if self._screen is None else self._screen.table.level_at(own)
 
     @property
     def has_pixels(self) -> bool:
