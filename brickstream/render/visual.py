@@ -47,7 +47,6 @@ def gl_state(blending: str, ndisplay: int) -> dict[str, Any]:
     """What GL has to do for a blending; planes lie on one another, in the order in which they are drawn."""
     return {
         "depth_test": ndisplay == 3 and blending in ("translucent", "opaque"),
-        "cull_face": False,
         "blend": blending != "opaque",
         "blend_func": FACTORS.get(blending, OVER),
         "blend_equation": "min" if blending == "minimum" else "func_add",
@@ -111,7 +110,7 @@ class BrickVisual(Visual):  # type: ignore[misc]
         if not self._ids:
             self.shared_program["u_gamma"] = 1.0
         self._blending = "translucent"
-        self.set_gl_state(**gl_state(self._blending, self.ndisplay))
+        self.set_gl_state(**gl_state(self._blending, self.ndisplay), cull_face=False)
         self.shared_program.frag["sample_atlas"] = Function(atlas_reader(1, ids=self._ids))
         self.colormap = "grays"
         self.clim = (0.0, 1.0)
@@ -158,7 +157,7 @@ class BrickVisual(Visual):  # type: ignore[misc]
             self.shared_program["u_gamma"] = look.gamma
         if look.blending != self._blending:
             self._blending = look.blending
-            self.set_gl_state(**gl_state(look.blending, self.ndisplay))
+            self.update_gl_state(**gl_state(look.blending, self.ndisplay))
         if self._named is not look.colormap:
             self.colormap = look.colormap
         if self.clim != place.clim:
