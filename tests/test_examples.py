@@ -18,6 +18,7 @@ from brickstream.testing import ChunkSourceConformance, SinkConformance
 EXAMPLES = Path(__file__).parent.parent / "examples"
 # Whether it wants an image, and what its last line begins with.
 KNOWN = {
+    "channels.py": (True, "0 of 1 channels"),
     "dask_array.py": (False, "computed "),
     "figure.py": (True, "a figure of 480 x 360 pixels, and a film of 8 frames"),
     "in_vispy.py": (True, ""),

@@ -33,7 +33,7 @@ Center = Annotated[list[str] | None, typer.Option(help="World position of the mi
 Zoom = Annotated[float | None, typer.Option(help="Canvas pixels per world unit; default: all fits.")]
 Camera = Annotated[list[str] | None, typer.Option(help="azimuth=,elevation=,roll=,fov=,distance=")]
 Clim = Annotated[str | None, typer.Option(help="Contrast limits LO,HI.")]
-Colormap = Annotated[str, typer.Option(help="A colormap's name.")]
+Colormap = Annotated[str | None, typer.Option(help="A colormap's name; default grays, of labels a colour each.")]
 Interpolation = Annotated[str | None, typer.Option(help="nearest or linear.")]
 Method = Annotated[str, typer.Option(help="Of volumes: mip, translucent, ...")]
 ScaleBar = Annotated[bool, typer.Option("--scale-bar", help="Draw a bar of a round length over it.")]
@@ -186,13 +186,16 @@ def snapshot(
     zoom: Zoom = None,
     method: Method = "mip",
     clim: Clim = None,
-    colormap: Colormap = "grays",
+    colormap: Colormap = None,
     interpolation: Interpolation = None,
     camera: Camera = None,
     scale_bar: ScaleBar = False,
     axes: Axes = False,
     colorbar: ColorBar = False,
     text: Text = None,
+    debug_levels: Annotated[bool, typer.Option("--debug-levels", help="Tint places by the level drawn there.")] = False,
+    channels: Annotated[str | None, typer.Option(help="Show these together, each in its colour: 0,1,2 or all.")] = None,
+    channel_colors: Annotated[str | None, typer.Option(help="Instead of the metadata's: ff0000,green")] = None,
     data: Annotated[Path | None, typer.Option(metavar="OUT.npy", help="Also write the finished array.")] = None,
     dense: Annotated[bool, typer.Option("--dense", help="Draw with vispy's dense visuals instead.")] = False,
     ram_budget: Annotated[str, typer.Option(help="For decoded chunks: 2GiB")] = "2GiB",
@@ -232,7 +235,15 @@ def snapshot(
         center=options.center(center),
         zoom=zoom,
         camera=options.camera(camera),
-        look=Look(method, options.clim(clim), colormap=colormap, interpolation=interpolation),
+        channels=options.channels(channels, channel_colors),
+        as_labels=colormap is None and clim is None,
+        look=Look(
+            method,
+            options.clim(clim),
+            colormap=colormap or "grays",
+            interpolation=interpolation,
+            marks="levels" if debug_levels else None,
+        ),
         limits=Limits(
             options.byte_count(ram_budget, "--ram-budget"),
             options.byte_count(gpu_budget, "--gpu-budget"),
@@ -267,7 +278,7 @@ def animate(
     camera: Camera = None,
     method: Method = "mip",
     clim: Clim = None,
-    colormap: Colormap = "grays",
+    colormap: Colormap = None,
     interpolation: Interpolation = None,
     scale_bar: ScaleBar = False,
     axes: Axes = False,
@@ -295,7 +306,7 @@ def animate(
         center=options.center(center),
         zoom=zoom,
         camera=options.camera(camera),
-        look=Look(method, options.clim(clim), colormap=colormap, interpolation=interpolation),
+        look=Look(method, options.clim(clim), colormap=colormap or "grays", interpolation=interpolation),
         limits=Limits(timeout=timeout, max_canvas=max_canvas),
         overlays=options.overlays(scale_bar, axes, colorbar, text),
     )
@@ -311,7 +322,7 @@ def view(
     size: Annotated[str, typer.Option(help="WxH of the window.")] = "800x600",
     point: Point = None,
     clim: Clim = None,
-    colormap: Colormap = "grays",
+    colormap: Colormap = None,
     method: Method = "mip",
     prefetch: Annotated[str, typer.Option(help="on or off: fetch ahead of what is in view.")] = "on",
     screenshot: Annotated[Path | None, typer.Option(metavar="OUT.png", help="Write a picture when complete.")] = None,
@@ -336,7 +347,8 @@ def view(
         ndisplay=ndisplay,
         canvas=options.size(size),
         point=options.pairs(point, "--point"),
-        look=Look(method, options.clim(clim), colormap=colormap),
+        look=Look(method, options.clim(clim), colormap=colormap or "grays"),
+        as_labels=colormap is None and clim is None,
         screenshot=options.out_file(screenshot) if screenshot is not None else None,
         exit_when_complete=exit_when_complete,
         timeout=timeout,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,21 @@ _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 1 << 10, "mi": 1 << 2
 _PAIR = re.compile(r"[A-Za-z_]\w*=")
 # These take several values, with commas or as words of their own.
 _MANY = ("--point", "--center", "--camera", "--margins", "--normal")
+
+
+@dataclass(frozen=True)
+class Channels:
+    """Channels to show together.
+
+    Attributes
+    ----------
+    numbers : tuple of int or None
+        None means all that the metadata calls active.
+    colors : tuple of str or None
+    """
+
+    numbers: tuple[int, ...] | None
+    colors: tuple[str, ...] | None
 
 
 class OptionError(BrickstreamError, ValueError):
@@ -114,6 +129,19 @@ def clim(text: str | None) -> tuple[float, float] | None:
     if not low < high:
         raise ViewError("the lower contrast limit must be below the upper", f"--clim {text}")
     return low, high
+
+
+def channels(text: str | None, colors: str | None) -> Channels | None:
+    """Read ``0,1,2`` or ``all``, and ``ff0000,green,cyan``."""
+    if text is None and colors is None:
+        return None
+    numbers = None
+    if text not in (None, "all"):
+        parts = str(text).split(",")
+        if not all(part.strip().isdigit() for part in parts):
+            raise OptionError("not numbers of channels", f"--channels {text}", "for example --channels 0,2 or all")
+        numbers = tuple(int(part) for part in parts)
+    return Channels(numbers, None if colors is None else tuple(part.strip() for part in colors.split(",")))
 
 
 def projection(text: str | None, margins: Mapping[str, float]) -> str:

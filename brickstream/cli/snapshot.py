@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from brickstream.chunks import ChunkedImage
 from brickstream.cli import console
+from brickstream.cli.options import Channels
 from brickstream.cli.panel import say_panel
 from brickstream.engine import Telemetry
 from brickstream.errors import ViewError
 from brickstream.multiscale import Camera, View, directions_across
+from brickstream.render import ImageLayer, channel_layers
 from brickstream.render.look import Look
 from brickstream.render.overlays import Overlay
+from brickstream.viewers.channels import ChannelsSnapshot
 from brickstream.viewers.files import PngFile, write_array, write_png
 from brickstream.viewers.snapshot import Limits, Report, Snapshot, take_dense
 
@@ -42,6 +45,8 @@ class Wish:
     data: Path | None = None
     trace: Path | None = None
     stats: bool = False
+    channels: Channels | None = None
+    as_labels: bool = False
 
     def view(self, image: ChunkedImage) -> View:
         """Make the view of an opened image."""
@@ -66,27 +71,24 @@ class Wish:
         thick: dict[str, Any] = {"margins": self.margins, "projection": self.projection}
         return View.oblique(image, directions, axes, self.point, self.canvas, **framed, **thick)
 
+    def layers(self, image: ChunkedImage) -> tuple[ImageLayer, ...]:
+        """Make the layers of an opened image."""
+        wanted = self.channels or Channels(None, None)
+        return channel_layers(image, wanted.numbers, wanted.colors, self.look)
+
 
 def run_snapshot(wish: Wish, *, dense: bool, as_json: bool) -> int:
     """Take a snapshot, write its files, say what it cost; return the exit code."""
+    others = {"--dense": dense, "--data": wish.data is not None, "overlays": bool(wish.overlays)}
+    for option in (name for name, given in others.items() if given and wish.channels is not None):
+        raise ViewError(f"--channels and {option} do not go together", "", "show one channel: --point c=0")
     if dense:
         return _run_dense(wish, as_json)
     telemetry = Telemetry() if wish.stats or wish.trace is not None else None
     with console.progress("chunks") as step, PngFile(wish.out, wish.canvas) as png:
-        snapshot = Snapshot(
-            wish.url,
-            wish.view,
-            wish.canvas,
-            wish.look,
-            wish.limits,
-            ndisplay=wish.ndisplay,
-            on_progress=step,
-            overlays=wish.overlays,
-            keep_data=wish.data is not None,
-            telemetry=telemetry,
-        )
+        snapshot = _snapshot(wish, step, telemetry)
         snapshot.take_strips(png.write)
-    if wish.data is not None:
+    if wish.data is not None and isinstance(snapshot, Snapshot):
         write_array(wish.data, snapshot.data())
     if telemetry is not None and wish.trace is not None:
         telemetry.write_trace(wish.trace)
@@ -98,6 +100,17 @@ def run_snapshot(wish: Wish, *, dense: bool, as_json: bool) -> int:
         console.tell(f"timeout: {_settled(report)} of {report.chunks_wanted} chunks after {wish.limits.timeout:g} s")
         return 4
     return 3 if report.chunks_failed else 0
+
+
+def _snapshot(
+    wish: Wish, on_progress: Callable[[int, int], None], telemetry: Telemetry | None
+) -> Snapshot | ChannelsSnapshot:
+    how: dict[str, Any] = {"on_progress": on_progress, "telemetry": telemetry}
+    if wish.channels is not None:
+        return ChannelsSnapshot(wish.url, wish.view, wish.layers, wish.canvas, wish.limits, **how)
+    how |= {"ndisplay": wish.ndisplay, "overlays": wish.overlays, "keep_data": wish.data is not None}
+    how |= {"as_labels": wish.as_labels}
+    return Snapshot(wish.url, wish.view, wish.canvas, wish.look, wish.limits, **how)
 
 
 def _settled(report: Report) -> int:

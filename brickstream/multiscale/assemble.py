@@ -79,7 +79,9 @@ def assemble(image: Image, arrays: Sequence[ArrayShape], name: str = "", where: 
         order, placement, datasets = _place(image, datasets)
         levels = tuple(_level(dataset, array) for dataset, array in zip(datasets, arrays, strict=True))
         axes = tuple(image.axes[i] for i in order)
-        return Pyramid(image.name or name, axes, levels, image.channels, placement, image.label is not None)
+        colors = () if image.label is None else tuple((int(n), c) for n, c in image.label.colors if n == int(n))
+        is_labels = image.label is not None
+        return Pyramid(image.name or name, axes, levels, image.channels, placement, is_labels, colors)
     except MetadataError as error:
         raise MetadataError(error.path, error.value, error.rule, where) from error
 

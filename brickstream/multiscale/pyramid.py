@@ -137,6 +137,8 @@ class Pyramid:
         columns have length 1: how long a pixel is, the levels say.
     is_labels : bool
         Whether pixels are numbers of things, not intensities: then they are never interpolated.
+    label_colors : tuple of (int, (int, int, int, int))
+        Of labels that the metadata gives a colour: red, green, blue and alpha from 0 to 255.
 
     Raises
     ------
@@ -152,6 +154,7 @@ class Pyramid:
     channels: tuple[Channel, ...] = ()
     placement: Affine | None = None
     is_labels: bool = False
+    label_colors: tuple[tuple[int, tuple[int, int, int, int]], ...] = ()
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.levels) <= MAX_LEVELS:

@@ -8,18 +8,35 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from brickstream.render.dense import DenseView, draw_dense
     from brickstream.render.gl import texture_limits, use_headless
+    from brickstream.render.layered import ImageLayer, LayeredScene, channel_layers, label_layer
     from brickstream.render.offscreen import OffscreenView
     from brickstream.render.scene import BrickScene
     from brickstream.render.sink import BrickSink
 
-__all__ = ["BrickScene", "BrickSink", "DenseView", "OffscreenView", "draw_dense", "texture_limits", "use_headless"]
+__all__ = [
+    "BrickScene",
+    "BrickSink",
+    "DenseView",
+    "ImageLayer",
+    "LayeredScene",
+    "OffscreenView",
+    "channel_layers",
+    "draw_dense",
+    "label_layer",
+    "texture_limits",
+    "use_headless",
+]
 
 _HOMES = {
     "BrickScene": "scene",
     "BrickSink": "sink",
     "DenseView": "dense",
+    "ImageLayer": "layered",
+    "LayeredScene": "layered",
     "OffscreenView": "offscreen",
+    "channel_layers": "layered",
     "draw_dense": "dense",
+    "label_layer": "layered",
     "texture_limits": "gl",
     "use_headless": "gl",
 }

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from brickstream.errors import BudgetError, TextureMemoryError
 from brickstream.multiscale import Plan, Pyramid, View, localize, picture_dtype
 from brickstream.render.encoding import Encoding, Limits, encoding_of
+from brickstream.render.ids import id_encoding
 from brickstream.render.layout import TABLE_SHARE, AtlasLayout, TextureLimits, choose_layout
 from brickstream.render.residency import Residency
 
@@ -29,29 +30,50 @@ class AtlasDevice(Protocol):
         """Make the atlas larger along z, now; what it holds stays where it is. Raises as `allocate` does."""
 
 
+@dataclass(frozen=True)
+class AtlasWish:
+    """What an atlas is to be.
+
+    Attributes
+    ----------
+    max_bytes : int
+        Budget for it and the page table together.
+    apron : int
+        Border pixels around a brick.
+    of_ids : bool
+        Whether pixels are numbers of things, to be told apart exactly.
+    """
+
+    max_bytes: int
+    apron: int = 1
+    of_ids: bool = False
+
+
 class Allocation:
     """The size of one sink's atlas and page table. Render thread only.
 
     Parameters
     ----------
-    max_bytes : int
-        Budget for both together.
+    wish : AtlasWish
     limits : callable
         Gives the limits of textures; asked when first needed.
     contrast : callable
         Gives the contrast limits of a picture in data values, where they are known.
-    apron : int
-        Border pixels around a brick.
-
-    Attributes
-    ----------
-    apron : int
     """
 
-    def __init__(self, max_bytes: int, limits: Callable[[], TextureLimits], contrast: Contrast, apron: int) -> None:
-        self.apron = apron
-        self._max_bytes, self._limits, self._contrast = max_bytes, limits, contrast
+    def __init__(self, wish: AtlasWish, limits: Callable[[], TextureLimits], contrast: Contrast) -> None:
+        self._limits, self._contrast = limits, contrast
         self._given: AtlasLayout | None = None
+        self.wish = wish
+
+    @property
+    def wish(self) -> AtlasWish:
+        """What the atlas is to be; of the bytes it gets less where the GPU has no room for them."""
+        return self._wish
+
+    @wish.setter
+    def wish(self, wish: AtlasWish) -> None:
+        self._wish, self._max_bytes = wish, wish.max_bytes
 
     def layout(self, pyramid: Pyramid, view: View) -> AtlasLayout:
         """Lay out the atlas for a view.
@@ -64,8 +86,8 @@ class Allocation:
             If pixels of this type cannot be shown.
         """
         dtype = picture_dtype(pyramid, localize(pyramid, view), view)
-        encoding = encoding_of(dtype, self._contrast(pyramid, view))
-        return choose_layout(pyramid, view, encoding, self._max_bytes, self._limits(), self.apron)
+        encoding = id_encoding(dtype) if self._wish.of_ids else encoding_of(dtype, self._contrast(pyramid, view))
+        return choose_layout(pyramid, view, encoding, self._max_bytes, self._limits(), self._wish.apron)
 
     def layout_for(self, plan: Plan, old: AtlasLayout | None) -> AtlasLayout:
         """Lay out the atlas for a plan: `old`, the one that there is for this image, where that does.
@@ -129,7 +151,7 @@ class Allocation:
 
 def _kept(old: Encoding, new: Encoding, limits: Limits | None) -> Encoding:
     """The encoding that the data have already, where it does for the limits."""
-    if old.base is None or (old.source, old.components) != (new.source, new.components):
+    if old.base is None or type(old) is not type(new) or (old.source, old.components) != (new.source, new.components):
         return new
     return old if limits is None or old.serves(limits) else new
 

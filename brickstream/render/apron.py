@@ -50,6 +50,8 @@ class Brick:
         Whether the GPU has it.
     stands : bool
         Whether the GPU has, in its slot, what it replaces.
+    missing : bool
+        Whether the store has none of its chunks: it shows the fill value.
     """
 
     index: Index
@@ -62,6 +64,7 @@ class Brick:
     joined: set[Offset] = field(default_factory=set)
     uploaded: bool = False
     stands: bool = False
+    missing: bool = False
 
 
 def offsets(apron: Triple) -> list[Offset]:

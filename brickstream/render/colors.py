@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from math import inf
 from typing import Any
 
@@ -16,6 +17,29 @@ from brickstream.render.encoding import Encoding
 from brickstream.render.transfer import TransferFunction
 
 PLACES = 1024
+
+_HEX = re.compile(r"#?([0-9a-fA-F]{6})")
+
+
+class Tint(BaseColormap):  # type: ignore[misc]
+    """From black to one colour, in proportion: exact, where vispy's own gradients are read from a table.
+
+    Parameters
+    ----------
+    color : str
+        Six hexadecimal digits, RGB.
+    """
+
+    def __init__(self, color: str) -> None:
+        self._rgb = np.array([int(color[i : i + 2], 16) for i in (0, 2, 4)]) / 255
+        red, green, blue = (f"{part:.9f}" for part in self._rgb)
+        self.glsl_map = f"vec4 tint(float t) {{ return vec4(t * vec3({red}, {green}, {blue}), 1.0); }}"
+        super().__init__(colors=[f"#{color}"])
+
+    def map(self, t: Any) -> NDArray[np.float64]:
+        """Colours of places from 0 to 1: ndarray of shape (n, 4)."""
+        rgb = np.asarray(t, dtype=np.float64).reshape(-1, 1) * self._rgb
+        return np.concatenate([rgb, np.ones((len(rgb), 1))], axis=1)
 
 
 class TableColormap(BaseColormap):  # type: ignore[misc]
@@ -50,7 +74,7 @@ class TableColormap(BaseColormap):  # type: ignore[misc]
 
 
 def resolve_colormap(colormap: str | BaseColormap | TransferFunction) -> Any:
-    """Give vispy's colormap for a name of vispy or of cmap, or for a transfer function; or one of vispy as it is.
+    """Give vispy's colormap for a name of vispy or cmap, a colour (``#00ff80``), a transfer function; or one as it is.
 
     Raises
     ------
@@ -61,6 +85,9 @@ def resolve_colormap(colormap: str | BaseColormap | TransferFunction) -> Any:
         return TableColormap(_table(colormap))
     if isinstance(colormap, BaseColormap):
         return colormap
+    color = _HEX.fullmatch(colormap)
+    if color is not None:
+        return Tint(color[1])
     if colormap in get_colormaps():
         return get_colormap(colormap)
     import cmap

@@ -41,6 +41,8 @@ class Frame:
     sides : ndarray of shape (8, 4), float64, or None
         Of an oblique cut, where it leaves the image: a pixel is drawn if ``sides @ (x, y, 1, 0)`` of its centre is not
         below zero.
+    target : int
+        Position of the target level in the page table.
     """
 
     scale: FloatArray
@@ -51,6 +53,7 @@ class Frame:
     finest: tuple[FloatArray, FloatArray, FloatArray, float]
     draft: float
     sides: FloatArray | None = None
+    target: int = 0
 
 
 def make_frame(
@@ -81,9 +84,9 @@ def make_frame(
     ratios = [float((table.windows[i].grid.scale / grid.scale).max()) for i in table.shown(final)]
     draft = max(1.0, min(ratios, default=1.0))
     sides = None if oblique is None else _sides(oblique.samples(grid.layer.level), origin)
-    return Frame(
-        grid.scale[::-1], shift[::-1], box[:, ::-1], window[:, ::-1], len(table.windows), table.finest, draft, sides
-    )
+    scale, box, window = grid.scale[::-1], box[:, ::-1], window[:, ::-1]
+    levels = len(table.windows)
+    return Frame(scale, shift[::-1], box, window, levels, table.finest, draft, sides, table.target)
 
 
 def _sides(samples: Samples, origin: IntArray) -> FloatArray | None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from math import isfinite
 from typing import Any, Self
 
 from brickstream.errors import ViewError
+from brickstream.multiscale import Pyramid
+from brickstream.render.ids import Labels
 from brickstream.render.places import HalfSpace, Slab
 from brickstream.render.surfaces import Surfaces
 
 METHODS = ("mip", "minip", "attenuated_mip", "translucent", "additive", "average", "iso", "surfaces")
 INTERPOLATIONS = ("linear", "nearest", "cubic")
+MARKS = (None, "states", "levels")
+BLENDINGS = ("translucent", "translucent_no_depth", "additive", "minimum", "opaque")
 MOST_PLANES = 8
 
 
@@ -51,6 +55,16 @@ class Look:
         target of each view.
     jitter : bool
         Move the samples of each ray by a part of a step: noise instead of rings where steps are long.
+    opacity : float
+        From 0 to 1; without effect on "minimum" and "opaque".
+    blending : {"translucent", "translucent_no_depth", "additive", "minimum", "opaque"}
+        How it goes together with what is drawn before it. Only volumes, "translucent" or "opaque", look at the depth.
+    labels : Labels or None
+        Show pixels as numbers of things: each in a colour of its own, in a volume the first one on every ray. Method,
+        interpolation, colormap and contrast limits are then without effect.
+    marks : {"states", "levels"} or None
+        Hatch places that wait for finer data (yellow), are missing and show the fill value (blue), or have failed
+        (red); or tint each place by the level that it is drawn from, with the borders of the bricks.
 
     Raises
     ------
@@ -73,12 +87,22 @@ class Look:
     clip: tuple[HalfSpace, ...] = ()
     opacity_level: int | None = 0
     jitter: bool = False
+    opacity: float = 1.0
+    blending: str = "translucent"
+    labels: Labels | None = None
+    marks: str | None = None
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
             raise ViewError(f"no method {self.method!r}", "", f"the methods are {', '.join(METHODS)}")
         if self.interpolation is not None and self.interpolation not in INTERPOLATIONS:
             raise ViewError(f"no interpolation {self.interpolation!r}", "", f"it is {' or '.join(INTERPOLATIONS)}")
+        if self.blending not in BLENDINGS:
+            raise ViewError(f"no blending {self.blending!r}", "", f"it is {', '.join(BLENDINGS)}")
+        if self.marks not in MARKS:
+            raise ViewError(f"no marks {self.marks!r}", "", 'they are "states" or "levels"')
+        if not 0 <= self.opacity <= 1:
+            raise ViewError("the opacity is from 0 to 1", f"opacity={self.opacity!r}")
         if self.clim is not None:
             object.__setattr__(self, "clim", check_clim(self.clim))
         for name in ("gamma", "step"):
@@ -102,7 +126,7 @@ class Look:
     @property
     def reach(self) -> int:
         """Pixels that the interpolation reads beyond the one that a place lies in."""
-        return 2 if self.interpolation == "cubic" else 1
+        return 2 if self.interpolation == "cubic" and self.labels is None else 1
 
     @classmethod
     def of(cls, look: Self | None, options: dict[str, Any]) -> Self:
@@ -137,3 +161,10 @@ def check_clim(clim: tuple[float, float]) -> tuple[float, float]:
     if not (isfinite(low) and isfinite(high)):
         raise ViewError("contrast limits must be finite", f"clim=({low}, {high})")
     return low, high
+
+
+def labelled(look: Look, pyramid: Pyramid) -> Look:
+    """Give the look of an image: that of labels, with the colours of its metadata, where its pixels are such."""
+    if not pyramid.is_labels or look.labels is not None or pyramid.dtype.kind not in "biu":
+        return look
+    return replace(look, labels=Labels(colors=pyramid.label_colors))

@@ -10,11 +10,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from brickstream.engine import Telemetry
+from brickstream.engine import Telemetry, ThreadedEngine
 from brickstream.errors import GraphicsError
 from brickstream.multiscale import View
 from brickstream.render.aim import add_viewbox
 from brickstream.render.gl import no_opengl, texture_limits, use_headless
+from brickstream.render.layered import LayeredScene
 from brickstream.render.look import Look
 from brickstream.render.overlays.drawing import Overlay, arrange, paste
 from brickstream.render.overlays.told import shown_by
@@ -60,6 +61,7 @@ class OffscreenView:
             "look": Look.of(look, options),
         }
         self._canvas: Any = None
+        self._viewbox: Any = None
         self._scene: BrickScene | None = None
 
     def __enter__(self) -> Self:
@@ -82,8 +84,8 @@ class OffscreenView:
         if self._scene is not None:
             return
         self._canvas = open_canvas(self.size)
-        viewbox = add_viewbox(self._canvas)
-        self._scene = BrickScene(self._canvas, viewbox, self._max_gpu_bytes, **self._options)
+        self._viewbox = add_viewbox(self._canvas)
+        self._scene = BrickScene(self._canvas, self._viewbox, self._max_gpu_bytes, **self._options)
 
     def restore(self) -> None:
         """Make another context, where the old one was lost; see :meth:`BrickScene.restore`."""
@@ -110,6 +112,11 @@ class OffscreenView:
     def sink(self) -> BrickSink:
         """The sink to give to an engine."""
         return self.scene.sink
+
+    def layered(self, engine: ThreadedEngine) -> LayeredScene:
+        """Make a scene of several images on this canvas; the view's own scene then stays empty."""
+        options = {name: self._options[name] for name in ("max_texture", "telemetry")}
+        return LayeredScene(self._canvas, self._viewbox, engine, self._max_gpu_bytes, **options)
 
     def show(self, view: View) -> None:
         """Aim the camera at a view, whose canvas (or part of it) is as large as this one."""

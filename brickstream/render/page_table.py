@@ -24,6 +24,8 @@ from brickstream.render.grid import Index, Layer, LevelGrid, ravel
 
 SLOT, LEVEL, LOW, HIGH = range(4)
 HEADER = 3
+# Added to a slot, which is a whole number: what marks show, and nothing else looks at.
+MISSING, FAILED = 0.125, 0.25
 Spans = list[tuple[IntArray, IntArray]]
 Box = tuple[IntArray, IntArray]
 """First cell and one past the last, by axis."""
@@ -142,8 +144,8 @@ class PageTable:
     cells : ndarray of shape (rows, width, 4), float32
         Slot, position of the level to draw, smallest and largest value in the slot as texel values. Slot 0: nothing.
         Before these come three cells for each level: its pixels for one of the target (x, y, z) and the number of its
-        first cell; where the first pixel of the target's window lies in it, relative to its own window; the cells of
-        its window.
+        first cell; where the first pixel of the target's window lies in it, relative to its own window, and its number;
+        the cells of its window.
     """
 
     def __init__(self, windows: list[Window], target: int, width: int, unit: float = 1.0) -> None:
@@ -171,6 +173,7 @@ class PageTable:
             row[0, :3] = (target.grid.scale / grid.scale)[::-1]
             row[0, 3] = window.first
             row[1, :3] = ((origin - grid.shift) / grid.scale - window.low * grid.brick)[::-1]
+            row[1, 3] = grid.layer.level
             row[2, :3] = window.count[::-1]
         return rows.reshape(-1, 4)
 
@@ -189,7 +192,16 @@ class PageTable:
 
     def place(self, layer: Layer, brick: Brick, whole: bool) -> None:
         """Enter a resident brick; `whole` where it has all pixels that are in view."""
-        self._set(layer, brick.index, brick.slot, whole, (brick.low, brick.high))
+        state = MISSING if brick.missing else 0.0
+        self._set(layer, brick.index, brick.slot, whole, (brick.low, brick.high), state)
+
+    def fail(self, layer: Layer, index: Index) -> None:
+        """Note that nothing more comes for a brick, since a chunk has failed."""
+        found = self._find(layer, index)
+        if found is not None:
+            j, cell, row = found
+            row[SLOT] = np.floor(row[SLOT]) + FAILED
+            self.windows[j].spoil(cell, cell + 1)
 
     def remove(self, layer: Layer, index: Index) -> None:
         """Take a brick out."""
@@ -205,20 +217,29 @@ class PageTable:
         nz, ny, nx = window.slots.shape
         return 0 <= z < nz and 0 <= y < ny and 0 <= x < nx and bool(window.slots[z, y, x])
 
-    def _set(self, layer: Layer, index: Index, slot: int, whole: bool, span: tuple[float, float]) -> None:
+    def _find(self, layer: Layer, index: Index) -> tuple[int, IntArray, NDArray[np.float32]] | None:
+        """Position of the level, cell in its window and row of the texture of a brick; None where there is none."""
         j = self._places.get(layer)
         if j is None:
-            return
+            return None
         window = self.windows[j]
         cell = np.array(index) - window.low
         if (cell < 0).any() or (cell >= window.count).any():
+            return None
+        return j, cell, self._flat[window.first + int(np.ravel_multi_index(tuple(cell), tuple(window.count)))]
+
+    def _set(
+        self, layer: Layer, index: Index, slot: int, whole: bool, span: tuple[float, float], state: float = 0.0
+    ) -> None:
+        found = self._find(layer, index)
+        if found is None:
             return
-        at = tuple(cell)
+        j, cell, row = found
+        window, at = self.windows[j], tuple(cell)
         window.slots[at], window.whole[at] = slot, whole
-        row = self._flat[window.first + int(np.ravel_multi_index(at, tuple(window.count)))]
         # Float noise of the sampler must not pass for a value outside the brick's range.
         low, high = (v / self._unit for v in span)
-        row[SLOT], row[LOW], row[HIGH] = slot, low - 1e-6 * abs(low), high + 1e-6 * abs(high)
+        row[SLOT], row[LOW], row[HIGH] = slot + state, low - 1e-6 * abs(low), high + 1e-6 * abs(high)
         window.spoil(cell, cell + 1)
         for i in range(len(self.windows)):
             if (i, j) in self._spans:
@@ -279,6 +300,20 @@ class PageTable:
             there = taken & inside.reshape(shape)
         return there
 
+    def level_at(self, own: FloatArray) -> int | None:
+        """Level that is drawn at an own position (z, y, x), as a shader finds it; None where there is nothing."""
+        drawn = 0
+        for i, window in enumerate(self.windows):
+            pixel = (own - window.grid.shift) / window.grid.scale + 0.5
+            cell = np.floor(pixel / window.grid.brick).astype(np.int64) - window.low
+            if i < drawn or (cell < 0).any() or (cell >= window.count).any():
+                continue
+            row = self._flat[window.first + int(np.ravel_multi_index(tuple(cell), tuple(window.count)))]
+            drawn = int(row[LEVEL])
+            if drawn == i and row[SLOT] >= 1:
+                return window.grid.layer.level
+        return None
+
     def shown(self, final: Iterable[tuple[Layer, IntArray]]) -> list[int]:
         """Positions of the levels that are drawn where the finished picture has its bricks, or that are finer and kept.
 
@@ -295,7 +330,7 @@ class PageTable:
             at = at[((at >= 0) & (at < window.count)).all(axis=1)]
             rows = self._flat[window.first + ravel(at, window.count)]
             drawn = rows[:, LEVEL].astype(np.int64)
-            levels.update(np.unique(drawn[(drawn != i) | (rows[:, SLOT] > 0)]).tolist())
+            levels.update(np.unique(drawn[(drawn != i) | (rows[:, SLOT] >= 1)]).tolist())
         return sorted(levels.union(i for i, finer in enumerate(self.windows[: self.target]) if finer.slots.any()))
 
 

@@ -11,12 +11,15 @@ from vispy.visuals.transforms import STTransform
 from brickstream.engine import Telemetry
 from brickstream.multiscale import Plan, Pyramid, View, localize
 from brickstream.render.aim import aim, placed
+from brickstream.render.allocation import AtlasWish
 from brickstream.render.colors import known_clim, resolve_colormap
-from brickstream.render.encoding import encoding_of
+from brickstream.render.encoding import Encoding, encoding_of
 from brickstream.render.frame import Frame
 from brickstream.render.gl import texture_limits
+from brickstream.render.ids import IdEncoding, Labels, id_encoding
 from brickstream.render.layout import AtlasLayout, TextureLimits
 from brickstream.render.look import Look
+from brickstream.render.pick import Pick, pick_plane
 from brickstream.render.placing import Placing, place_look
 from brickstream.render.sink import BrickSink
 from brickstream.render.textures import Textures
@@ -66,12 +69,18 @@ class BrickScene:
         self._max_texture = max_texture
         self._textures = Textures(canvas, "linear")
         self._nodes: dict[int, BrickVisual] = {}
+        self._order, self._visible = 0, True
         self.sink = BrickSink(self._textures, max_gpu_bytes, self._limits, self._find_contrast, self._look.reach)
+        self.sink.wish = self._wish(self._look)
         self.view: View | None = None
         self._drawn: tuple[object, ...] = ()
         self._looked: tuple[object, ...] = ()
         self._placed: tuple[object, ...] = ()
+        self._labelled: tuple[object, ...] = ()
         self._known: tuple[Plan, tuple[float, float] | None] | None = None
+
+    def _wish(self, look: Look) -> AtlasWish:
+        return replace(self.sink.wish, apron=look.reach, of_ids=look.labels is not None)
 
     def _limits(self) -> TextureLimits:
         limits, most = texture_limits(), self._max_texture
@@ -90,7 +99,7 @@ class BrickScene:
     def look(self, look: Look) -> None:
         resolve_colormap(look.colormap)
         old, self._look = self._look, look
-        self.sink.apron = look.reach
+        self.sink.wish = self._wish(look)
         for ndisplay in [n for n in self._nodes if variant(old, n) != variant(look, n)]:
             self._nodes.pop(ndisplay).parent = None
             self.prepare(ndisplay)
@@ -146,6 +155,28 @@ class BrickScene:
         self.look = replace(self._look, interpolation=value)
 
     @property
+    def order(self) -> int:
+        """Place among the nodes of the scene: those with smaller numbers are drawn first."""
+        return self._order
+
+    @order.setter
+    def order(self, order: int) -> None:
+        self._order = order
+        for node in self._nodes.values():
+            node.order = order
+
+    @property
+    def visible(self) -> bool:
+        """Whether it is drawn; what it fetches is up to its viewport."""
+        return self._visible
+
+    @visible.setter
+    def visible(self, visible: bool) -> None:
+        self._visible = visible
+        for ndisplay, node in self._nodes.items():
+            node.visible = visible and self.view is not None and ndisplay == self.view.ndisplay
+
+    @property
     def visual(self) -> Any:
         """The visual that shows the present view, a node of vispy; None before there is one."""
         return None if self.view is None else self._nodes.get(self.view.ndisplay)
@@ -156,7 +187,7 @@ class BrickScene:
             aim(self._viewbox, view)
         self.view = view
         for ndisplay, node in self._nodes.items():
-            node.visible = ndisplay == view.ndisplay
+            node.visible = self._visible and ndisplay == view.ndisplay
 
     def prepare(self, ndisplay: int) -> None:
         """Make the visual for planes (2) or volumes (3) before it is needed; its shader compiles when drawn."""
@@ -165,7 +196,7 @@ class BrickScene:
                 node = PlaneBricks(self._textures, self._look, parent=self._parent)
             else:
                 node = VolumeBricks(self._textures, self._look, parent=self._parent)
-            node.transform = STTransform()
+            node.transform, node.order = STTransform(), self._order
             self._nodes[ndisplay] = node
 
     def warm_up(self, ndisplay: int) -> None:
@@ -180,6 +211,7 @@ class BrickScene:
         self._textures.write_table(np.ones((1, 4, 4), dtype=np.float32), 0, 1)
         self._nodes[ndisplay].set_look(self._look, Placing.of_nothing())
         self._nodes[ndisplay].set_frame(Frame(one, 0 * one, box, box, 1, (one, 0 * one, one, 0.0), 1.0))
+        self._draw_labels(self._nodes[ndisplay], self._look.labels, id_encoding(np.dtype(np.uint8)))
         self._nodes[ndisplay].visible = True
         self._drawn, self._looked = (), ()
 
@@ -200,7 +232,7 @@ class BrickScene:
         self.prepare(self.view.ndisplay)
         node = self._nodes[self.view.ndisplay]
         fits = frame is not None and plan is not None and _same_axes(plan.view, self.view)
-        node.visible = fits
+        node.visible = fits and self._visible
         if frame is None or plan is None or not fits:
             return done
         # Most frames differ in what is drawn, not in where.
@@ -218,9 +250,10 @@ class BrickScene:
             return
         encoding = atlas.encoding
         interpolation = self._look.interpolation or ("nearest" if plan.view.ndisplay == 2 else "linear")
-        if plan.pyramid.is_labels:
+        if plan.pyramid.is_labels or self._look.labels is not None:
             interpolation = "nearest"  # between 3 and 5 lies another thing, not 4
-        hardware = "nearest" if interpolation == "nearest" else "linear"
+        flat_cubic = interpolation == "cubic" and plan.view.ndisplay == 2
+        hardware = "nearest" if interpolation == "nearest" or flat_cubic else "linear"
         if self._textures.interpolation != hardware:
             self._textures.interpolation = hardware
         looked = node, frame, self._look, self.clim, encoding
@@ -228,10 +261,35 @@ class BrickScene:
             self.sink.check_contrast()
             node.set_look(self._look, place_look(self._look, self.clim, plan, frame, encoding))
             self._looked = looked
+        self._draw_labels(node, self._look.labels, encoding)
         drawn = node, frame, layout
         if drawn != self._drawn:
             node.set_frame(frame)
             self._drawn = drawn
+
+    def pick(self, x: float, y: float) -> Pick | None:
+        """Find the pixel that is drawn under a place on the canvas, in physical pixels; see :func:`pick_plane`.
+
+        Raises
+        ------
+        ViewError
+            If no plane is shown.
+        """
+        plan, view, frame = self.sink.plan, self.view, self.sink.frame
+        if plan is None or view is None or frame is None:
+            return None
+        return pick_plane(plan, view, x, y, self.sink.level_at)
+
+    def _draw_labels(self, node: BrickVisual, labels: Labels | None, encoding: Encoding) -> None:
+        """Give the visual the colours of ids; what is on the GPU must be values or ids as the look is."""
+        ids = encoding if isinstance(encoding, IdEncoding) else None
+        node.visible = node.visible and (ids is None) == (labels is None)
+        if ids is None or labels is None:
+            return
+        labelled = node, labels, ids.book
+        if labelled != self._labelled:
+            node.set_labels(labels, ids)
+            self._labelled = labelled
 
     def restore(self, canvas: Any, viewbox: Any, *, parent: Any = None) -> None:
         """Go on in another context, where the old one was lost; the new one is current.
@@ -247,7 +305,7 @@ class BrickScene:
         texture_limits.cache_clear()
         self._viewbox, self._parent = viewbox, viewbox.scene if parent is None else parent
         self._textures = Textures(canvas, self._textures.interpolation)
-        self._drawn, self._looked, self._placed = (), (), ()
+        self._drawn, self._looked, self._placed, self._labelled = (), (), (), ()
         self.sink.lose(self._textures)
         if self.view is not None:
             self.set_view(self.view)

@@ -129,6 +129,11 @@ class Screen:
         """Wait no longer for a brick of the first picture: it is there, or will not come."""
         self._uncovered.discard(key)
 
+    def fail(self, key: Key) -> None:
+        """Wait no longer for a brick, and let marks say why."""
+        self.settle(key)
+        self.table.fail(*key)
+
     def write(self, device: TableDevice, *, everything: bool) -> int:
         """Bring the page table on the GPU up to date; return how many bytes that took.
 

@@ -18,8 +18,8 @@ from brickstream.engine.sink import ChunkId
 from brickstream.engine.update import Outcome, Update
 from brickstream.errors import BudgetError, TextureMemoryError
 from brickstream.multiscale import Budget, Plan, Pyramid, View, thick_axes
-from brickstream.multiscale.affine import IntArray
-from brickstream.render.allocation import Allocation, AtlasDevice, Contrast
+from brickstream.multiscale.affine import FloatArray, IntArray
+from brickstream.render.allocation import Allocation, AtlasDevice, AtlasWish, Contrast
 from brickstream.render.apron import Array
 from brickstream.render.encoding import Encoding
 from brickstream.render.frame import Frame
@@ -104,7 +104,7 @@ class BrickSink:
         self.plan: Plan | None = None
         self.value_range: tuple[float, float] | None = None
         self._device = device
-        self._allocation = Allocation(max_gpu_bytes, limits, contrast, apron)
+        self._allocation = Allocation(AtlasWish(max_gpu_bytes, apron), limits, contrast)
         self._residency: Residency | None = None
         self._patching: Patching
         self._image: Pyramid | None = None
@@ -185,6 +185,7 @@ class BrickSink:
             if stage is None:
                 stage = self._stages[key] = Stage.empty(index, wanted.grid, self._atlas.layout)
             stage.put(update.index, wanted.cells[row], start, texels)
+            stage.missing &= update.outcome is Outcome.MISSING
             self._missing[key] -= 1
             if not self._missing[key]:
                 self._finish(wanted, stage)
@@ -274,6 +275,10 @@ class BrickSink:
         scales = self.plan.pyramid.scales[:, list(self.plan.displayed)]
         return float((scales[shown[0]] / scales[self.plan.target.level]).max())
 
+    def level_at(self, own: FloatArray) -> int | None:
+        """Level that is drawn at an own position (z, y, x); None where nothing is."""
+        return None if self._screen is None else self._screen.table.level_at(own)
+
     @property
     def has_pixels(self) -> bool:
         """Whether anything of the newest plan is shown, as of the last commit."""
@@ -294,14 +299,14 @@ class BrickSink:
         self.begin_anew()
 
     @property
-    def apron(self) -> int:
-        """Border pixels around a brick; another number asks for the view anew."""
-        return self._allocation.apron
+    def wish(self) -> AtlasWish:
+        """What the atlas is to be; another wish asks for the view anew."""
+        return self._allocation.wish
 
-    @apron.setter
-    def apron(self, value: int) -> None:
-        if value != self._allocation.apron:
-            self._allocation.apron = value
+    @wish.setter
+    def wish(self, wish: AtlasWish) -> None:
+        if wish != self._allocation.wish:
+            self._allocation.wish = wish
             self.begin_anew()
 
     def check_contrast(self) -> None:
@@ -375,6 +380,7 @@ class BrickSink:
         whole = wanted.whole[index]
         known = None if whole else frozenset(stage.known)
         brick = self._atlas.add(wanted.grid, index, stage.finished(whole), known, self._spare)
+        brick.missing = stage.missing
         span = [self._atlas.layout.encoding.value_of(texel) for texel in (brick.low, brick.high)]
         low, high = self.value_range or span
         self.value_range = float(np.fmin(low, span[0])), float(np.fmax(high, span[1]))
@@ -387,7 +393,7 @@ class BrickSink:
             if self._missing.pop(key, None) is not None:
                 self._stages.pop(key, None)
                 for screen in self._screens():
-                    screen.settle(key)
+                    screen.fail(key)
                 self._patching.settled(wanted.grid, index)
 
     def _spare(self, key: Key) -> int:

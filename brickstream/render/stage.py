@@ -26,6 +26,8 @@ class Stage:
         The interior of it, a view; only texels of `known` chunks mean something.
     known : dict of tuple of int to (int, int, int)
         Chunks that have been put, and where they are on the three axes of the grid.
+    missing : bool
+        Whether the store has none of them.
     """
 
     index: Index
@@ -33,6 +35,7 @@ class Stage:
     texels: Array
     data: Array
     known: dict[tuple[int, ...], Index] = field(default_factory=dict)
+    missing: bool = True
 
     @classmethod
     def empty(cls, index: Index, grid: LevelGrid, layout: AtlasLayout) -> Stage:

@@ -13,8 +13,15 @@ from brickstream.errors import TextureMemoryError
 from brickstream.render.apron import Array
 from brickstream.render.layout import AtlasLayout, Triple
 
-FORMATS = {("uint8", 1): "r8", ("uint16", 1): "r16", ("float32", 1): "r32f"}
-TYPES = {"uint8": "GL_UNSIGNED_BYTE", "uint16": "GL_UNSIGNED_SHORT", "float32": "GL_FLOAT"}
+RGBA = "rgba8"
+# Numbers of 32 bits, which are those of labels, go as four bytes.
+FORMATS = {("uint8", 1): "r8", ("uint16", 1): "r16", ("float32", 1): "r32f", ("uint32", 1): RGBA}
+TYPES = {
+    "uint8": "GL_UNSIGNED_BYTE",
+    "uint16": "GL_UNSIGNED_SHORT",
+    "float32": "GL_FLOAT",
+    "uint32": "GL_UNSIGNED_BYTE",
+}
 
 
 class Textures:
@@ -40,7 +47,7 @@ class Textures:
         self._interpolation = interpolation
         self.atlases = [self._new_atlas()]
         self._handles: list[int] = []
-        self._type = 0
+        self._type = self._form = 0
         self.table = gloo.Texture2D((1, 1, 4), internalformat="rgba32f", interpolation="nearest")
         canvas.context.glir.associate(self.table.glir)
 
@@ -70,7 +77,8 @@ class Textures:
         """
         from OpenGL import GL
 
-        self._resize(layout.textures, layout.texture_shape, FORMATS[layout.dtype.name, layout.encoding.components])
+        form = FORMATS[layout.dtype.name, layout.encoding.components]
+        self._resize(layout.textures, layout.texture_shape, form)
         self.layout = None
         if self._is_refused():
             self._resize(1, (1, 1, 1), "r8")
@@ -81,6 +89,7 @@ class Textures:
         objects = self._canvas.context.shared.parser
         self._handles = [int(objects.get_object(atlas.id).handle) for atlas in self.atlases]
         self._type = int(getattr(GL, TYPES[layout.dtype.name]))
+        self._form = int(GL.GL_RGBA if form == RGBA else GL.GL_RED)
         self.layout = layout
 
     def _resize(self, count: int, shape: Triple, form: str) -> None:
@@ -88,7 +97,7 @@ class Textures:
             self.atlases.pop().delete()
         self.atlases += [self._new_atlas() for _ in range(count - len(self.atlases))]
         for atlas in self.atlases:
-            atlas.resize(shape, internalformat=form)
+            atlas.resize((*shape, 4 if form == RGBA else 1), internalformat=form)
 
     def _is_refused(self) -> bool:
         """Do what is queued; say whether the GPU has no room for it, or has limits that it did not tell."""
@@ -124,7 +133,7 @@ class Textures:
         for number, handle in enumerate(self._handles):
             GL.glBindTexture(GL.GL_TEXTURE_3D, handle)
             part = texels[number * deep : (number + 1) * deep]
-            GL.glGetTexImage(GL.GL_TEXTURE_3D, 0, GL.GL_RED, self._type, array=part)
+            GL.glGetTexImage(GL.GL_TEXTURE_3D, 0, self._form, self._type, array=part)
         GL.glBindTexture(GL.GL_TEXTURE_3D, 0)
         return texels
 
@@ -141,7 +150,7 @@ class Textures:
         place = start[2], start[1], z, width, height, depth
         GL.glBindTexture(GL.GL_TEXTURE_3D, self._handles[number])
         GL.glPixelStorei(GL.GL_UNPACK_ALIGNMENT, 1)
-        glTexSubImage3D(GL.GL_TEXTURE_3D, 0, *place, GL.GL_RED, self._type, c_void_p(texels.ctypes.data))
+        glTexSubImage3D(GL.GL_TEXTURE_3D, 0, *place, self._form, self._type, c_void_p(texels.ctypes.data))
         GL.glPixelStorei(GL.GL_UNPACK_ALIGNMENT, 4)  # as gloo takes it to be
 
     def write_table(self, cells: NDArray[np.float32], first: int, stop: int) -> None:

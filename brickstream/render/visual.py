@@ -15,7 +15,8 @@ from brickstream.multiscale.affine import FloatArray
 from brickstream.render.colors import resolve_colormap
 from brickstream.render.curves import bright_values, cubic_weights, visible_places
 from brickstream.render.frame import Frame
-from brickstream.render.look import MOST_PLANES, Look
+from brickstream.render.ids import IdEncoding, Labels, chosen_table, factors, palette
+from brickstream.render.look import MARKS, MOST_PLANES, Look
 from brickstream.render.placing import Placing
 from brickstream.render.surfaces import KNOTS, MOST_SHEETS, PATTERNS, Surfaces
 from brickstream.render.textures import Textures
@@ -33,6 +34,25 @@ EVERYWHERE = np.tile([0.0, 0.0, 1.0, 0.0], (8, 1))
 STRIP = np.array([2, 6, 0, 4, 5, 6, 7, 2, 3, 0, 1, 5, 3, 7], dtype=np.uint32)
 
 
+# Source and target factors of colour, then of alpha.
+FACTORS = {
+    "additive": ("src_alpha", "one"),
+    "minimum": ("one", "one"),
+    "opaque": ("one", "zero"),
+}
+OVER = ("src_alpha", "one_minus_src_alpha", "zero", "one")
+
+
+def gl_state(blending: str, ndisplay: int) -> dict[str, Any]:
+    """What GL has to do for a blending; planes lie on one another, in the order in which they are drawn."""
+    return {
+        "depth_test": ndisplay == 3 and blending in ("translucent", "opaque"),
+        "blend": blending != "opaque",
+        "blend_func": FACTORS.get(blending, OVER),
+        "blend_equation": "min" if blending == "minimum" else "func_add",
+    }
+
+
 def shader(*names: str) -> str:
     """Source of some shader files, one after the other."""
     folder = files("brickstream.render") / "shaders"
@@ -44,12 +64,16 @@ def atlas_names(textures: int) -> list[str]:
     return [f"u_atlas{i}" for i in range(textures)]
 
 
-def atlas_reader(textures: int) -> str:
-    """Source of the function that reads an atlas of some textures; of one it costs no branch."""
+def atlas_reader(textures: int, *, ids: bool = False) -> str:
+    """Source of the function that reads an atlas of some textures, values or ids; of one it costs no branch."""
+    kind, part = ("vec4", "") if ids else ("float", ".r")
     names = atlas_names(textures)
     uniforms = [f"uniform sampler3D {name};" for name in names]
-    reads = [f"    if (which < {i}.5) return texture3D({name}, coord).r;" for i, name in enumerate(names[:-1])]
-    head, last = "float sample_atlas(float which, vec3 coord) {", f"    return texture3D({names[-1]}, coord).r;\n}}"
+    reads = [f"    if (which < {i}.5) return texture3D({name}, coord){part};" for i, name in enumerate(names[:-1])]
+    head, last = (
+        f"{kind} sample_atlas(float which, vec3 coord) {{",
+        f"    return texture3D({names[-1]}, coord){part};\n}}",
+    )
     return "\n".join([*uniforms, head, *reads, last])
 
 
@@ -63,6 +87,8 @@ class BrickVisual(Visual):  # type: ignore[misc]
         Source of the shaders.
     """
 
+    ndisplay = 3
+
     def __init__(self, textures: Textures, vertex: str, fragment: str) -> None:
         Visual.__init__(self, vcode=vertex, fcode=fragment)
         self._textures = textures
@@ -72,14 +98,20 @@ class BrickVisual(Visual):  # type: ignore[misc]
         self._index_buffer = IndexBuffer(STRIP)
         self._draw_mode = "triangle_strip"
         self.shared_program["a_position"] = self._corners
-        self.shared_program["u_gamma"] = 1.0
         self._cubic = "u_weights_size" in fragment
+        self._ids = "u_palette" in fragment
+        if self._ids:
+            self.shared_program["u_palette"] = Texture2D(palette()[None], interpolation="nearest")
         if self._cubic:
             weights = cubic_weights()
             self.shared_program["u_weights"] = Texture2D(weights, internalformat="rgba32f", interpolation="linear")
             self.shared_program["u_weights_size"] = weights.shape[1]
-        self.set_gl_state("translucent", cull_face=False)
-        self.shared_program.frag["sample_atlas"] = Function(atlas_reader(1))
+        self.shared_program["u_layer_opacity"], self.shared_program["u_marks"] = 1.0, 0.0
+        if not self._ids:
+            self.shared_program["u_gamma"] = 1.0
+        self._blending = "translucent"
+        self.set_gl_state(**gl_state(self._blending, self.ndisplay), cull_face=False)
+        self.shared_program.frag["sample_atlas"] = Function(atlas_reader(1, ids=self._ids))
         self.colormap = "grays"
         self.clim = (0.0, 1.0)
         self.freeze()
@@ -92,6 +124,8 @@ class BrickVisual(Visual):  # type: ignore[misc]
     @colormap.setter
     def colormap(self, value: Any) -> None:
         self._colormap, self._named = resolve_colormap(value), value
+        if self._ids:
+            return
         self.shared_program.frag["cmap"] = Function(self._colormap.glsl_map)
         self.shared_program["texture2D_LUT"] = self._colormap.texture_lut()
         self.update()
@@ -104,7 +138,8 @@ class BrickVisual(Visual):  # type: ignore[misc]
     @clim.setter
     def clim(self, value: tuple[float, float]) -> None:
         self._clim = value
-        self.shared_program["u_clim"] = value
+        if not self._ids:
+            self.shared_program["u_clim"] = value
         self.update()
 
     def set_look(self, look: Look, place: Placing) -> None:
@@ -116,11 +151,28 @@ class BrickVisual(Visual):  # type: ignore[misc]
         place : Placing
             Its values and places, as the shader has them.
         """
-        self.shared_program["u_gamma"] = look.gamma
+        self.shared_program["u_layer_opacity"] = look.opacity
+        self.shared_program["u_marks"] = float(MARKS.index(look.marks))
+        if not self._ids:
+            self.shared_program["u_gamma"] = look.gamma
+        if look.blending != self._blending:
+            self._blending = look.blending
+            self.update_gl_state(**gl_state(look.blending, self.ndisplay))
         if self._named is not look.colormap:
             self.colormap = look.colormap
         if self.clim != place.clim:
             self.clim = place.clim
+
+    def set_labels(self, labels: Labels, encoding: IdEncoding) -> None:
+        """Take the colours of ids."""
+        program, chosen = self.shared_program, chosen_table(labels, encoding)
+        program["u_begin"], program["u_factor"] = factors(labels.seed)
+        program["u_chosen"] = Texture2D(chosen, interpolation="nearest")
+        program["u_depth"] = len(chosen) // 2 if chosen.any() else 0
+        program["u_others"] = 1.0 if labels.selected is None else labels.others
+        if self.ndisplay == 2:
+            program["u_contour"] = labels.contour
+        self.update()
 
     def set_frame(self, frame: Frame) -> None:
         """Take a new state of the page table; where it lies in the world is up to the node's transform."""
@@ -139,7 +191,7 @@ class BrickVisual(Visual):  # type: ignore[misc]
             program[uniform] = getattr(layout, name)[::-1]
         rows, columns = self._textures.table.shape[:2]
         program["u_pages_shape"] = columns, rows
-        program["u_levels"] = frame.levels
+        program["u_levels"], program["u_target"] = frame.levels, float(frame.target)
         program["u_scale"], program["u_shift"], program["u_cells"], program["u_cell"] = frame.finest
         self._bounds_changed()
         self.update()
@@ -148,7 +200,7 @@ class BrickVisual(Visual):  # type: ignore[misc]
         """Read the atlas from these textures; another number of them costs a new shader."""
         if len(atlases) != self._atlases:
             self._atlases = len(atlases)
-            self.shared_program.frag["sample_atlas"] = Function(atlas_reader(len(atlases)))
+            self.shared_program.frag["sample_atlas"] = Function(atlas_reader(len(atlases), ids=self._ids))
         for name, atlas in zip(atlas_names(len(atlases)), atlases, strict=True):
             self.shared_program[name] = atlas
 
@@ -173,6 +225,8 @@ class PlaneBricksVisual(BrickVisual):
         Its interpolation stays; see :func:`variant`.
     """
 
+    ndisplay = 2
+
     def __init__(self, textures: Textures, look: Look) -> None:
         fragment = shader(*variant(look, 2), "plane.frag")
         BrickVisual.__init__(self, textures, shader("plane.vert"), fragment)
@@ -186,6 +240,8 @@ class PlaneBricksVisual(BrickVisual):
         flat[:4, :2] = [(x0, y0), (x1, y0), (x0, y1), (x1, y1)]
         self._corners.set_data(flat)
         self._index_buffer.set_data(np.array([0, 1, 2, 3], dtype=np.uint32))
+        if self._ids:
+            self.shared_program["u_box_low"], self.shared_program["u_box_high"] = frame.box
         self._set_sides(EVERYWHERE if frame.sides is None else frame.sides)
 
     def _set_sides(self, sides: FloatArray) -> None:
@@ -211,7 +267,7 @@ class VolumeBricksVisual(BrickVisual):
         self._culled = ""
         self._visible_of: Any = None
         self._places = np.zeros((1, 1), dtype=np.float32)
-        self._surfaces = look.method == "surfaces"
+        self._surfaces = look.method == "surfaces" and look.labels is None
         self._step = look.step
         self.freeze()
 
@@ -232,6 +288,8 @@ class VolumeBricksVisual(BrickVisual):
 
     def _set_method(self, look: Look, place: Placing) -> None:
         program = self.shared_program
+        if self._ids:
+            return
         if look.method == "iso":
             program["u_threshold"] = place.threshold
         elif look.method in ("mip", "minip", "attenuated_mip"):
@@ -308,15 +366,23 @@ def _set_surfaces(program: Any, surfaces: Surfaces, place: Placing) -> None:
 
 def variant(look: Look, ndisplay: int) -> tuple[str, ...]:
     """Files that a look's shader is made of: two looks with the same ones can share a visual."""
-    base = "atlas.glsl", "pages.glsl", _sampling(look), "colour.glsl"
+    if look.labels is not None:
+        base: tuple[str, ...] = ("atlas.glsl", "pages.glsl", "ids.glsl", "beside.glsl")
+        plane, method = "plane_ids.glsl", "labels"
+    else:
+        base = "atlas.glsl", "texel.glsl", "pages.glsl", _sampling(look, ndisplay), "colour.glsl"
+        plane, method = "plane_values.glsl", look.method
     if ndisplay == 2:
-        return base
+        return *base, "marks.glsl", plane
+    beside = () if look.labels is not None else ("beside.glsl",)
     rays = "through.glsl" if look.slab is None else "slab.glsl"
-    return *base, "ray.glsl", rays, *NEEDS.get(look.method, ()), f"{look.method}.glsl"
+    return *base, "marks.glsl", *beside, "ray.glsl", rays, *NEEDS.get(method, ()), f"{method}.glsl"
 
 
-def _sampling(look: Look) -> str:
-    return "cubic.glsl" if look.interpolation == "cubic" else "direct.glsl"
+def _sampling(look: Look, ndisplay: int) -> str:
+    if look.interpolation != "cubic":
+        return "direct.glsl"
+    return "cubic_plane.glsl" if ndisplay == 2 else "cubic.glsl"
 
 
 PlaneBricks = create_visual_node(PlaneBricksVisual)

@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from brickstream.errors import BrickstreamError, GraphicsError, MissingPackageEr
 from brickstream.multiscale import View
 from brickstream.multiscale.dims import Dims, DimsAxis
 from brickstream.multiscale.navigate import keep_place, move_point
-from brickstream.render.look import Look
+from brickstream.render.look import Look, labelled
 from brickstream.render.overlays import Axes, ColorBar, Overlay, ScaleBar
 from brickstream.viewers.files import write_png
 from brickstream.viewers.qt import QtView, delete
@@ -27,6 +27,7 @@ from brickstream.viewers.qt import QtView, delete
 # Threads take turns of 5 ms at the interpreter lock, unless told otherwise: a third of a frame.
 TURN_S = 0.0005
 # Keys that show and hide what is drawn over the picture.
+MARKS = {"m": "states", "l": "levels"}
 OVERLAYS: dict[str, Overlay] = {"s": ScaleBar(), "a": Axes(), "c": ColorBar()}
 
 
@@ -44,6 +45,7 @@ class WindowOptions:
     timeout: float | None = None
     prefetch: bool = True
     telemetry: Telemetry | None = None
+    as_labels: bool = False
 
 
 def run_window(options: WindowOptions) -> int:
@@ -143,8 +145,16 @@ class Window:
     def _on_key(self, event: Any) -> None:
         if event.text in OVERLAYS:
             self._toggle(event.text)
+        if event.text in MARKS:
+            self._mark(MARKS[event.text])
         if event.text in ("2", "3") and self.view is not None and int(event.text) != self.view.ndisplay:
             self._switch(int(event.text))
+
+    def _mark(self, marks: str) -> None:
+        """Show or hide marks."""
+        look = self.shown.scene.look
+        self.shown.scene.look = replace(look, marks=None if look.marks == marks else marks)
+        self.shown.canvas.update()
 
     def _toggle(self, key: str) -> None:
         """Show or hide an overlay."""
@@ -231,6 +241,8 @@ class Window:
             return
         image, self._opening = self._opening.result(), None
         view = self._first_view(image, self.options.ndisplay, self.options.point or {})
+        if self.options.as_labels:
+            self.shown.scene.look = labelled(self.options.look, image.pyramid)
         self.shown.show(image, view)
         self._make_sliders(image, view)
 

@@ -18,7 +18,7 @@ from brickstream.errors import TimedOutError, ViewError
 from brickstream.multiscale import Plan, View, find_oblique, localize, picture_pyramid
 from brickstream.render import OffscreenView, draw_dense
 from brickstream.render.colors import known_clim
-from brickstream.render.look import Look
+from brickstream.render.look import Look, labelled
 from brickstream.render.overlays import Overlay
 from brickstream.viewers.painter import POLL_MS, Painter, Picture
 from brickstream.viewers.report import Limits, Report
@@ -79,6 +79,8 @@ class Snapshot:
         What is drawn over the picture.
     keep_data : bool
         Keep the updates, so that :meth:`data` can give the array.
+    as_labels : bool
+        Show an image that its metadata calls labels in a colour for each id.
     telemetry : Telemetry, optional
         What remembers everything that is done for it.
     """
@@ -97,6 +99,7 @@ class Snapshot:
         stages: tuple[str, ...] = ("first", "done"),
         overlays: Sequence[Overlay] = (),
         keep_data: bool = False,
+        as_labels: bool = False,
         telemetry: Telemetry | None = None,
     ) -> None:
         self._where = where
@@ -110,6 +113,7 @@ class Snapshot:
         self._stages = [*stages]
         self._overlays = overlays
         self._keep_data = keep_data
+        self._as_labels = as_labels
         self._telemetry = telemetry
         self.report = Report()
         self.image: ChunkedImage | None = None
@@ -187,6 +191,8 @@ class Snapshot:
             return
         self.report.open_s = self._seconds()
         self.view = self._make_view(image)
+        if self._as_labels:
+            painter.offscreen.scene.look = labelled(self._look, image.pyramid)
         self.report.complete = True
         for strip in painter.strips(image, self.view, lambda view: self._take_tile(painter, image, view)):
             on_strip(strip)

@@ -152,6 +152,23 @@ def test_keys_show_and_hide_what_is_drawn_over_the_picture(window: Any) -> None:
     np.testing.assert_array_equal(press(), plain)
 
 
+def test_a_key_tints_the_levels_and_takes_the_tint_away(window: Any) -> None:
+    from PySide6.QtCore import Qt
+    from PySide6.QtTest import QTest
+
+    def press() -> np.ndarray:
+        before = window.shown.scene.look
+        QTest.keyClick(window.shown.canvas.native, Qt.Key.Key_L)
+        until(window, lambda: window.shown.scene.look != before)
+        window.shown.scene.commit()
+        return np.array(window.shown.canvas.render())
+
+    plain = np.array(window.shown.canvas.render())
+    tinted = press()
+    assert (tinted[..., 0] != tinted[..., 2]).mean() > 0.1
+    np.testing.assert_array_equal(press(), plain)
+
+
 def test_a_slider_moves_through_the_planes(window: Any) -> None:
     first = np.array(window.shown.canvas.render())
     (slider,) = window.sliders.values()

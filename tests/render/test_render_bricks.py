@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -254,7 +256,7 @@ def test_another_apron_makes_another_atlas(kit, apron: int) -> None:
     kit.feed(sink, plan, [array], 1)
     sink.commit()
     assert not sink.wants_anew
-    sink.apron = apron
+    sink.wish = replace(sink.wish, apron=apron)
     assert sink.wants_anew
     assert sink.pending_uploads
     assert sink.shown_levels() == [0]  # until the view begins anew

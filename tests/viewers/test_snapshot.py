@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import trees
 import zarr
 from PIL import Image
 from ticking import assert_nested, lanes
@@ -19,6 +20,7 @@ from brickstream.latency import Fault, Network, ThreadedServer
 from brickstream.multiscale import Camera, View
 from brickstream.render import OffscreenView
 from brickstream.render.look import Look
+from brickstream.samples import write_sample
 from brickstream.viewers.snapshot import Frame, Snapshot, take_dense
 
 
@@ -31,6 +33,23 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str,
 
 def level_of(images: Path, name: str, level: object) -> np.ndarray:
     return np.asarray(zarr.open_array(images / name / str(level), mode="r")[...])
+
+
+def test_channels_are_shown_together_in_their_colours(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_sample("synthetic", tmp_path / "stains", shape=(3, 1, 60, 80))
+    where, out = str(tmp_path / "stains"), str(tmp_path / "a.png")
+    code, report, _ = run(capsys, "snapshot", where, out, "--channels", "all", "--size", "80x60")
+    assert (code, report["complete"], report["chunks_failed"]) == (0, True, 0)
+    _, stain, _ = run(capsys, "snapshot", where, str(tmp_path / "b.png"), "--channels", "2", "--size", "80x60")
+    assert report["chunks_wanted"] == 3 * stain["chunks_wanted"]  # type: ignore[operator]
+    colors = ["--channel-colors", "ff0000,00ff00", "--clim", "0,65535", "--zoom", "1"]
+    assert main(["snapshot", where, out, "--channels", "0,2", "--size", "80x60", *colors]) == 0
+    pixels = level_of(tmp_path, "stains", 0)[[0, 2], 0] / 257
+    picture = np.asarray(Image.open(out))[..., :2].transpose(2, 0, 1)
+    assert np.abs(picture - pixels).max() <= 0.5 + 1e-3
+    assert main(["snapshot", where, out, "--channels", "0,5"]) == 2
+    assert "no channel 5" in capsys.readouterr().err
+    assert main(["snapshot", where, out, "--channels", "0", "--dense"]) == 2
 
 
 def test_a_cut_across_a_normal_agrees_with_a_dense_one(server: ThreadedServer, tmp_path: Path) -> None:
@@ -427,3 +446,16 @@ def test_a_snapshot_says_what_was_done_if_it_is_asked(
     assert total["chunks"]["loaded"] == report["chunks_read"]
     assert main(words) == 0
     assert re.search(r"first pixels +1 ", capsys.readouterr().out)
+
+
+def test_labels_have_colours_unless_limits_are_asked_for(tmp_path: Path) -> None:
+    image = trees.image(shape=(24, 20))
+    document = json.loads(image["zarr.json"])
+    colors = [{"label-value": 7, "rgba": [10, 200, 30, 255]}]
+    document["attributes"]["ome"]["image-label"] = {"version": "0.5", "colors": colors}
+    trees.write(tmp_path / "things", {**image, "zarr.json": trees.dump(document)})
+    for level in (0, 1):
+        zarr.open_array(tmp_path / "things" / str(level), mode="r+")[...] = 7
+    for words, expected in (([], [10, 200, 30]), (["--clim", "0,14"], [128] * 3)):
+        assert main(["snapshot", str(tmp_path / "things"), str(tmp_path / "a.png"), "--size", "40x48", *words]) == 0
+        np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "a.png"))[24, 20, :3], expected)

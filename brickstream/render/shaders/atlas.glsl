@@ -3,7 +3,3 @@
 uniform vec3 u_atlas_shape;             // texels of one texture
 uniform vec3 u_slots;                   // slots of one texture along each axis
 float g_atlas;                          // the texture that is read
-
-float texel(vec3 coord) {
-    return $sample_atlas(g_atlas, coord);
-}

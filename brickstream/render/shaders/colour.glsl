@@ -2,6 +2,7 @@
 
 uniform vec2 u_clim;            // texel values
 uniform float u_gamma;
+uniform float u_layer_opacity;
 
 // Place of a value between the contrast limits, 0 to 1.
 float level_of(float value) {

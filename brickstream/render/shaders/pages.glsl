@@ -35,8 +35,10 @@ vec3 g_low, g_high;         // the box of target pixels for which this brick is 
 vec3 g_cell;                // its cell, in the window of its level
 float g_slot;
 bool g_there;
-bool g_open;                // whether what follows below is known
+float g_level;              // position in the table of the level that is drawn
+float g_state;              // what the table adds to the slot of the finest cell: missing or failed
 vec2 g_span;                // smallest and largest value
+bool g_open;                // whether what follows is known
 vec3 g_texel;               // atlas texel centre that belongs to pixel 0 of the drawn level's window
 vec3 g_first, g_last;       // texel centres that may be read
 
@@ -70,6 +72,7 @@ void look_up(vec3 place) {
         read_level(level);
     }
     vec4 entry = read_cell();
+    g_state = fract(entry.r);
     float drawn = entry.g;
     while (abs(drawn - level) > 0.5) {
         level = drawn;
@@ -86,6 +89,7 @@ void look_up(vec3 place) {
         entry = read_cell();
     }
     g_slot = entry.r;
+    g_level = level;
     g_there = entry.r > 0.5;
     g_open = false;
     g_span = entry.ba;

@@ -11,7 +11,12 @@ bool in_image() {
 }
 
 void main() {
-    if (!find_brick(v_position) || !in_image())
+    bool there = find_brick(v_position);
+    // Where nothing is yet there can be a mark that says so.
+    if (!in_image() || !(there || u_marks == 1.0))
         discard;
-    gl_FragColor = colour_of(sampled(confined(atlas_coord(v_position))));
+    vec4 mark = mark_of(v_position);
+    gl_FragColor = there ? shown(v_position) : vec4(mark.rgb, 0.0);
+    gl_FragColor = mix(gl_FragColor, vec4(mark.rgb, 1.0), mark.a);
+    gl_FragColor.a *= u_layer_opacity;
 }

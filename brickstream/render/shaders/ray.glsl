@@ -1,7 +1,5 @@
 // What the methods of projection share.
 
-uniform vec3 u_box_low;         // the whole level
-uniform vec3 u_box_high;
 uniform vec3 u_window_low;      // the part of it that has bricks
 uniform vec3 u_window_high;
 uniform float u_step;           // pixels of the target level
@@ -35,12 +33,5 @@ bool is_flat(vec2 span) {
 
 // Value at any place: looks it up where the brick at hand does not reach.
 float value_at(vec3 place) {
-    place = clamp(place, u_box_low + RIM, u_box_high - RIM);
-    vec3 margin = 0.49 / g_scale;
-    bool away = !g_open || any(lessThan(place, g_low - margin)) || any(greaterThan(place, g_high + margin));
-    while (away) {
-        find_brick(place);
-        away = false;
-    }
-    return sampled(confined(atlas_coord(place)));
+    return sampled(coord_beside(place));
 }

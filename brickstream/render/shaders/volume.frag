@@ -74,6 +74,12 @@ void main() {
     float depth_at = 0.0;
     if (!end_ray(gl_FragColor, depth_at))
         discard;
+    for (bool marked = u_marks > 0.5; marked; marked = false) {
+        find_brick(place_of(depth_at));
+        vec4 mark = mark_of(place_of(depth_at));
+        gl_FragColor.rgb = mix(gl_FragColor.rgb, mark.rgb, mark.a);
+    }
+    gl_FragColor.a *= u_layer_opacity;
     vec4 point = $to_document(vec4(place_of(depth_at), 1.0));
     // A point at the near plane can round to behind the eye.
     // What is far away must stay in front of nothing, in a depth buffer of 16 bits too.
