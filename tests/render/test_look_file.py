@@ -1,6 +1,8 @@
 """Looks as JSON: what is written is read again, and errors say where they are."""
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from brickstream.render.look_file import read_look, write_look
 from brickstream.render.surfaces import Cap, Sheet, Surfaces
 from brickstream.render.transfer import TransferFunction
 
+PAGE = (Path(__file__).parents[2] / "docs" / "rendering.md").read_text(encoding="utf-8")
 SURFACES = Surfaces(
     2.5,
     9.0,
@@ -84,3 +87,11 @@ def test_an_error_says_where_it_is(document: Any, where: str, what: str) -> None
 def test_a_colormap_without_a_name_is_not_written() -> None:
     with pytest.raises(ViewError, match=r"only a colormap with a name can be written: look.colormap"):
         write_look(Look(colormap=get_colormap("viridis")))
+
+
+def test_what_the_page_says_of_looks_is_so() -> None:
+    """Its Python runs, and its JSON is a look."""
+    (block,) = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    exec(compile(block, "docs/rendering.md", "exec"), {})
+    (document,) = re.findall(r"^```json\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    assert read_look(json.loads(document)).surfaces.slices
