@@ -26,6 +26,7 @@ KNOWN = {
     "open_and_look.py": (True, "80 x 90 pixels of level 0"),
     "plain_vispy.py": (True, "("),
     "planes_and_volume.py": (True, ""),
+    "plotly_volume.py": (False, "17 surfaces of 30 x 30 x 30 values"),
     "thick_slice.py": (True, "value in the middle: "),
     "time_lapse.py": (True, "100%: "),
     "your_own_loop.py": (True, "complete: "),

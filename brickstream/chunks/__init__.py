@@ -7,6 +7,7 @@ from brickstream.chunks.fetcher import Fetcher, Want
 from brickstream.chunks.http.client import HttpClient, HttpOptions, open_client
 from brickstream.chunks.http.retry import RetryPolicy
 from brickstream.chunks.opening.collections import CollectionEntry, ImageCollection
+from brickstream.chunks.opening.gridded import grid_image
 from brickstream.chunks.opening.image import ChunkedImage, image_of, open_collection, open_image, read_labels
 from brickstream.chunks.opening.opener import Opener
 from brickstream.chunks.opening.places import below, make_reader
@@ -36,6 +37,7 @@ __all__ = [
     "Traffic",
     "Want",
     "below",
+    "grid_image",
     "image_of",
     "make_reader",
     "open_client",

@@ -34,8 +34,10 @@ Zoom = Annotated[float | None, typer.Option(help="Canvas pixels per world unit; 
 Camera = Annotated[list[str] | None, typer.Option(help="azimuth=,elevation=,roll=,fov=,distance=")]
 Clim = Annotated[str | None, typer.Option(help="Contrast limits LO,HI.")]
 Colormap = Annotated[str | None, typer.Option(help="A colormap's name; default grays, of labels a colour each.")]
-Interpolation = Annotated[str | None, typer.Option(help="nearest or linear.")]
-Method = Annotated[str, typer.Option(help="Of volumes: mip, translucent, ...")]
+Interpolation = Annotated[str | None, typer.Option(help="nearest, linear or cubic.")]
+Method = Annotated[str | None, typer.Option(help="Of volumes: mip (default), translucent, iso, surfaces, ...")]
+LOOK_HELP = "How it looks: FILE.json, or KEY=VALUE such as gamma=0.5 or surfaces.count=5. See docs/rendering.md."
+LookWords = Annotated[list[str] | None, typer.Option("--look", metavar="LOOK", help=LOOK_HELP)]
 ScaleBar = Annotated[bool, typer.Option("--scale-bar", help="Draw a bar of a round length over it.")]
 Axes = Annotated[bool, typer.Option("--axes", help="Draw arrows along the displayed axes over it.")]
 ColorBar = Annotated[bool, typer.Option("--colorbar", help="Draw the colormap with its limits over it.")]
@@ -184,7 +186,8 @@ def snapshot(
     level: Annotated[int | None, typer.Option(help="Use this level (0 is the finest).")] = None,
     center: Center = None,
     zoom: Zoom = None,
-    method: Method = "mip",
+    look: LookWords = None,
+    method: Method = None,
     clim: Clim = None,
     colormap: Colormap = None,
     interpolation: Interpolation = None,
@@ -217,7 +220,6 @@ def snapshot(
     """
     from brickstream.chunks import below
     from brickstream.cli.snapshot import Wish, run_snapshot
-    from brickstream.render.look import Look
     from brickstream.viewers.snapshot import Limits
 
     thick = options.pairs(margins, "--margins")
@@ -237,10 +239,11 @@ def snapshot(
         camera=options.camera(camera),
         channels=options.channels(channels, channel_colors),
         as_labels=colormap is None and clim is None,
-        look=Look(
-            method,
-            options.clim(clim),
-            colormap=colormap or "grays",
+        look=options.look(
+            look,
+            method=method,
+            clim=options.clim(clim),
+            colormap=colormap,
             interpolation=interpolation,
             marks="levels" if debug_levels else None,
         ),
@@ -276,7 +279,8 @@ def animate(
     center: Center = None,
     zoom: Zoom = None,
     camera: Camera = None,
-    method: Method = "mip",
+    look: LookWords = None,
+    method: Method = None,
     clim: Clim = None,
     colormap: Colormap = None,
     interpolation: Interpolation = None,
@@ -294,7 +298,6 @@ def animate(
     from brickstream.chunks import below
     from brickstream.cli.animate import run_animate
     from brickstream.cli.snapshot import Wish
-    from brickstream.render.look import Look
     from brickstream.viewers.report import Limits
 
     wish = Wish(
@@ -306,7 +309,7 @@ def animate(
         center=options.center(center),
         zoom=zoom,
         camera=options.camera(camera),
-        look=Look(method, options.clim(clim), colormap=colormap or "grays", interpolation=interpolation),
+        look=options.look(look, method=method, clim=options.clim(clim), colormap=colormap, interpolation=interpolation),
         limits=Limits(timeout=timeout, max_canvas=max_canvas),
         overlays=options.overlays(scale_bar, axes, colorbar, text),
     )
@@ -323,7 +326,8 @@ def view(
     point: Point = None,
     clim: Clim = None,
     colormap: Colormap = None,
-    method: Method = "mip",
+    look: LookWords = None,
+    method: Method = None,
     prefetch: Annotated[str, typer.Option(help="on or off: fetch ahead of what is in view.")] = "on",
     screenshot: Annotated[Path | None, typer.Option(metavar="OUT.png", help="Write a picture when complete.")] = None,
     exit_when_complete: Annotated[bool, typer.Option("--exit-when-complete", help="Close when complete.")] = False,
@@ -339,7 +343,6 @@ def view(
     """
     from brickstream.chunks import below
     from brickstream.cli.view import run_view
-    from brickstream.render.look import Look
     from brickstream.viewers.desktop import WindowOptions
 
     window = WindowOptions(
@@ -347,7 +350,7 @@ def view(
         ndisplay=ndisplay,
         canvas=options.size(size),
         point=options.pairs(point, "--point"),
-        look=Look(method, options.clim(clim), colormap=colormap or "grays"),
+        look=options.look(look, method=method, clim=options.clim(clim), colormap=colormap),
         as_labels=colormap is None and clim is None,
         screenshot=options.out_file(screenshot) if screenshot is not None else None,
         exit_when_complete=exit_when_complete,

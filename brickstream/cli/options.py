@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from brickstream.errors import BrickstreamError, ViewError
 from brickstream.multiscale import Camera
 
 if TYPE_CHECKING:
+    from brickstream.render.look import Look
     from brickstream.render.overlays import Overlay
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30}
 _PAIR = re.compile(r"[A-Za-z_]\w*=")
+_SETTING = re.compile(r"([a-z_]+(?:\.[a-z_]+)*)=(.*)", re.DOTALL)
 # These take several values, with commas or as words of their own.
 _MANY = ("--point", "--center", "--camera", "--margins", "--normal")
 
@@ -142,6 +145,53 @@ def channels(text: str | None, colors: str | None) -> Channels | None:
             raise OptionError("not numbers of channels", f"--channels {text}", "for example --channels 0,2 or all")
         numbers = tuple(int(part) for part in parts)
     return Channels(numbers, None if colors is None else tuple(part.strip() for part in colors.split(",")))
+
+
+def look(texts: Sequence[str] | None, **given: Any) -> Look:
+    """Read what ``--look`` says, in the order that it was given; then options of their own, where they are not None.
+
+    Parameters
+    ----------
+    texts : sequence of str, optional
+        Each a JSON file, or ``key=value`` with a value of JSON or a word: ``surfaces.count=5``, ``method=iso``.
+    **given
+        Fields of a look.
+    """
+    from brickstream.render.look_file import read_look
+
+    document: dict[str, Any] = {}
+    for text in texts or ():
+        setting = _SETTING.fullmatch(text)
+        if setting is None:
+            document |= _read_object(Path(text))
+        else:
+            _put(document, setting[1].split("."), setting[2])
+    return read_look(document | {name: value for name, value in given.items() if value is not None}, "--look")
+
+
+def _put(document: dict[str, Any], path: Sequence[str], text: str) -> None:
+    """Set a value in nested objects; what is no JSON is a word."""
+    *parents, name = path
+    for parent in parents:
+        inner = document.get(parent)
+        document[parent] = document = dict(inner) if isinstance(inner, dict) else {}
+    try:
+        document[name] = json.loads(text)
+    except ValueError:
+        document[name] = text
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        hint = "give a JSON file, or KEY=VALUE"
+        raise OptionError(f"cannot be read ({error.strerror or error})", f"--look {path}", hint) from error
+    except ValueError as error:
+        raise OptionError(f"not a JSON document ({error})", f"--look {path}") from error
+    if not isinstance(document, dict):
+        raise OptionError("not an object", f"--look {path}", 'for example {"method": "iso", "threshold": 40}')
+    return document
 
 
 def projection(text: str | None, margins: Mapping[str, float]) -> str:

@@ -58,7 +58,7 @@ def test_every_block_runs(tmp_path: Path, client: Client, capsys: pytest.Capture
         }
         for block in BLOCKS:
             run(block, names)
-    assert len(BLOCKS) == 6
+    assert len(BLOCKS) == 7
     assert "1.0" in capsys.readouterr().out
 
 

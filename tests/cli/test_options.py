@@ -1,5 +1,6 @@
 """Words of the command line to values, and what is said of those that cannot be read."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ from hypothesis import strategies as st
 from brickstream.cli import console, options
 from brickstream.errors import BrickstreamError, StoreError
 from brickstream.multiscale import Camera
+from brickstream.render.look import HalfSpace, Look
+from brickstream.render.surfaces import Surfaces
+from brickstream.render.transfer import TransferFunction
 
 
 @pytest.mark.parametrize(
@@ -52,6 +56,13 @@ GOOD: list[tuple[Any, Any]] = [
     (lambda: options.camera(None), Camera()),
     (lambda: options.clim("0,255"), (0.0, 255.0)),
     (lambda: options.clim(None), None),
+    (lambda: options.look(None, method=None), Look()),
+    (lambda: options.look(["gamma=0.5", "method=iso"], method="mip", clim=(1, 2)), Look("mip", (1, 2), gamma=0.5)),
+    (lambda: options.look(["clim=[1, 9]", "jitter=true"], clim=None), Look(clim=(1, 9), jitter=True)),
+    (
+        lambda: options.look(["surfaces.count=5", "surfaces.pattern=odd", "surfaces.count=3"]),
+        Look(surfaces=Surfaces(count=3, pattern="odd")),
+    ),
 ]
 
 
@@ -148,3 +159,31 @@ def test_errors_are_one_line_on_stderr_and_results_are_on_stdout(capsys: pytest.
 def test_json_never_holds_what_is_no_json() -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         console.say_json({"a": float("nan")})
+
+
+def test_a_look_is_a_file_and_what_is_said_beside_it(tmp_path: Path) -> None:
+    """What comes later counts; a part of an object can be said anew."""
+    file = tmp_path / "look.json"
+    file.write_text(
+        '{"method": "surfaces", "surfaces": {"count": 4, "fill": 0.5}, "colormap": {"opacity": [[0, 0.2], [1, 1]]},'
+        ' "clip": [{"position": [1, 2, 3], "normal": [0, 0, 1]}]}'
+    )
+    clip = (HalfSpace((1, 2, 3), (0, 0, 1)),)
+    want = Look("surfaces", surfaces=Surfaces(count=7, fill=0.5), clip=clip)
+    assert options.look([str(file), "surfaces.count=7"], colormap="hot") == replace(want, colormap="hot")
+    mist = TransferFunction("magma", ((0, 0.2), (1, 1)))
+    assert options.look(["surfaces.count=7", str(file), "colormap.colormap=magma"]) == replace(
+        want, surfaces=Surfaces(count=4, fill=0.5), colormap=mist
+    )
+
+
+def test_a_look_that_cannot_be_read_is_told_of_with_its_place(tmp_path: Path) -> None:
+    file = tmp_path / "look.json"
+    for text, what in (("[1]", "not an object"), ("{", "not a JSON document"), ('{"gama": 1}', "no such key")):
+        file.write_text(text)
+        with pytest.raises(BrickstreamError, match=what):
+            options.look([str(file)])
+    with pytest.raises(BrickstreamError, match=r"cannot be read \(No such file.*KEY=VALUE"):
+        options.look([str(tmp_path / "none.json")])
+    with pytest.raises(BrickstreamError, match=r"not a whole number: --look\.surfaces\.count"):
+        options.look(["surfaces.count=many"])
