@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brickstream.cli import console, options
+from brickstream.cli import console, main, options
 from brickstream.errors import BrickstreamError, StoreError
 from brickstream.multiscale import Camera
 from brickstream.render.look import HalfSpace, Look
@@ -187,3 +187,19 @@ def test_a_look_that_cannot_be_read_is_told_of_with_its_place(tmp_path: Path) ->
         options.look([str(tmp_path / "none.json")])
     with pytest.raises(BrickstreamError, match=r"not a whole number: --look\.surfaces\.count"):
         options.look(["surfaces.count=many"])
+
+
+COMMANDS = {"snapshot": ["image.zarr", "a.png"], "animate": ["image.zarr", "--orbit", "90"], "view": ["image.zarr"]}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_that_draws_takes_a_look(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And an option of its own counts more."""
+    drawn: list[Look] = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(f"brickstream.cli.{command}.run_{command}", lambda wish, *_, **__: drawn.append(wish.look) or 0)
+    words = ["--look", "method=iso", "--look", "threshold=4", "--look", "clim=[0, 2]", "--clim", "1,9"]
+    assert main([command, *COMMANDS[command], *words]) == 0
+    assert main([command, *COMMANDS[command]]) == 0
+    assert drawn == [Look("iso", (1, 9), threshold=4.0), Look()]
+    assert main([command, *COMMANDS[command], "--look", "gamma=0"]) == 2
