@@ -120,6 +120,7 @@ def test_slices_show_the_values_that_they_cut(stage: Stage) -> None:
     for sheet in (Sheet.across(0, 7.3), Sheet.across(1, 9.0), Sheet.across(2, 4.6), Sheet((8, 9, 11), (1, 0.5, -0.3))):
         look = look_of({"count": 0, "isomin": -1.0, "isomax": 99.0, "opacity": 1.0, "slices": (sheet,)})
         view = stage.show(TILTED, look, ASIDE)
+        picture = stage.picture()
         origins, directions = rays(view)
         normal = np.array(sheet.normal[::-1])
         at = ((np.array(sheet.position[::-1]) - origins) @ normal) / (directions @ normal)
@@ -128,7 +129,7 @@ def test_slices_show_the_values_that_they_cut(stage: Stage) -> None:
         level = (trilinear(TILTED, places[inside]) / 70).clip(0, 1).astype(np.float32)
         wanted = stage.screen.scene.visual.colormap.map(level)[:, :3] * 255
         assert inside.sum() > 150
-        assert np.abs(stage.picture().reshape(-1, 3)[inside] - wanted).max() <= 2
+        assert np.abs(picture.reshape(-1, 3)[inside] - wanted).max() <= 2
 
 
 @pytest.mark.parametrize("camera", [NEAR, INSIDE], ids=["outside", "inside"])
