@@ -61,7 +61,7 @@ class Fed:
         return picture
 
     def draw(self, pyramid: Pyramid, arrays: list[NDArray[Any]], view: View, share: float = 1.0, **how: Any) -> Picture:
-        """Draw a view once a share of its chunks has come, from nothing; in the plan's order, or shuffled with `rng`."""
+        """Draw a view anew once a share of its chunks has come; in the plan's order, or shuffled by `rng`."""
         self.screen.sink.lose()
         plan, held = self.begin(pyramid, view)
         count = sum(len(part.chunks) for part in plan.levels)

@@ -1,8 +1,8 @@
 """Fog is as bright, whichever level it is drawn from, finished or not.
 
-What a ray gathers is measured in pixels of level 0 (`Look.opacity_level`), so a step through a pixel twice as long counts
-twice. The bounds: rays are divided into a whole number of steps, as vispy does, so a finished picture is off by up to
-half a step of the forty; coarser ones are measured exactly.
+What a ray gathers is measured in pixels of level 0 (`Look.opacity_level`), so a step through a pixel twice as long
+counts twice. The bounds: rays are divided into a whole number of steps, as vispy does, so a finished picture is off by
+up to half a step of the forty; coarser ones are measured exactly.
 """
 
 from __future__ import annotations
