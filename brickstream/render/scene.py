@@ -70,6 +70,7 @@ class BrickScene:
         self._textures = Textures(canvas, "linear")
         self._nodes: dict[int, BrickVisual] = {}
         self._order, self._visible = 0, True
+        self._coarseness = 1.0
         self.sink = BrickSink(self._textures, max_gpu_bytes, self._limits, self._find_contrast, self._look.reach)
         self.sink.wish = self._wish(self._look)
         self.view: View | None = None
@@ -177,6 +178,20 @@ class BrickScene:
             node.visible = visible and self.view is not None and ndisplay == self.view.ndisplay
 
     @property
+    def coarseness(self) -> float:
+        """How many times longer the steps of rays are than those of the finished picture: for a moving one.
+
+        What a ray gathers is corrected for it, so that the picture is as bright.
+        """
+        return self._coarseness
+
+    @coarseness.setter
+    def coarseness(self, value: float) -> None:
+        self._coarseness = value
+        for node in self._nodes.values():
+            node.coarseness = value
+
+    @property
     def visual(self) -> Any:
         """The visual that shows the present view, a node of vispy; None before there is one."""
         return None if self.view is None else self._nodes.get(self.view.ndisplay)
@@ -197,6 +212,7 @@ class BrickScene:
             else:
                 node = VolumeBricks(self._textures, self._look, parent=self._parent)
             node.transform, node.order = STTransform(), self._order
+            node.coarseness = self._coarseness
             self._nodes[ndisplay] = node
 
     def warm_up(self, ndisplay: int) -> None:

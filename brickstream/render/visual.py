@@ -94,6 +94,7 @@ class BrickVisual(Visual):  # type: ignore[misc]
         self._textures = textures
         self._frame: Frame | None = None
         self._atlases = 1
+        self._coarseness = 1.0
         self._corners = VertexBuffer(np.zeros((8, 3), dtype=np.float32))
         self._index_buffer = IndexBuffer(STRIP)
         self._draw_mode = "triangle_strip"
@@ -141,6 +142,21 @@ class BrickVisual(Visual):  # type: ignore[misc]
         if not self._ids:
             self.shared_program["u_clim"] = value
         self.update()
+
+    @property
+    def coarseness(self) -> float:
+        """How many times longer the steps of rays are than those of the finished picture; planes have none."""
+        return self._coarseness
+
+    @coarseness.setter
+    def coarseness(self, value: float) -> None:
+        if value != self._coarseness:
+            self._coarseness = value
+            self._set_steps()
+            self.update()
+
+    def _set_steps(self) -> None:
+        """Tell the shader how long steps are."""
 
     def set_look(self, look: Look, place: Placing) -> None:
         """Take what can change without another shader.
@@ -230,6 +246,8 @@ class PlaneBricksVisual(BrickVisual):
     def __init__(self, textures: Textures, look: Look) -> None:
         fragment = shader(*variant(look, 2), "plane.frag")
         BrickVisual.__init__(self, textures, shader("plane.vert"), fragment)
+        # What lies in the plane, such as markers, has its depth: the order of drawing decides.
+        self.set_gl_state("translucent", cull_face=False, depth_test=False)
         self._set_sides(EVERYWHERE)
 
     def set_frame(self, frame: Frame) -> None:
@@ -318,7 +336,7 @@ class VolumeBricksVisual(BrickVisual):
         self._set_steps()
 
     def _set_steps(self) -> None:
-        draft = 1.0 if self._frame is None else self._frame.draft
+        draft = self._coarseness * (1.0 if self._frame is None else self._frame.draft)
         self.shared_program["u_step"], self.shared_program["u_draft"] = self._step * draft, draft
 
     def _prepare_transforms(self, view: Any) -> None:

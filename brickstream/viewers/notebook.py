@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from io import BytesIO
+from time import perf_counter
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,6 +17,7 @@ from brickstream.errors import MissingPackageError
 from brickstream.multiscale import View
 from brickstream.render import OffscreenView
 from brickstream.render.look import Look
+from brickstream.viewers.pacing import Pace, after_frame
 
 # A picture in a notebook is a file that travels to a browser: more of them a second only queue up.
 EVERY_S = 0.1
@@ -39,6 +41,7 @@ class NotebookView:
         self.engine, self.image, self.view = engine, image, view
         self._screen = screen
         self._viewport = engine.viewport(screen.sink)
+        self._pace = Pace(1e3 * EVERY_S)
         self._handle: Any = None
 
     @property
@@ -54,8 +57,16 @@ class NotebookView:
         while not self._viewport.is_complete or self._screen.sink.pending_uploads:
             await asyncio.sleep(EVERY_S)
             if self._viewport.poll(POLL_MS) or self._screen.commit(POLL_MS):
-                self._draw()
+                self._draw_quickly()
         self._draw()
+
+    def _draw_quickly(self) -> None:
+        """Draw a picture on the way, in steps so long that it keeps up."""
+        begun = perf_counter()
+        self._screen.scene.coarseness = self._pace.steps
+        self._draw()
+        self._screen.scene.coarseness = 1.0
+        self._pace = after_frame(self._pace, 1e3 * (perf_counter() - begun))
 
     def _draw(self) -> None:
         import IPython.display

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import replace
+from time import perf_counter
 from typing import Any
 
 from psygnal import Signal
@@ -18,6 +20,7 @@ from brickstream.multiscale import View
 from brickstream.multiscale.navigate import orbit, pan, resize, zoom_at
 from brickstream.render.look import Look
 from brickstream.render.overlays import Overlay
+from brickstream.viewers.pacing import Pace, after_frame
 from brickstream.viewers.ticking import TICK_MS, TickBudget
 
 WHEEL_STEP = 1.2
@@ -95,6 +98,8 @@ class QtView:
         self._shown: View | None = None
         self._drag: tuple[float, float] | None = None
         self._budget = TickBudget()
+        self._pace = Pace()
+        self._ticked_at = perf_counter()
         self._generation = 0
         self._is_closed = False
 
@@ -187,6 +192,7 @@ class QtView:
         self.ticked.emit()
 
     def _step(self, viewport: ThreadedViewport, image: ChunkedImage, view: View) -> None:
+        self._set_pace(moved=view is not self._shown and view.camera is not None)
         if view is not self._shown:
             self._shown = view
             viewport.show(image, view)
@@ -202,6 +208,20 @@ class QtView:
         if self.scene.commit(budget_ms) or not self.is_settled:
             self.canvas.update()
         self._draw_over()
+
+    def _set_pace(self, *, moved: bool) -> None:
+        """Draw coarser while the view moves, so that it keeps up, and once more when it rests."""
+        now, last = perf_counter(), self._ticked_at
+        self._ticked_at = now
+        if self._pace.is_moving(last):
+            # Drawing is finished at some time after it was asked for: ticks that come late tell of it.
+            self._pace = after_frame(self._pace, 1e3 * (now - last))
+        if moved and self._shown is not None:
+            self._pace = replace(self._pace, moved_at=now)
+        coarseness = self._pace.coarseness(now)
+        if coarseness != self.scene.coarseness:
+            self.scene.coarseness = coarseness
+            self.canvas.update()
 
     @property
     def shown_overlays(self) -> tuple[Overlay, ...]:

@@ -10,7 +10,9 @@ vec3 g_start, g_stride;         // first sample, and from one sample to the next
 uniform float u_pace;           // relative step size
 float g_begin, g_end;           // samples: the first, and one past the last
 vec2 g_part;                    // the part of the ray that is not cut away, in samples; not whole ones
-float g_longer;                 // length of a step, relative to that which opacity is meant for
+float g_plain;                  // length of a step that opacity is meant for
+float g_draft;                  // length of a step, relative to a finished picture's
+float g_longer;                 // the same, relative to that which opacity is meant for
 float g_run;                    // steps that the sample at hand stands for
 
 vec3 place_of(float index) {

@@ -5,6 +5,8 @@ uniform vec3 u_across;          // the normal's direction, one pixel long
 uniform float u_thickness;      // in steps
 
 float lay_out(vec3 near, vec3 ray) {
+    g_plain = 1.0;
+    g_draft = 1.0;
     vec3 hit = v_position - ray * (dot(u_plane.xyz, v_position) + u_plane.w) / dot(u_plane.xyz, ray);
     g_start = hit - u_across * (0.5 * u_thickness);
     g_stride = u_across;

@@ -32,9 +32,10 @@ void main() {
     // A direction of exactly zero would make 0 / 0 on a face.
     ray = mix(ray, vec3(1e-20), vec3(equal(ray, vec3(0.0))));
     float count = lay_out(near, ray);
-    g_longer = u_draft;
-    for (bool other = u_unit != vec3(1.0); other; other = false)
-        g_longer *= length(ray * u_unit);
+    // What a ray rounds its steps by is not corrected in a finished picture, as vispy does not.
+    g_longer = 1.0;
+    for (bool other = u_draft != 1.0 || u_unit != vec3(1.0); other; other = false)
+        g_longer = length(g_stride * u_unit) / g_plain;
     vec2 part = clipped(max(count, 0.0));
     g_start += g_stride * u_jitter * scatter(gl_FragCoord.xy);
 
@@ -56,7 +57,7 @@ void main() {
         for (bool closed = last > i; closed; closed = false)
             open_brick();
         // In a coarser brick one sample stands for as many as its pixels are longer.
-        float run = max(1.0, floor(1.0 / (max(max(g_scale.x, g_scale.y), g_scale.z) * u_draft) + 0.01));
+        float run = max(1.0, floor(1.0 / (max(max(g_scale.x, g_scale.y), g_scale.z) * g_draft) + 0.01));
         vec3 coord = atlas_coord(place);
         vec3 delta = run * g_stride * g_scale / u_atlas_shape;
         for (float j = i; j < last; j += run) {
