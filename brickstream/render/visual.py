@@ -246,8 +246,6 @@ class PlaneBricksVisual(BrickVisual):
     def __init__(self, textures: Textures, look: Look) -> None:
         fragment = shader(*variant(look, 2), "plane.frag")
         BrickVisual.__init__(self, textures, shader("plane.vert"), fragment)
-        # What lies in the plane, such as markers, has its depth: the order of drawing decides.
-        self.set_gl_state("translucent", cull_face=False, depth_test=False)
         self._set_sides(EVERYWHERE)
 
     def set_frame(self, frame: Frame) -> None:
