@@ -7,7 +7,7 @@ import pytest
 
 from brickstream.cli import main
 from brickstream.errors import BrickstreamError
-from brickstream.latency import bench, holding, opening, planning, waiting
+from brickstream.latency import bench, drawing, holding, opening, planning, uploads, waiting
 from brickstream.samples import write_sample
 
 
@@ -96,6 +96,29 @@ def test_hold_says_how_long_the_render_thread_is_held_up(monkeypatch: pytest.Mon
         for name in ("hold_ms", "poll_ms", "cpu_ms", "change_ms"):
             assert 0 < row[name]["p50"] <= row[name]["p99"] <= row[name]["max"]
     assert len(bench.table(result).splitlines()) == 6
+
+
+def test_render_says_how_long_a_frame_takes_beside_the_dense_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawing, "SIZES", ((64, 48),))
+    monkeypatch.setattr(drawing, "NOISE", 32)
+    monkeypatch.setattr(drawing, "PAIRS", 2)
+    monkeypatch.setattr(drawing, "LEAST_PAIRS", 1)
+    monkeypatch.setattr(drawing, "CASES", [case for case in drawing.CASES if case.method == "translucent"])
+    monkeypatch.setattr(uploads, "CASES", (uploads.Case(16, 2),))
+    result = bench.run_suite("render")
+    noise, brain = result["rows"]
+    assert (noise["data"], brain["data"]) == ("noise", "brain")
+    # Nothing of the one can be left out, most of the other.
+    assert noise["empty"] == 0
+    assert brain["empty"] > 0.8
+    for row in result["rows"]:
+        assert row["pairs"] == 2
+        assert row["apart"] < 0.02
+        assert 0 < row["ours_s"]["min"] <= row["ours_s"]["median"] <= row["ours_s"]["max"]
+        assert row["ratio"]["median"] > 0
+    assert result["uploads"]["rows"][0]["write_rate"] > 0
+    assert result["gl"] in bench.table(result)
+    assert len(bench.table(result).splitlines()) == 8
 
 
 def test_an_unknown_suite_is_one_clear_line(capsys: pytest.CaptureFixture[str]) -> None:
