@@ -386,7 +386,7 @@ def variant(look: Look, ndisplay: int) -> tuple[str, ...]:
         base: tuple[str, ...] = ("atlas.glsl", "pages.glsl", "ids.glsl", "beside.glsl")
         plane, method = "plane_ids.glsl", "labels"
     else:
-        base = "atlas.glsl", "texel.glsl", "pages.glsl", _sampling(look, ndisplay), "colour.glsl"
+        base = "atlas.glsl", "texel.glsl", "pages.glsl", *_sampling(look, ndisplay), "colour.glsl"
         plane, method = "plane_values.glsl", look.method
     if ndisplay == 2:
         return *base, "marks.glsl", plane
@@ -395,10 +395,12 @@ def variant(look: Look, ndisplay: int) -> tuple[str, ...]:
     return *base, "marks.glsl", *beside, "ray.glsl", rays, *NEEDS.get(method, ()), f"{method}.glsl"
 
 
-def _sampling(look: Look, ndisplay: int) -> str:
+def _sampling(look: Look, ndisplay: int) -> tuple[str, ...]:
     if look.interpolation != "cubic":
-        return "direct.glsl"
-    return "cubic_plane.glsl" if ndisplay == 2 else "cubic.glsl"
+        return ("direct.glsl",)
+    if ndisplay == 3 and look.slab is None:
+        return "weights.glsl", "cubic.glsl"
+    return "weights.glsl", "cubic_reads.glsl", "cubic_plane.glsl" if ndisplay == 2 else "cubic_slab.glsl"
 
 
 PlaneBricks = create_visual_node(PlaneBricksVisual)

@@ -1,0 +1,13 @@
+// A cubic filter in a volume from 64 reads, for the few samples of a slab.
+
+float sampled(vec3 coord) {
+    vec3 pixel = coord * u_atlas_shape - 0.5;
+    vec3 part = fract(pixel);
+    vec4 x = weights(part.x);
+    vec4 y = weights(part.y);
+    vec4 z = weights(part.z);
+    vec3 first = (pixel - part - 0.5) / u_atlas_shape;
+    vec3 step = vec3(0.0, 0.0, 1.0 / u_atlas_shape.z);
+    vec2 above = vec2(plane_at(first, x, y), plane_at(first + step, x, y));
+    return dot(z, vec4(above, plane_at(first + 2.0 * step, x, y), plane_at(first + 3.0 * step, x, y)));
+}
