@@ -398,9 +398,9 @@ def variant(look: Look, ndisplay: int) -> tuple[str, ...]:
 def _sampling(look: Look, ndisplay: int) -> tuple[str, ...]:
     if look.interpolation != "cubic":
         return ("direct.glsl",)
-    if ndisplay == 3 and look.slab is None:
+    if ndisplay == 3 and look.slab is None and look.method != "iso":
         return "weights.glsl", "cubic.glsl"
-    return "weights.glsl", "cubic_reads.glsl", "cubic_plane.glsl" if ndisplay == 2 else "cubic_slab.glsl"
+    return "weights.glsl", "cubic_reads.glsl", "cubic_plane.glsl" if ndisplay == 2 else "cubic_exact.glsl"
 
 
 PlaneBricks = create_visual_node(PlaneBricksVisual)

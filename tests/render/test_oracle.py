@@ -96,7 +96,7 @@ class Bench:
 
 @pytest.fixture(scope="module")
 def real(kit, tmp_path_factory) -> Iterator[Bench]:
-    bench = Bench(kit, brain(tmp_path_factory.mktemp("brain")))
+    bench = Bench(kit, brain(tmp_path_factory.mktemp("oracle") / "brain"))
     yield bench
     bench.screen.close()
 

@@ -40,7 +40,7 @@ float g_state;              // what the table adds to the slot of the finest cel
 vec2 g_span;                // smallest and largest value
 bool g_open;                // whether what follows is known
 vec3 g_texel;               // atlas texel centre that belongs to pixel 0 of the drawn level's window
-vec3 g_first, g_last;       // texel centres that may be read
+vec3 g_first, g_last;       // texel centres that places may lie between
 
 // Finds the cell of a place in the level at hand, and what the table says there. False where the level has none for it;
 // rounding at the rim of a window must not send it to a coarser level.
@@ -107,8 +107,10 @@ void open_brick() {
     g_atlas = floor((plane + 0.5) / u_slots.z);
     vec3 origin = vec3(slot - row * u_slots.x, row, plane - g_atlas * u_slots.z) * padded;
     g_texel = origin + u_apron - g_cell * u_brick + 0.5;
-    g_first = origin + 0.5;
-    g_last = origin + padded - 0.5;
+    // A wider apron is for neighbours of what is read.
+    vec3 inset = max(u_apron - 1.0, vec3(0.0));
+    g_first = origin + inset + 0.5;
+    g_last = origin + padded - inset - 0.5;
     g_open = true;
 }
 

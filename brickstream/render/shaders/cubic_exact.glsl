@@ -1,4 +1,4 @@
-// A cubic filter in a volume from 64 reads, for the few samples of a slab.
+// A cubic filter in a volume from 64 reads: for the few samples of a slab, and where a value decides what is a surface.
 
 float sampled(vec3 coord) {
     vec3 pixel = coord * u_atlas_shape - 0.5;
