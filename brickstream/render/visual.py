@@ -100,6 +100,8 @@ class BrickVisual(Visual):  # type: ignore[misc]
         self._draw_mode = "triangle_strip"
         self.shared_program["a_position"] = self._corners
         self._cubic = "u_weights_size" in fragment
+        # Reads that are kept to the slot one by one need no place that is.
+        self._inset = (-8.0,) * 3 if "kept_texel" in fragment else (float(self._cubic),) * 3
         self._ids = "u_palette" in fragment
         if self._ids:
             self.shared_program["u_palette"] = Texture2D(palette()[None], interpolation="nearest")
@@ -205,6 +207,7 @@ class BrickVisual(Visual):  # type: ignore[misc]
         for name in ("texture_shape", "texture_grid", "brick", "apron"):
             uniform = {"texture_shape": "u_atlas_shape", "texture_grid": "u_slots"}.get(name, f"u_{name}")
             program[uniform] = getattr(layout, name)[::-1]
+        program["u_inset"] = self._inset
         rows, columns = self._textures.table.shape[:2]
         program["u_pages_shape"] = columns, rows
         program["u_levels"], program["u_target"] = frame.levels, float(frame.target)

@@ -1,9 +1,14 @@
 // Four times four pixels, each read by itself: the sampler's own linear filter may round its weights to eight bits, which
 // is seen where few samples make a pixel.
 
+float kept_texel(vec3 coord) {
+    return texel(clamp(coord, g_first / u_atlas_shape, g_last / u_atlas_shape));
+}
+
 float row_at(vec3 first, vec4 x) {
     vec3 step = vec3(1.0 / u_atlas_shape.x, 0.0, 0.0);
-    return dot(x, vec4(texel(first), texel(first + step), texel(first + 2.0 * step), texel(first + 3.0 * step)));
+    vec2 left = vec2(kept_texel(first), kept_texel(first + step));
+    return dot(x, vec4(left, kept_texel(first + 2.0 * step), kept_texel(first + 3.0 * step)));
 }
 
 float plane_at(vec3 first, vec4 x, vec4 y) {

@@ -3,6 +3,7 @@
 uniform sampler2D u_pages;
 uniform vec3 u_brick;                   // interior of a brick
 uniform vec3 u_apron;
+uniform vec3 u_inset;                   // how far inside a slot's texels a place must lie, for what is read around it
 uniform vec2 u_pages_shape;             // cells: columns, rows
 uniform float u_levels;                 // levels in the table, finest first
 uniform vec3 u_scale;                   // the finest level, as the table describes it too
@@ -40,7 +41,7 @@ float g_state;              // what the table adds to the slot of the finest cel
 vec2 g_span;                // smallest and largest value
 bool g_open;                // whether what follows is known
 vec3 g_texel;               // atlas texel centre that belongs to pixel 0 of the drawn level's window
-vec3 g_first, g_last;       // texel centres that places may lie between
+vec3 g_first, g_last;       // texel centres that may be read
 
 // Finds the cell of a place in the level at hand, and what the table says there. False where the level has none for it;
 // rounding at the rim of a window must not send it to a coarser level.
@@ -107,10 +108,8 @@ void open_brick() {
     g_atlas = floor((plane + 0.5) / u_slots.z);
     vec3 origin = vec3(slot - row * u_slots.x, row, plane - g_atlas * u_slots.z) * padded;
     g_texel = origin + u_apron - g_cell * u_brick + 0.5;
-    // A wider apron is for neighbours of what is read.
-    vec3 inset = max(u_apron - 1.0, vec3(0.0));
-    g_first = origin + inset + 0.5;
-    g_last = origin + padded - inset - 0.5;
+    g_first = origin + 0.5;
+    g_last = origin + padded - 0.5;
     g_open = true;
 }
 
@@ -128,5 +127,5 @@ vec3 atlas_coord(vec3 place) {
 
 // The same, kept to the texels of the brick.
 vec3 confined(vec3 coord) {
-    return clamp(coord, g_first / u_atlas_shape, g_last / u_atlas_shape);
+    return clamp(coord, (g_first + u_inset) / u_atlas_shape, (g_last - u_inset) / u_atlas_shape);
 }

@@ -2,7 +2,6 @@
 
 uniform sampler2D u_weights;    // of the pixels at -1, 0, 1, 2, over the place between 0 and 1
 uniform float u_weights_size;
-const float RIM = -0.5;         // so far inside the border of the level values change no more
 
 vec4 weights(float x) {
     return texture2D(u_weights, vec2((x * (u_weights_size - 1.0) + 0.5) / u_weights_size, 0.5));
