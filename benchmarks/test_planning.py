@@ -5,7 +5,7 @@
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from brickstream.latency.planning import Case, cases
+from brickstream.latency.suites.planning import Case, cases
 from brickstream.multiscale import plan_view
 
 

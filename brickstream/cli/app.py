@@ -376,7 +376,7 @@ def bench_run(
 
     Example: brickstream bench run quick --json
     """
-    from brickstream.latency.bench import run_suite, table
+    from brickstream.latency.suites.bench import run_suite, table
 
     with console.progress(f"bench {suite}") as step:
         result: dict[str, Any] = run_suite(suite, progress=step)

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from brickstream.latency.answers import Quirks
-from brickstream.latency.exchange import RequestRecord
-from brickstream.latency.faults import Fault, Faults
-from brickstream.latency.server import Server, ThreadedServer
-from brickstream.latency.shaping import Network
+from brickstream.latency.network import Fault, Faults, Network, Quirks, RequestRecord, Server, ThreadedServer
 
 __all__ = ["Fault", "Faults", "Network", "Quirks", "RequestRecord", "Server", "ThreadedServer"]

@@ -3,7 +3,7 @@
 import numpy as np
 
 from brickstream.engine.compose import Piece, compose
-from brickstream.latency.planning import halved
+from brickstream.latency.suites.planning import halved
 from brickstream.multiscale import Budget, Camera, View, plan_view
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from brickstream.chunks import ChunkedImage, ChunkSource, HttpOptions
 from brickstream.engine import Engine
 from brickstream.latency import Network, RequestRecord, ThreadedServer
-from brickstream.latency.faults import Fault
+from brickstream.latency.network.faults import Fault
 from brickstream.multiscale import View
 from brickstream.testing import RecordingSink, settle
 

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brickstream.errors import BrickstreamError
-from brickstream.latency.answers import Asked, Quirks, answer
-from brickstream.latency.content import bytes_content
-from brickstream.latency.faults import Fault, FaultKind
+from brickstream.latency.network.answers import Asked, Quirks, answer
+from brickstream.latency.network.content import bytes_content
+from brickstream.latency.network.faults import Fault, FaultKind
 
 DATA = bytes(range(200))
 CONTENT = replace(bytes_content(DATA), modified=1_000_000.7)

@@ -7,7 +7,7 @@ import pytest
 
 from brickstream.cli import main
 from brickstream.errors import BrickstreamError
-from brickstream.latency import bench, drawing, holding, opening, planning, uploads, waiting
+from brickstream.latency.suites import bench, drawing, holding, opening, planning, uploads, waiting
 from brickstream.samples import write_sample
 
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brickstream.latency.answers import Asked, answer
-from brickstream.latency.content import bytes_content
-from brickstream.latency.ranges import parse_range
+from brickstream.latency.network.answers import Asked, answer
+from brickstream.latency.network.content import bytes_content
+from brickstream.latency.network.ranges import parse_range
 
 sizes = st.integers(0, 40)
 numbers = st.integers(0, 60)

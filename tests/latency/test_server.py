@@ -15,9 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from brickstream.errors import BrickstreamError, ClosedError, NotFoundError, StoreError
-from brickstream.latency import Fault, Network, RequestRecord, Server, ThreadedServer, content
-from brickstream.latency.faults import Faults
-from brickstream.latency.synthetic import synthetic_content
+from brickstream.latency import Fault, Network, RequestRecord, Server, ThreadedServer
+from brickstream.latency.network import content
+from brickstream.latency.network.faults import Faults
+from brickstream.latency.network.synthetic import synthetic_content
 
 DATA = bytes(range(256)) * 400  # 100 KiB
 FOREVER = Network(latency_ms=3_600_000)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from numcodecs import Zstd
 
 from brickstream.errors import BrickstreamError
-from brickstream.latency.server import ThreadedServer
-from brickstream.latency.synthetic import (
+from brickstream.latency.network.server import ThreadedServer
+from brickstream.latency.network.synthetic import (
     CHUNK,
     MAX_SIZE,
     synthetic_chunk,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from brickstream.latency import uploads
+from brickstream.latency.suites import uploads
 
 
 def test_uploads_are_measured_against_bare_calls() -> None:

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from typing import Any
 
 from brickstream.errors import BrickstreamError
-from brickstream.latency import drawing, holding, opening, planning, waiting
+from brickstream.latency.suites import drawing, holding, opening, planning, waiting
 
 SUITES = {"quick": waiting, "open": opening, "hold": holding, "plan": planning, "render": drawing}
 _PACKAGES = ("brickstream", "numpy", "zarr", "aiohttp", "vispy")

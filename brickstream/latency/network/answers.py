@@ -7,13 +7,13 @@ from email.utils import formatdate, parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from brickstream.errors import BrickstreamError
-from brickstream.latency.content import Content
-from brickstream.latency.ranges import parse_range
+from brickstream.latency.network.content import Content
+from brickstream.latency.network.ranges import parse_range
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from brickstream.latency.faults import Fault
+    from brickstream.latency.network.faults import Fault
 
 
 @dataclass(frozen=True)

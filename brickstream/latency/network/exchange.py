@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Literal
 from aiohttp import web
 
 if TYPE_CHECKING:
-    from brickstream.latency.answers import Answer
-    from brickstream.latency.content import Content
-    from brickstream.latency.faults import Fault, FaultKind
-    from brickstream.latency.shaping import Link
+    from brickstream.latency.network.answers import Answer
+    from brickstream.latency.network.content import Content
+    from brickstream.latency.network.faults import Fault, FaultKind
+    from brickstream.latency.network.shaping import Link
 
 Outcome = Literal["served", "cancelled", "fault"]
 

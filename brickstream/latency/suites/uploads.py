@@ -42,7 +42,7 @@ CASES = (Case(32, 6), Case(64, 4))
 
 
 def measure(progress: Callable[[int, int], None], runs: int = RUNS) -> dict[str, Any]:
-    """Measure every case, as :func:`brickstream.latency.bench.run_suite` has it."""
+    """Measure every case, as :func:`brickstream.latency.suites.bench.run_suite` has it."""
     rows = []
     with OffscreenView((64, 64)) as screen:
         textures = screen.scene.textures

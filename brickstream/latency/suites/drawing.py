@@ -21,7 +21,7 @@ from vispy.color import Colormap
 
 from brickstream.chunks import image_of
 from brickstream.engine import Engine
-from brickstream.latency import uploads
+from brickstream.latency.suites import uploads
 from brickstream.multiscale import Camera, View
 from brickstream.render import DenseView, OffscreenView
 from brickstream.render.look import Look
@@ -79,7 +79,7 @@ class Data:
 
 
 def measure(progress: Callable[[int, int], None]) -> dict[str, Any]:
-    """Measure every case, as :func:`brickstream.latency.bench.run_suite` has it."""
+    """Measure every case, as :func:`brickstream.latency.suites.bench.run_suite` has it."""
     rows = []
     total = len(CASES) * len(SIZES) + len(uploads.CASES)
     for name, data in (("noise", _noise()), ("brain", _brain())):

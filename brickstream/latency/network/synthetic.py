@@ -17,7 +17,7 @@ import numpy as np
 from numcodecs import Zstd
 
 from brickstream.errors import BrickstreamError
-from brickstream.latency.content import Content, bytes_content, json_content
+from brickstream.latency.network.content import Content, bytes_content, json_content
 from brickstream.samples.layout import Axis, Level, channel, group_attributes, halved_levels
 from brickstream.samples.pattern import pattern
 

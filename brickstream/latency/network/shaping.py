@@ -8,7 +8,7 @@ from itertools import accumulate
 from random import Random
 
 from brickstream.errors import BrickstreamError
-from brickstream.latency.faults import Fault, FaultKind
+from brickstream.latency.network.faults import Fault, FaultKind
 
 SLICE = 8 * 1024
 """Bytes that a response may send before the next response has its turn (more on a link faster than 65 Mbit/s)."""

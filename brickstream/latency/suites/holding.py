@@ -21,7 +21,7 @@ import numpy as np
 
 from brickstream.chunks import ChunkedImage
 from brickstream.engine import Engine, ThreadedEngine, Update
-from brickstream.latency.process import server_process
+from brickstream.latency.network.process import server_process
 from brickstream.multiscale import Budget, Plan, Pyramid, View
 from brickstream.multiscale.affine import IntArray
 from brickstream.render import OffscreenView
@@ -62,7 +62,7 @@ CASES = (
 
 
 def measure(progress: Callable[[int, int], None]) -> dict[str, Any]:
-    """Measure every case, as :func:`brickstream.latency.bench.run_suite` has it."""
+    """Measure every case, as :func:`brickstream.latency.suites.bench.run_suite` has it."""
     rows = []
     with TemporaryDirectory(prefix="brickstream-bench-") as folder, _short_turns():
         write_sample("synthetic", Path(folder) / "image", shape=SHAPE)

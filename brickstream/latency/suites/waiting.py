@@ -11,7 +11,7 @@ from typing import Any
 
 from brickstream.chunks import ChunkedImage
 from brickstream.errors import BrickstreamError, MissingPackageError
-from brickstream.latency.process import server_process
+from brickstream.latency.network.process import server_process
 from brickstream.multiscale import View
 from brickstream.samples import write_sample
 from brickstream.viewers.snapshot import Report, Snapshot
@@ -42,7 +42,7 @@ class Case:
 
 
 def measure(progress: Progress) -> dict[str, Any]:
-    """Measure every case, as :func:`brickstream.latency.bench.run_suite` has it.
+    """Measure every case, as :func:`brickstream.latency.suites.bench.run_suite` has it.
 
     Raises
     ------

@@ -65,7 +65,7 @@ def plane(pyramid: Pyramid, canvas: tuple[int, int]) -> View:
 
 
 def measure(progress: Callable[[int, int], None]) -> dict[str, Any]:
-    """Measure every case, as :func:`brickstream.latency.bench.run_suite` has it. Seconds of one plan, made alone."""
+    """Measure every case, in seconds of one plan made alone; see :func:`brickstream.latency.suites.bench.run_suite`."""
     rows = []
     every = cases()
     for number, case in enumerate(every):

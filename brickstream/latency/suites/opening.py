@@ -17,7 +17,7 @@ from typing import Any
 from brickstream.chunks import ChunkedImage
 from brickstream.engine import Engine, ThreadedEngine
 from brickstream.errors import TimedOutError
-from brickstream.latency.process import server_process
+from brickstream.latency.network.process import server_process
 from brickstream.multiscale import View
 from brickstream.multiscale.navigate import pan
 from brickstream.render import OffscreenView
@@ -57,7 +57,7 @@ CASES = (
 
 
 def measure(progress: Callable[[int, int], None]) -> dict[str, Any]:
-    """Measure every case, as :func:`brickstream.latency.bench.run_suite` has it."""
+    """Measure every case, as :func:`brickstream.latency.suites.bench.run_suite` has it."""
     rows = []
     with TemporaryDirectory(prefix="brickstream-bench-") as folder:
         for name in ("warm", "chunks"):

@@ -16,12 +16,12 @@ from weakref import WeakSet
 from aiohttp import web
 
 from brickstream.errors import BrickstreamError, ClosedError, NotFoundError, StoreError
-from brickstream.latency.answers import Answer, Asked, Quirks, answer
-from brickstream.latency.content import Content, file_content
-from brickstream.latency.exchange import Exchange, Outcome, RequestRecord
-from brickstream.latency.faults import Fault, FaultKind, Faults, fault_for
-from brickstream.latency.shaping import Link, Network
-from brickstream.latency.synthetic import synthetic_content
+from brickstream.latency.network.answers import Answer, Asked, Quirks, answer
+from brickstream.latency.network.content import Content, file_content
+from brickstream.latency.network.exchange import Exchange, Outcome, RequestRecord
+from brickstream.latency.network.faults import Fault, FaultKind, Faults, fault_for
+from brickstream.latency.network.shaping import Link, Network
+from brickstream.latency.network.synthetic import synthetic_content
 
 if TYPE_CHECKING:
     from types import TracebackType
