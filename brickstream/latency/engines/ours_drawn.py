@@ -1,0 +1,139 @@
+"""Ours with its renderer: every frame takes what has come, uploads for its share of the frame, and draws."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from brickstream.chunks import ChunkedImage
+from brickstream.engine import ChunkId, Engine, Outcome, ThreadedEngine, Update
+from brickstream.errors import StoreError
+from brickstream.latency.engines.ours import OPEN_S, POLL_MS
+from brickstream.latency.engines.protocol import Shot, Watch
+from brickstream.multiscale import Budget, Plan, Pyramid, View
+from brickstream.multiscale.affine import IntArray
+from brickstream.render import OffscreenView
+
+ALMOST = 0.99
+
+
+class Noted:
+    """A sink between the engine and the renderer that counts what of the finished picture the renderer was given."""
+
+    def __init__(self, sink: Any) -> None:
+        self._sink = sink
+        self._final: set[ChunkId] = set()
+        self._there: set[ChunkId] = set()
+        self.has_pixels = False
+
+    def budget(self, pyramid: Pyramid, view: View) -> Budget:
+        """Ask the renderer."""
+        budget: Budget = self._sink.budget(pyramid, view)
+        return budget
+
+    def begin(self, generation: int, plan: Plan) -> Collection[ChunkId]:
+        """Note what the plan calls final: the chunks of the levels that the finished picture shows."""
+        held: Collection[ChunkId] = self._sink.begin(generation, plan)
+        self._final = {
+            (part.level, tuple(index)) for part in plan.levels if part.final.any() for index in part.chunks.tolist()
+        }
+        self._there = self._final.intersection(held)
+        self.has_pixels = bool(held)
+        return held
+
+    def put(self, update: Update) -> None:
+        """Pass a chunk on."""
+        if update.failure is not None:
+            raise StoreError(f"a chunk failed: {update.failure.reason}", update.failure.key)
+        self._sink.put(update)
+        if update.outcome is not Outcome.NOTHING:
+            self.has_pixels = True
+            self._there |= self._final & {(update.level, update.index)}
+
+    def drop(self, pyramid: Pyramid, regions: Mapping[int, IntArray]) -> None:
+        """Pass it on."""
+        self._sink.drop(pyramid, regions)
+
+    def complete(self, generation: int) -> None:
+        """Pass it on."""
+        self._sink.complete(generation)
+
+    @property
+    def share(self) -> float:
+        """Part of the finished picture's chunks that the renderer has."""
+        return len(self._there) / len(self._final) if self._final else 1.0
+
+
+class OursDrawn:
+    """The engine in its thread, and an offscreen view that draws each frame in which something changed."""
+
+    def __init__(self, watch: Watch, canvas: tuple[int, int]) -> None:
+        self._watch = watch
+        self._screen = OffscreenView(canvas)
+        self._engine: ThreadedEngine | None = None
+        self._image: ChunkedImage | None = None
+        self._sink: Noted | None = None
+        self._drawn: tuple[float, int] | None = None
+        self._moved = False
+
+    def warm_up(self, url: str) -> None:
+        """Draw the small image, as a plane and as a volume: shaders are compiled then."""
+        self._screen.open()
+        with Engine.in_thread(sink=self._screen.sink) as engine:
+            image = engine.open(url, OPEN_S)
+            for view in (View.plane(image, canvas=self._screen.size), View.volume(image, canvas=self._screen.size)):
+                engine.show(image, view)
+                self._screen.show(view)
+                engine.complete(OPEN_S)
+                self._screen.draw()
+        self._sink = Noted(self._screen.sink)
+        self._engine = Engine.in_thread(sink=self._sink)
+
+    def open(self, url: str) -> None:
+        """Open the image."""
+        self._image = self._parts[0].open(url, OPEN_S)
+
+    def set_view(self, shot: Shot) -> None:
+        """Show a view."""
+        engine, _ = self._parts
+        if self._image is not None:
+            engine.show(self._image, shot.view)
+            self._screen.show(shot.view)
+            self._moved = True
+
+    def poll(self) -> None:
+        """Take what has come, upload for the rest of the time, and draw where the picture is another one."""
+        engine, sink = self._parts
+        waited = self._screen.sink.pending_uploads
+        if not engine.poll(POLL_MS / 2) and not waited and not self._moved:
+            return
+        self._moved = False
+        self._screen.draw(POLL_MS / 2, draft=True)
+        if sink.has_pixels:
+            # What still waits to be uploaded is not on the picture.
+            self._watch.share(min(sink.share, ALMOST) if self._screen.sink.pending_uploads else sink.share)
+
+    def is_complete(self) -> bool:
+        """Whether everything is there and drawn."""
+        engine, sink = self._parts
+        return engine.is_complete and not self._screen.sink.pending_uploads and not self._moved and sink.share == 1.0
+
+    def usage(self) -> None:
+        """Everything happens in this process."""
+
+    def close(self) -> None:
+        """End the engine and the context."""
+        if self._engine is not None:
+            self._engine.close()
+        self._screen.close()
+
+    @property
+    def _parts(self) -> tuple[ThreadedEngine, Noted]:
+        if self._engine is None or self._sink is None:
+            raise StoreError("the engine was not warmed up", "")
+        return self._engine, self._sink
+
+
+def make(watch: Watch, canvas: tuple[int, int]) -> OursDrawn:
+    """Make the adapter."""
+    return OursDrawn(watch, canvas)
