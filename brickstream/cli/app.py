@@ -43,6 +43,7 @@ Axes = Annotated[bool, typer.Option("--axes", help="Draw arrows along the displa
 ColorBar = Annotated[bool, typer.Option("--colorbar", help="Draw the colormap with its limits over it.")]
 Text = Annotated[list[str] | None, typer.Option(help="Write this over it, at the top left or: bottom-left:TEXT")]
 MaxCanvas = Annotated[int | None, typer.Option(help="Draw in tiles of at most so many pixels a side.", min=16)]
+PROFILE_HELP = "lan, campus, s3-same-region, s3-far, home-30mbps, mobile or bad-day; single options change it."
 Timeout = Annotated[float | None, typer.Option(help="Seconds, from the start of the opening.", min=0)]
 
 
@@ -109,19 +110,31 @@ def sample(
 def serve(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to serve.")],
     port: Annotated[int, typer.Option(help="0 takes a free one.", min=0, max=65535)] = 8765,
-    latency_ms: Annotated[float, typer.Option(help="Before the first byte of a response.", min=0)] = 0.0,
-    jitter_ms: Annotated[float, typer.Option(help="Added to the latency, at random.", min=0)] = 0.0,
-    connect_ms: Annotated[float, typer.Option(help="Once for each TCP connection.", min=0)] = 0.0,
+    profile: Annotated[str | None, typer.Option(help=PROFILE_HELP)] = None,
+    latency_ms: Annotated[float | None, typer.Option(help="A round trip, before each first byte.", min=0)] = None,
+    jitter_ms: Annotated[float | None, typer.Option(help="Of the latency, either way, at random.", min=0)] = None,
+    ttfb_ms: Annotated[float | None, typer.Option(help="What the server takes, on top of that.", min=0)] = None,
+    connect_ms: Annotated[float | None, typer.Option(help="Once for each TCP connection.", min=0)] = None,
+    connect_round_trips: Annotated[float | None, typer.Option(help="The same, in round trips.", min=0)] = None,
     bandwidth_mbps: Annotated[float | None, typer.Option(help="Of all responses together.", min=0)] = None,
-    rate_503: Annotated[float, typer.Option("--rate-503", "--error-rate", help="Answered 503.", min=0, max=1)] = 0.0,
-    rate_reset: Annotated[float, typer.Option(help="Broken off in the middle.", min=0, max=1)] = 0.0,
-    rate_truncate: Annotated[float, typer.Option(help="Cut short, with a length to match.", min=0, max=1)] = 0.0,
-    rate_hang: Annotated[float, typer.Option(help="Begun and never ended.", min=0, max=1)] = 0.0,
-    rate_corrupt: Annotated[float, typer.Option(help="With one wrong byte.", min=0, max=1)] = 0.0,
-    tail_rate: Annotated[float, typer.Option(help="With a longer latency.", min=0, max=1)] = 0.0,
-    tail_factor: Annotated[float, typer.Option(help="How many times as long.", min=1)] = 1.0,
+    connection_mbps: Annotated[float | None, typer.Option(help="Of each connection.", min=0)] = None,
+    max_connections: Annotated[int | None, typer.Option(help="Served at once; others wait.", min=1)] = None,
+    keep_alive_s: Annotated[float | None, typer.Option(help="Idle connections are closed then.", min=0)] = None,
+    requests_per_connection: Annotated[int | None, typer.Option(help="Then it is closed.", min=1)] = None,
+    rate_503: Annotated[
+        float | None, typer.Option("--rate-503", "--error-rate", help="Said 503.", min=0, max=1)
+    ] = None,
+    rate_reset: Annotated[float | None, typer.Option(help="Broken off in the middle.", min=0, max=1)] = None,
+    rate_truncate: Annotated[float | None, typer.Option(help="Cut, with a length to match.", min=0, max=1)] = None,
+    rate_hang: Annotated[float | None, typer.Option(help="Begun and never ended.", min=0, max=1)] = None,
+    rate_corrupt: Annotated[float | None, typer.Option(help="With one wrong byte.", min=0, max=1)] = None,
+    rate_trickle: Annotated[float | None, typer.Option(help="Going on at a crawl.", min=0, max=1)] = None,
+    trickle_kbps: Annotated[float | None, typer.Option(help="How fast that is.", min=0)] = None,
+    tail_rate: Annotated[float | None, typer.Option(help="With a longer latency.", min=0, max=1)] = None,
+    tail_factor: Annotated[float | None, typer.Option(help="How many times as long.", min=1)] = None,
     retry_after: Annotated[int | None, typer.Option(help="Seconds that a 503 asks to wait.", min=0)] = None,
-    seed: Annotated[int, typer.Option(help="Of jitter, tail and faults.")] = 0,
+    seed: Annotated[int | None, typer.Option(help="Of jitter, tail and faults.")] = None,
+    script: Annotated[Path | None, typer.Option(metavar="FAULTS.json", help="Which requests fail.")] = None,
     missing_status: Annotated[int, typer.Option(help="For what is not there: 404 or 403.")] = 404,
     ignore_range: Annotated[bool, typer.Option("--ignore-range", help="Send everything, also to Range.")] = False,
 ) -> int:
@@ -129,29 +142,40 @@ def serve(
 
     GET /_serve/log lists the requests; /synthetic/ZxYxX/ is a computed image of any size.
 
-    Rates are shares of the responses, 0 to 1. Which ones is decided by the seed.
+    Rates are shares of the responses, 0 to 1. Which ones is decided by the seed, or by a script.
 
-    Example: brickstream serve data --latency-ms 50 --rate-503 0.02 --tail-rate 0.03 --tail-factor 20
+    Example: brickstream serve data --profile s3-far --rate-503 0.02
     """
-    from brickstream.cli.serving import run_server
-    from brickstream.latency import Network, Quirks
+    from brickstream.cli.serving import network_of, run_server
+    from brickstream.latency import Quirks
+    from brickstream.latency.network.script import read_script
 
-    network = Network(
+    network = network_of(
+        profile,
         latency_ms=latency_ms,
         jitter_ms=jitter_ms,
+        ttfb_ms=ttfb_ms,
         connect_ms=connect_ms,
+        connect_round_trips=connect_round_trips,
         bandwidth_mbps=bandwidth_mbps,
+        connection_mbps=connection_mbps,
+        max_connections=max_connections,
+        keep_alive_s=keep_alive_s,
+        requests_per_connection=requests_per_connection,
         rate_503=rate_503,
         rate_reset=rate_reset,
         rate_truncate=rate_truncate,
         rate_hang=rate_hang,
         rate_corrupt=rate_corrupt,
+        rate_trickle=rate_trickle,
+        trickle_kbps=trickle_kbps,
         tail_rate=tail_rate,
         tail_factor=tail_factor,
         retry_after=retry_after,
         seed=seed,
     )
-    return run_server(folder, port, network, Quirks(missing_status, ignore_range))
+    faults = None if script is None else read_script(script)
+    return run_server(folder, port, network, Quirks(missing_status, ignore_range), faults)
 
 
 @app.command()

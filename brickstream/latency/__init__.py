@@ -2,6 +2,26 @@
 
 from __future__ import annotations
 
-from brickstream.latency.network import Fault, Faults, Network, Quirks, RequestRecord, Server, ThreadedServer
+from brickstream.latency.network import (
+    PROFILES,
+    Fault,
+    Faults,
+    Network,
+    Quirks,
+    RequestRecord,
+    Server,
+    ThreadedServer,
+    profile,
+)
 
-__all__ = ["Fault", "Faults", "Network", "Quirks", "RequestRecord", "Server", "ThreadedServer"]
+__all__ = [
+    "PROFILES",
+    "Fault",
+    "Faults",
+    "Network",
+    "Quirks",
+    "RequestRecord",
+    "Server",
+    "ThreadedServer",
+    "profile",
+]

@@ -294,23 +294,6 @@ async def test_equal_responses_share_the_bandwidth_equally(root: Path) -> None:
         assert min(at_first_end) > 0.7 * len(DATA) * 6
 
 
-async def test_connecting_is_paid_once_per_connection(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    paid: list[float] = []
-    connect_delay = Server._connect_delay
-
-    def note(self: Server, request: aiohttp.web.Request) -> float:
-        paid.append(connect_delay(self, request))
-        return paid[-1]
-
-    monkeypatch.setattr(Server, "_connect_delay", note)
-    async with Server(root, Network(connect_ms=1)) as server:
-        for _ in range(2):
-            async with client(limit=1) as session:
-                for _ in range(3):
-                    await fetch(session, f"{server.url}/zarr.json")
-    assert paid == [0.001, 0.0, 0.0] * 2
-
-
 async def test_the_same_seed_meets_the_same_errors(root: Path) -> None:
     async def statuses(seed: int, keys: list[str]) -> dict[str, list[int]]:
         found: dict[str, list[int]] = {}

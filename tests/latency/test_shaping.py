@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from brickstream.errors import BrickstreamError
 from brickstream.latency.network.faults import Fault, fault_for
-from brickstream.latency.network.shaping import SLICE, Link, Network
+from brickstream.latency.network.link import SLICE, Link
+from brickstream.latency.network.shaping import Network
 
 
 @given(st.integers(0, 99), st.text(max_size=9), st.integers(0, 5), st.floats(0, 1), st.floats(0, 1))
@@ -127,7 +128,7 @@ async def test_the_link_carries_no_faster_than_its_bandwidth(monkeypatch: pytest
         now += max(0.0, delay) + 0.003  # as late as real sleeps are
 
     monkeypatch.setattr(loop, "time", lambda: now)
-    monkeypatch.setattr("brickstream.latency.network.shaping.asyncio.sleep", sleep)
+    monkeypatch.setattr("brickstream.latency.network.link.asyncio.sleep", sleep)
     link = Link(bandwidth_mbps=8)
     for _ in range(100):
         await link.carry(SLICE)

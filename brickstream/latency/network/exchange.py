@@ -6,18 +6,17 @@ import asyncio
 import socket
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from brickstream.latency.network.link import Link, Route
+from brickstream.latency.network.record import Course, Outcome
+
 if TYPE_CHECKING:
     from brickstream.latency.network.answers import Answer
+    from brickstream.latency.network.connections import Connection
     from brickstream.latency.network.content import Content
-    from brickstream.latency.network.faults import Fault, FaultKind
-    from brickstream.latency.network.shaping import Link
-
-Outcome = Literal["served", "cancelled", "fault"]
 
 # What a thread reads from disk in one go; a slice of it is what the link carries in one go.
 _BLOCK = 1 << 20
@@ -29,109 +28,86 @@ _HEADERS = {
 }
 
 
-@dataclass(frozen=True)
-class RequestRecord:
-    """One row of the server's log.
-
-    Parameters
-    ----------
-    key : str
-        Path below the root, decoded, without the leading "/".
-    range : str or None
-        The Range header as it came.
-    status : int
-        HTTP status; 0 when the response had not begun.
-    bytes : int
-        Bytes of the body that were handed to the socket.
-    start, end : float
-        Seconds since the server started: request read; last byte handed over, or given up.
-    outcome : {"served", "cancelled", "fault"}
-        ``cancelled``: the client went away first. ``fault``: the server failed, on purpose or not. Everything else, a
-        404 too, is ``served``.
-    method : str
-        HTTP method.
-    fault : str or None
-        Kind of the fault that the response was given on purpose.
-    """
-
-    key: str
-    range: str | None
-    status: int
-    bytes: int
-    start: float
-    end: float
-    outcome: Outcome
-    method: str = "GET"
-    fault: FaultKind | None = None
-
-
-Finished = Callable[[int, int, Outcome, "FaultKind | None"], None]
-
-
 class Exchange:
     """One request being answered, in the server's event loop.
 
     Parameters
     ----------
-    request : web.Request
+    request : web.BaseRequest
         The request.
+    connection : Connection
+        What it came on.
     link : Link
-        The line that the body goes over.
+        The line that all bodies go over.
     finished : callable
-        Called once with the status, the bytes sent, the outcome and the kind of the fault, before the client can know
-        the end of the response.
+        Called once with the course and the outcome, before the client can know the end of the response.
     """
 
-    def __init__(self, request: web.Request, link: Link, finished: Finished) -> None:
+    def __init__(
+        self,
+        request: web.BaseRequest,
+        connection: Connection,
+        link: Link,
+        finished: Callable[[Course, Outcome], None],
+    ) -> None:
         self._request = request
-        self._link = link
-        self._fault: Fault | None = None
+        self._connection = connection
+        self._shared = link
+        self._way = Route(link, connection.link)
+        self._crawl: Route | None = None
+        self._course = Course(asyncio.get_running_loop().time())
         self._finished = finished
         self._reported = False
-        self._status = 0
-        self._sent = 0
 
-    async def run(self, respond_at: float, decide: Callable[[], Answer]) -> web.StreamResponse:
+    async def run(self, delay: float, decide: Callable[[], Answer]) -> web.StreamResponse:
         """Answer the request.
 
         Parameters
         ----------
-        respond_at : float
-            Loop time before which nothing is sent.
+        delay : float
+            Seconds before anything is sent, without those of setting up the connection.
         decide : callable
             Returns the answer; runs in a thread, inside the waiting time.
         """
+        clock = asyncio.get_running_loop().time
+        set_up, is_last = self._connection.ask()
         try:
+            await self._connection.admission()
+            self._course.admitted = clock()
             answer, head = await asyncio.to_thread(_prepared, decide)
-            self._fault = answer.fault
-            await asyncio.sleep(respond_at - asyncio.get_running_loop().time())
-            return await self._send(answer, head)
+            self._course.fault = fault = answer.fault
+            if fault is not None and fault.kind == "trickle":
+                self._crawl = Route(self._shared, Link(fault.kbps / 1000))
+            await asyncio.sleep(self._course.admitted + set_up + delay - clock())
+            return await self._send(answer, head, is_last)
         except (asyncio.CancelledError, ConnectionError):
             self._report("cancelled")
             raise
         finally:
             self._report("fault")
 
-    async def _send(self, answer: Answer, head: bytes) -> web.StreamResponse:
+    async def _send(self, answer: Answer, head: bytes, is_last: bool) -> web.StreamResponse:
         response = web.StreamResponse(status=answer.status, headers={**_HEADERS, **answer.headers})
         if answer.status not in (204, 304):
             response.content_length = answer.length
+        if is_last:
+            response.force_close()
         if self._broken_after == 0:
             return await self._break(response)
-        self._status = answer.status
+        self._course.status, self._course.first = answer.status, asyncio.get_running_loop().time()
         await response.prepare(self._request)
         if answer.content is not None:
             await self._send_body(response, answer.content, answer.span, head)
         if self._broken_after is not None:
             return await self._break(response)
-        self._report("served" if self._fault is None else "fault")
+        self._report("served" if self._course.fault is None else "fault")
         await response.write_eof()
         return response
 
     @property
     def _broken_after(self) -> int | None:
         """After how many bytes the response breaks off; None when it does not."""
-        fault = self._fault
+        fault = self._course.fault
         return fault.after if fault is not None and fault.kind in ("reset", "hang") else None
 
     async def _send_body(
@@ -145,22 +121,37 @@ class Exchange:
                 block = head[: stop - start]
             else:
                 block = await asyncio.to_thread(content.read, low, min(low + _BLOCK, stop))
-            for at in range(0, len(block), self._link.slice):
-                piece = self._corrupted(block[at : at + self._link.slice])
-                await self._link.carry(len(piece))
-                self._sent += len(piece)
-                await response.write(piece)
+            await self._send_block(response, block)
+
+    async def _send_block(self, response: web.StreamResponse, block: bytes) -> None:
+        at = 0
+        while at < len(block):
+            route, most = self._route()
+            piece = self._corrupted(block[at : at + most])
+            await route.carry(len(piece))
+            at += len(piece)
+            self._course.sent += len(piece)
+            await response.write(piece)
+
+    def _route(self) -> tuple[Route, int]:
+        """Return the way of the next bytes, and how many of them go in one piece."""
+        fault, sent = self._course.fault, self._course.sent
+        if self._crawl is None or fault is None:
+            return self._way, self._way.slice
+        if sent < fault.after:
+            return self._way, min(self._way.slice, fault.after - sent)
+        return self._crawl, self._crawl.slice
 
     def _corrupted(self, piece: bytes) -> bytes:
-        fault = self._fault
+        fault, sent = self._course.fault, self._course.sent
         if fault is None or fault.kind != "corrupt":
             return piece
-        low = max(0, fault.after - self._sent)
-        high = len(piece) if fault.count is None else max(0, fault.after + fault.count - self._sent)
+        low = max(0, fault.after - sent)
+        high = len(piece) if fault.count is None else max(0, fault.after + fault.count - sent)
         return piece[:low] + bytes(b ^ 0xFF for b in piece[low:high]) + piece[high:]
 
     async def _break(self, response: web.StreamResponse) -> web.StreamResponse:
-        if self._fault is not None and self._fault.kind == "hang":
+        if self._course.fault is not None and self._course.fault.kind == "hang":
             await asyncio.Event().wait()
         self._report("fault")
         _reset(self._request)
@@ -170,7 +161,7 @@ class Exchange:
         """Say how it ended; only the first word counts."""
         if not self._reported:
             self._reported = True
-            self._finished(self._status, self._sent, outcome, self._fault.kind if self._fault is not None else None)
+            self._finished(self._course, outcome)
 
 
 def _prepared(decide: Callable[[], Answer]) -> tuple[Answer, bytes]:
@@ -182,7 +173,7 @@ def _prepared(decide: Callable[[], Answer]) -> tuple[Answer, bytes]:
     return answer, answer.content.read(start, min(start + _BLOCK, stop))
 
 
-def _reset(request: web.Request) -> None:
+def _reset(request: web.BaseRequest) -> None:
     """Break the connection so that the client sees a reset, not an orderly end."""
     if request.transport is None:
         return

@@ -9,20 +9,40 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from brickstream.errors import BrickstreamError
+from brickstream.latency.network.shaping import Network
+
+
+def options_of(network: Network) -> list[str]:
+    """Return the options of ``brickstream serve`` that make this network."""
+    return [word for name, value in network.settings().items() for word in (f"--{name.replace('_', '-')}", str(value))]
 
 
 @contextmanager
-def server_process(folder: Path, latency_ms: float, bandwidth_mbps: float | None = None) -> Iterator[str]:
+def server_process(
+    folder: Path,
+    network: Network = Network(),  # noqa: B008 - frozen
+    *,
+    script: Path | None = None,
+) -> Iterator[str]:
     """Serve a folder; gives the URL, without a slash at its end.
+
+    Parameters
+    ----------
+    folder : Path
+        What to serve.
+    network : Network
+        The network to pretend.
+    script : Path, optional
+        A file of faults, as :func:`brickstream.latency.network.script.read_script` reads it.
 
     Raises
     ------
     BrickstreamError
         If the server does not start.
     """
-    words = [sys.executable, "-m", "brickstream", "serve", str(folder), "--port", "0", "--latency-ms", str(latency_ms)]
-    if bandwidth_mbps is not None:
-        words += ["--bandwidth-mbps", str(bandwidth_mbps)]
+    words = [sys.executable, "-m", "brickstream", "serve", str(folder), "--port", "0", *options_of(network)]
+    if script is not None:
+        words += ["--script", str(script)]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
         try:
             url = server.stdout.readline().strip() if server.stdout is not None else ""

@@ -11,16 +11,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 from urllib.parse import unquote
-from weakref import WeakSet
 
 from aiohttp import web
 
 from brickstream.errors import BrickstreamError, ClosedError, NotFoundError, StoreError
 from brickstream.latency.network.answers import Answer, Asked, Quirks, answer
+from brickstream.latency.network.connections import Connection, Listener
 from brickstream.latency.network.content import Content, file_content
-from brickstream.latency.network.exchange import Exchange, Outcome, RequestRecord
-from brickstream.latency.network.faults import Fault, FaultKind, Faults, fault_for
-from brickstream.latency.network.shaping import Link, Network
+from brickstream.latency.network.exchange import Exchange
+from brickstream.latency.network.faults import Fault, Faults, fault_for
+from brickstream.latency.network.link import Link
+from brickstream.latency.network.record import Course, Outcome, RequestRecord
+from brickstream.latency.network.shaping import Network
 from brickstream.latency.network.synthetic import synthetic_content
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Fault", "Faults", "Network", "Quirks", "RequestRecord", "Server", "ThreadedServer"]
 
+_CONTROL = "/_serve/"
 _SYNTHETIC = "synthetic/"
 _ANY_ORIGIN = {"Access-Control-Allow-Origin": "*"}
 # A request that slips in while the server stops is broken off as well.
@@ -39,8 +42,8 @@ class Server:
 
     An async context manager; it lives in the event loop in which it is entered. Range, HEAD and CORS work; there are no
     listings of folders and nothing outside the root is served. ``GET /_serve/log`` returns the log as JSON
-    (``?since=N`` leaves out the first N rows), ``DELETE /_serve/log`` clears it; these two are neither delayed nor
-    logged.
+    (``?since=N`` leaves out the first N rows), ``DELETE /_serve/log`` clears it, ``GET /_serve/clock`` tells the time
+    on the clock of the log; these are neither delayed nor logged.
 
     Parameters
     ----------
@@ -81,12 +84,11 @@ class Server:
         self._quirks = quirks
         self._log: list[RequestRecord] = []
         self._asked: Counter[tuple[str, str | None]] = Counter()
-        self._known_connections: WeakSet[asyncio.BaseTransport] = WeakSet()
         self._running: set[asyncio.Task[object]] = set()
         self._idle = asyncio.Event()
         self._idle.set()
         self._link = Link(network.bandwidth_mbps)
-        self._runner: web.AppRunner | None = None
+        self._runner: web.ServerRunner | None = None
         self._started_at = 0.0
         self._url = ""
 
@@ -105,10 +107,7 @@ class Server:
         _check_loopback(self._host)
         if self._root is not None and not await asyncio.to_thread(self._root.is_dir):
             raise NotFoundError("there is no such folder to serve", str(self._root))
-        # Without handler_cancellation aiohttp would send the rest of a response into the void and call it served.
-        self._runner = web.AppRunner(
-            self._application(), handler_cancellation=True, access_log=None, shutdown_timeout=_SHUTDOWN_S
-        )
+        self._runner = web.ServerRunner(Listener(self._serve, self._network), shutdown_timeout=_SHUTDOWN_S)
         await self._runner.setup()
         self._started_at = asyncio.get_running_loop().time()
         try:
@@ -161,55 +160,49 @@ class Server:
         """Wait until no request is being answered: then the log is complete."""
         await self._idle.wait()
 
-    def _application(self) -> web.Application:
-        app = web.Application()
-        app.router.add_get("/_serve/log", self._get_log)
-        app.router.add_delete("/_serve/log", self._delete_log)
-        app.router.add_route("*", "/_serve/{rest:.*}", self._no_control)
-        app.router.add_route("*", "/{key:.*}", self._serve)
-        return app
+    def _control(self, request: web.BaseRequest) -> web.Response:
+        """Answer what is asked of the server itself."""
+        wanted = (request.method, request.rel_url.raw_path)
+        if wanted == ("GET", "/_serve/log"):
+            return self._log_from(request.query.get("since", "0"))
+        if wanted == ("GET", "/_serve/clock"):
+            now = asyncio.get_running_loop().time() - self._started_at
+            return web.json_response({"now": now}, headers=_ANY_ORIGIN)
+        if wanted == ("DELETE", "/_serve/log"):
+            self.clear_log()
+            return web.Response(status=204, headers=_ANY_ORIGIN)
+        raise web.HTTPNotFound(text="there is only GET and DELETE /_serve/log, and GET /_serve/clock\n")
 
-    async def _get_log(self, request: web.Request) -> web.Response:
-        since = request.query.get("since", "0")
+    def _log_from(self, since: str) -> web.Response:
         if not (since.isascii() and since.isdigit()):
             raise web.HTTPBadRequest(text="since must be a whole number, such as /_serve/log?since=10\n")
         return web.json_response([asdict(row) for row in self._log[int(since) :]], headers=_ANY_ORIGIN)
 
-    async def _delete_log(self, request: web.Request) -> web.Response:
-        self.clear_log()
-        return web.Response(status=204, headers=_ANY_ORIGIN)
-
-    async def _no_control(self, request: web.Request) -> web.Response:
-        raise web.HTTPNotFound(text="there is only GET and DELETE /_serve/log\n")
-
-    async def _serve(self, request: web.Request) -> web.StreamResponse:
+    async def _serve(self, request: web.BaseRequest, connection: Connection) -> web.StreamResponse:
+        if request.rel_url.raw_path.startswith(_CONTROL):
+            return self._control(request)
         task = asyncio.current_task()
         if task is None:  # pragma: no cover - a coroutine of aiohttp always runs in a task
             raise web.HTTPInternalServerError
         self._running.add(task)
         self._idle.clear()
         try:
-            return await self._answer(request)
+            return await self._answer(request, connection)
         finally:
             self._running.discard(task)
             if not self._running:
                 self._idle.set()
 
-    async def _answer(self, request: web.Request) -> web.StreamResponse:
-        began = asyncio.get_running_loop().time()
+    async def _answer(self, request: web.BaseRequest, connection: Connection) -> web.StreamResponse:
         key = unquote(request.rel_url.raw_path).removeprefix("/")
         asked = Asked.of(request.method, request.headers)
         delay, fault = self._fate(key, asked.range)
-        delay += self._connect_delay(request)
 
-        def finished(status: int, sent: int, outcome: Outcome, kind: FaultKind | None) -> None:
-            end = asyncio.get_running_loop().time()
-            times = (began - self._started_at, end - self._started_at)
-            self._log.append(RequestRecord(key, asked.range, status, sent, *times, outcome, asked.method, kind))
+        def finished(course: Course, outcome: Outcome) -> None:
+            self._log.append(course.record(key, asked, connection.number, outcome, self._started_at))
 
-        exchange = Exchange(request, self._link, finished)
-        decide = partial(_decide, self._root, key, asked, fault, self._quirks)
-        return await exchange.run(began + delay, decide)
+        exchange = Exchange(request, connection, self._link, finished)
+        return await exchange.run(delay, partial(_decide, self._root, key, asked, fault, self._quirks))
 
     def _fate(self, key: str, range_header: str | None) -> tuple[float, Fault | None]:
         """Return the latency in seconds and the fault of this request, and count it."""
@@ -218,13 +211,6 @@ class Server:
         delay, random = self._network.draw(*of_range, self._asked[of_range])
         self._asked.update((of_key, of_range))
         return delay, scripted or random
-
-    def _connect_delay(self, request: web.Request) -> float:
-        transport = request.transport
-        if transport is None or transport in self._known_connections:
-            return 0.0
-        self._known_connections.add(transport)
-        return self._network.connect_ms / 1000
 
 
 def _decide(root: Path | None, key: str, asked: Asked, fault: Fault | None, quirks: Quirks) -> Answer:

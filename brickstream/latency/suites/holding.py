@@ -21,6 +21,7 @@ import numpy as np
 
 from brickstream.chunks import ChunkedImage
 from brickstream.engine import Engine, ThreadedEngine, Update
+from brickstream.latency.network import Network
 from brickstream.latency.network.process import server_process
 from brickstream.multiscale import Budget, Plan, Pyramid, View
 from brickstream.multiscale.affine import IntArray
@@ -66,7 +67,7 @@ def measure(progress: Callable[[int, int], None]) -> dict[str, Any]:
     rows = []
     with TemporaryDirectory(prefix="brickstream-bench-") as folder, _short_turns():
         write_sample("synthetic", Path(folder) / "image", shape=SHAPE)
-        with server_process(Path(folder), LATENCY_MS) as url:
+        with server_process(Path(folder), Network(latency_ms=LATENCY_MS)) as url:
             for number, case in enumerate(CASES):
                 rows.append(_measure(case, f"{url}/image"))
                 progress(number + 1, len(CASES))

@@ -17,6 +17,7 @@ from typing import Any
 from brickstream.chunks import ChunkedImage
 from brickstream.engine import Engine, ThreadedEngine
 from brickstream.errors import TimedOutError
+from brickstream.latency.network import Network
 from brickstream.latency.network.process import server_process
 from brickstream.multiscale import View
 from brickstream.multiscale.navigate import pan
@@ -63,7 +64,7 @@ def measure(progress: Callable[[int, int], None]) -> dict[str, Any]:
         for name in ("warm", "chunks"):
             write_sample("synthetic", Path(folder) / name, shape=SHAPE)
         write_sample("synthetic", Path(folder) / "shards", shape=SHAPE, sharded=True)
-        with server_process(Path(folder), LATENCY_MS) as url:
+        with server_process(Path(folder), Network(latency_ms=LATENCY_MS)) as url:
             for number, case in enumerate(CASES):
                 rows.append(_measure(case, url))
                 progress(number + 1, len(CASES))

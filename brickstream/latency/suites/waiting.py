@@ -11,6 +11,7 @@ from typing import Any
 
 from brickstream.chunks import ChunkedImage
 from brickstream.errors import BrickstreamError, MissingPackageError
+from brickstream.latency.network import Network
 from brickstream.latency.network.process import server_process
 from brickstream.multiscale import View
 from brickstream.samples import write_sample
@@ -72,7 +73,7 @@ def _make_images(folder: Path) -> list[tuple[str, int]]:
 
 
 def _measure(case: Case, folder: Path) -> dict[str, Any]:
-    with server_process(folder, case.latency_ms, case.bandwidth_mbps) as url:
+    with server_process(folder, Network(latency_ms=case.latency_ms, bandwidth_mbps=case.bandwidth_mbps)) as url:
         reports = [_once(f"{url}/{case.image}", case) for _ in range(RUNS)]
     row: dict[str, Any] = {**asdict(case), "level": reports[0].level, "first_level": reports[0].first_level}
     for name in ("open_s", "first_pixels_s", "complete_s", "requests", "bytes_read", "chunks_wanted"):
