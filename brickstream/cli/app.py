@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from typer.exceptions import TyperException
 
 from brickstream.cli import console, options
+from brickstream.cli.bench import bench_app
+from brickstream.cli.options import Json
 from brickstream.errors import BrickstreamError
 
 OK, USER_ERROR, FAILED_CHUNKS, TIMED_OUT, INTERRUPTED = 0, 2, 3, 4, 130
@@ -22,8 +24,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(bench_app, name="bench")
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else.")]
 Url = Annotated[str, typer.Argument(help="An http(s) URL or a folder: OME-Zarr, a Zarr array, or a group of arrays.")]
 Image = Annotated[str, typer.Option("--image", help="Path of one image in a plate or another collection: A/1/0")]
 Point = Annotated[list[str] | None, typer.Option(help="World position on an axis that is not displayed: z=90 t=3")]
@@ -382,33 +384,6 @@ def view(
         prefetch=options.on_off(prefetch, "--prefetch"),
     )
     return run_view(window, stats=stats, trace=options.out_file(trace) if trace is not None else None)
-
-
-bench_app = typer.Typer(help="Measure how long people wait.", no_args_is_help=True)
-app.add_typer(bench_app, name="bench")
-
-
-@bench_app.command("run")
-def bench_run(
-    suite: Annotated[str, typer.Argument(help="quick, open, hold, plan or render.")] = "quick",
-    as_json: Json = False,
-) -> int:
-    """Run a benchmark suite.
-
-    quick: first pixels and complete at a few latencies. open: the first update, in round trips, and what a pan costs.
-    hold: how long the render thread is held up while chunks arrive. plan: what a plan costs.
-
-    Example: brickstream bench run quick --json
-    """
-    from brickstream.latency.suites.bench import run_suite, table
-
-    with console.progress(f"bench {suite}") as step:
-        result: dict[str, Any] = run_suite(suite, progress=step)
-    if as_json:
-        console.say_json(result)
-    else:
-        console.say(table(result))
-    return OK
 
 
 @app.command("demo-pictures", hidden=True)

@@ -8,7 +8,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from brickstream.errors import BrickstreamError, ViewError
 from brickstream.multiscale import Camera
@@ -16,6 +18,8 @@ from brickstream.multiscale import Camera
 if TYPE_CHECKING:
     from brickstream.render.look import Look
     from brickstream.render.overlays import Overlay
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else.")]
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30}
 _PAIR = re.compile(r"[A-Za-z_]\w*=")
