@@ -89,11 +89,13 @@ def demo(
 
 @app.command()
 def sample(
-    name: Annotated[str, typer.Argument(help="globe, brain or synthetic.")],
+    name: Annotated[str, typer.Argument(help="globe, brain, synthetic or microscope.")],
     dest: Annotated[Path, typer.Argument(help="The folder to make.")],
     ome: Annotated[str, typer.Option("--format", help="OME-Zarr 0.4 (Zarr v2) or 0.5 (Zarr v3).")] = "0.5",
     sharded: Annotated[bool, typer.Option("--sharded", help="Pack chunks into shards (0.5 only).")] = False,
-    shape: Annotated[str | None, typer.Option(help="Of synthetic: 256x256x256.")] = None,
+    shape: Annotated[str | None, typer.Option(help="Of synthetic and microscope: 256x256x256.")] = None,
+    chunks: Annotated[str | None, typer.Option(help="Pixels of a chunk, an axis each: 64x64x64.")] = None,
+    codec: Annotated[str, typer.Option(help="zstd, blosc or none.")] = "zstd",
 ) -> int:
     """Write a real image as OME-Zarr with a pyramid.
 
@@ -101,9 +103,12 @@ def sample(
     """
     from brickstream.samples import write_sample
 
-    numbers = options.shape(shape) if shape is not None else None
+    sizes = {
+        "shape": None if shape is None else options.shape(shape),
+        "chunks": None if chunks is None else options.shape(chunks, "--chunks"),
+    }
     with console.progress(f"writing {name}") as step:
-        path = write_sample(name, dest, ome_version=ome, sharded=sharded, shape=numbers, progress=step)
+        path = write_sample(name, dest, ome_version=ome, sharded=sharded, codec=codec, progress=step, **sizes)
     console.say(str(path))
     return OK
 

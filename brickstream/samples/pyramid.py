@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import zarr
-from numcodecs import Zstd
-from zarr.codecs import ZstdCodec
+from numcodecs import Blosc, Zstd
+from zarr.codecs import BloscCodec, ZstdCodec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,6 +26,19 @@ if TYPE_CHECKING:
     Advance = Callable[[int], None]
 
 _ZSTD_LEVEL = 3
+_BLOSC_LEVEL = 5
+# For Zarr v2, then v3. The checksum lets a reader tell a damaged chunk from a strange picture, and costs next to
+# nothing. Blosc is as the writers of most images have it.
+_COMPRESSORS: dict[str, tuple[Any, Any]] = {
+    "zstd": (Zstd(level=_ZSTD_LEVEL, checksum=True), ZstdCodec(level=_ZSTD_LEVEL, checksum=True)),
+    "blosc": (
+        Blosc("lz4", _BLOSC_LEVEL, Blosc.SHUFFLE),
+        BloscCodec(cname="lz4", clevel=_BLOSC_LEVEL, shuffle="shuffle"),
+    ),
+    "none": (None, None),
+}
+CODECS = tuple(_COMPRESSORS)
+"""How chunks can be compressed."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +57,8 @@ class Storage:
         Names of the axes in storage order.
     stream_axis : int
         The first axis of space: bands are cut along it.
+    codec : {"zstd", "blosc", "none"}
+        How chunks are compressed.
     """
 
     zarr_format: int
@@ -51,6 +66,7 @@ class Storage:
     shard: tuple[int, ...] | None
     axis_names: tuple[str, ...]
     stream_axis: int
+    codec: str = "zstd"
 
     def chunk_of(self, shape: Sequence[int]) -> tuple[int, ...]:
         """Return the shape of the chunks of a level of this shape."""
@@ -143,12 +159,12 @@ def _every_second(array: NDArray[Any], axis: int, first: int) -> NDArray[Any]:
 def _create(path: Path, shape: Sequence[int], dtype: np.dtype[Any], storage: Storage) -> zarr.Array[Any]:
     chunk = storage.chunk_of(shape)
     shared: dict[str, Any] = {"shape": tuple(shape), "chunks": chunk, "dtype": dtype, "fill_value": 0}
-    # The checksum lets a reader tell a damaged chunk from a strange picture, and costs next to nothing.
+    older, newer = _COMPRESSORS[storage.codec]
     if storage.zarr_format == 2:
         return zarr.create_array(
             path,
             zarr_format=2,
-            compressors=Zstd(level=_ZSTD_LEVEL, checksum=True),
+            compressors=older,
             chunk_key_encoding={"name": "v2", "separator": "/"},
             **shared,
         )
@@ -160,7 +176,7 @@ def _create(path: Path, shape: Sequence[int], dtype: np.dtype[Any], storage: Sto
         path,
         zarr_format=3,
         shards=shards,
-        compressors=ZstdCodec(level=_ZSTD_LEVEL, checksum=True),
+        compressors=newer,
         dimension_names=storage.axis_names,
         **shared,
     )

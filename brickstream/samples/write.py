@@ -13,7 +13,7 @@ import zarr
 from brickstream.errors import AccessDeniedError, BrickstreamError, StoreError
 from brickstream.samples import sources
 from brickstream.samples.layout import group_attributes, halved_levels
-from brickstream.samples.pyramid import Storage, write_pyramid
+from brickstream.samples.pyramid import CODECS, Storage, write_pyramid
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,11 +23,12 @@ if TYPE_CHECKING:
 
     Progress = Callable[[int, int], None]
 
-SAMPLE_NAMES = ("globe", "brain", "synthetic")
+SAMPLE_NAMES = ("globe", "brain", "synthetic", "microscope")
 """What :func:`write_sample` can write."""
 
 # Raise it when what a sample contains changes: an older copy is then no longer taken for a finished one.
 _REVISION = 2
+_COMPUTED = {"synthetic": sources.synthetic, "microscope": sources.microscope}
 _ZARR_FORMATS = {"0.4": 2, "0.5": 3}
 
 
@@ -38,6 +39,8 @@ def write_sample(
     ome_version: str = "0.5",
     sharded: bool = False,
     shape: tuple[int, ...] | None = None,
+    chunks: tuple[int, ...] | None = None,
+    codec: str = "zstd",
     progress: Progress | None = None,
 ) -> Path:
     """Write a sample image with its mean pyramid as OME-Zarr.
@@ -48,17 +51,23 @@ def write_sample(
 
     Parameters
     ----------
-    name : {"globe", "brain", "synthetic"}
-        Which picture: the land mask of the Earth (y, x), a human brain (z, y, x), or a computed one.
+    name : {"globe", "brain", "synthetic", "microscope"}
+        Which picture: the land mask of the Earth (y, x), a human brain (z, y, x), a computed one, or the computed one
+        under the noise of a camera.
     dest : Path
         The folder that becomes the store; folders above it are made. If it exists already it must be the same finished
-        sample (same name, version, sharding and shape), which is then left as it is.
+        sample (same name, version, sharding, shape, chunks and codec), which is then left as it is.
     ome_version : {"0.5", "0.4"}
         Version of OME-Zarr: 0.5 is Zarr v3, 0.4 is Zarr v2 with "/" between chunk indices.
     sharded : bool, default False
         Store many chunks per file (0.5 only).
     shape : tuple of int, optional
-        Shape of level 0 in storage order, for ``synthetic`` only: 2 to 5 axes, the last of t, c, z, y, x.
+        Shape of level 0 in storage order, for computed pictures only: 2 to 5 axes, the last of t, c, z, y, x.
+    chunks : tuple of int, optional
+        Pixels of a chunk along each axis, in storage order; smaller levels have smaller chunks. Default 64 along each
+        axis of space (512 in a plane), 1 along others.
+    codec : {"zstd", "blosc", "none"}
+        How chunks are compressed; blosc is lz4 with shuffled bytes.
     progress : callable, optional
         Called in this thread as ``progress(done, total)`` in decoded bytes of all levels; the last call has both equal.
 
@@ -78,7 +87,7 @@ def write_sample(
     """
     dest = Path(dest)
     source = _source(name, shape)
-    storage = _storage(source, ome_version, sharded)
+    storage = _storage(source, ome_version, sharded, chunks, codec)
     spatial = [axis.type == "space" for axis in source.axes]
     levels = halved_levels(source.shape, spatial, source.smallest)
     attributes = group_attributes(source.name, source.axes, levels, source.channels, ome_version=ome_version)
@@ -88,6 +97,7 @@ def write_sample(
         "ome_version": ome_version,
         "sharded": sharded,
         "shape": list(source.shape),
+        **_unusual(chunks, codec),
     }
     count = _Counter(sum(math.prod(level.shape) for level in levels) * source.dtype.itemsize, progress)
     if _is_finished(dest, attributes):
@@ -118,25 +128,38 @@ class _Counter:
 def _source(name: str, shape: tuple[int, ...] | None) -> Source:
     if name not in SAMPLE_NAMES:
         raise BrickstreamError("there is no sample of this name", name, f"choose one of {', '.join(SAMPLE_NAMES)}")
-    if name == "synthetic":
-        return sources.synthetic() if shape is None else sources.synthetic(tuple(shape))
+    if name in _COMPUTED:
+        compute = _COMPUTED[name]
+        return compute() if shape is None else compute(tuple(shape))
     if shape is not None:
-        raise BrickstreamError("only the synthetic sample can have another shape", name, "leave out the shape")
+        raise BrickstreamError("only computed samples can have another shape", name, "leave out the shape")
     return sources.globe() if name == "globe" else sources.brain()
 
 
-def _storage(source: Source, ome_version: str, sharded: bool) -> Storage:
+def _unusual(chunks: tuple[int, ...] | None, codec: str) -> dict[str, Any]:
+    """What is said of a sample only where it was asked for: copies without it are as they always were."""
+    asked: dict[str, Any] = {} if chunks is None else {"chunks": list(chunks)}
+    return asked if codec == CODECS[0] else {**asked, "codec": codec}
+
+
+def _storage(source: Source, ome_version: str, sharded: bool, chunks: tuple[int, ...] | None, codec: str) -> Storage:
     if ome_version not in _ZARR_FORMATS:
         raise BrickstreamError("unknown version of OME-Zarr", ome_version, "choose 0.4 or 0.5")
     if sharded and ome_version == "0.4":
         raise BrickstreamError("OME-Zarr 0.4 has no shards", source.name, "choose 0.5 or leave out the shards")
+    if codec not in CODECS:
+        raise BrickstreamError("there is no codec of this name", codec, f"choose one of {', '.join(CODECS)}")
+    if chunks is not None and (len(chunks) != len(source.axes) or min(chunks) < 1):
+        where = "x".join(map(str, chunks))
+        raise BrickstreamError(f"chunks of {source.name} have {len(source.axes)} sides of at least 1 pixel", where)
     spatial = [axis.type == "space" for axis in source.axes]
     return Storage(
         zarr_format=_ZARR_FORMATS[ome_version],
-        chunk=tuple(source.chunk if s else 1 for s in spatial),
+        chunk=chunks or tuple(source.chunk if s else 1 for s in spatial),
         shard=tuple(source.shard if s else 1 for s in spatial) if sharded else None,
         axis_names=tuple(axis.name for axis in source.axes),
         stream_axis=spatial.index(True),
+        codec=codec,
     )
 
 

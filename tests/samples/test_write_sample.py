@@ -15,7 +15,7 @@ import pytest
 import zarr
 
 from brickstream.errors import BrickstreamError, CodecError, MissingPackageError, StoreError
-from brickstream.samples import SAMPLE_NAMES, sources, write_sample
+from brickstream.samples import sources, write_sample
 from brickstream.samples.layout import halved_levels
 from brickstream.samples.pyramid import box_mean
 
@@ -92,6 +92,30 @@ def test_synthetic(
         np.testing.assert_array_equal(picture[region], expected)
     if lead:
         assert (picture[0] != picture[1]).mean() > 0.5
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+@pytest.mark.parametrize(("codec", "names"), [("zstd", ["Zstd"]), ("blosc", ["Blosc"]), ("none", [])])
+def test_chunks_and_codec_are_those_asked_for(codec: str, names: list[str], version: str, tmp_path: Path) -> None:
+    made = {"ome_version": version, "shape": (2, 3, 40, 50), "chunks": (1, 1, 32, 16)}
+    levels = arrays(write_sample("synthetic", tmp_path / "s", codec=codec, **made))
+    assert levels[0].chunks == (1, 1, 32, 16)
+    assert [type(c).__name__.removesuffix("Codec") for c in levels[0].compressors] == names
+    plain = arrays(write_sample("synthetic", tmp_path / "plain", shape=(2, 3, 40, 50)))
+    np.testing.assert_array_equal(levels[0][...], plain[0][...])
+    with pytest.raises(StoreError, match="something else"):
+        write_sample("synthetic", tmp_path / "s", ome_version=version, shape=(2, 3, 40, 50))
+
+
+def test_a_cameras_noise_is_the_same_whatever_the_chunks_are_and_halves_at_best(tmp_path: Path) -> None:
+    shape = (2, 40, 64, 64)
+    cubes = arrays(write_sample("microscope", tmp_path / "cubes", shape=shape))
+    flat = arrays(write_sample("microscope", tmp_path / "flat", shape=shape, chunks=(1, 7, 64, 32)))
+    picture = np.asarray(cubes[0][...])
+    np.testing.assert_array_equal(picture, flat[0][...])
+    assert all((one != other).mean() > 0.9 for one, other in zip(picture[0, 1:], picture[0], strict=False))
+    share = cubes[0].nbytes_stored() / picture.nbytes
+    assert 0.3 < share < 0.6
 
 
 def test_v2_chunks_lie_in_folders(tmp_path: Path) -> None:
@@ -173,7 +197,10 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
         ("synthetic", {"ome_version": "0.4", "sharded": True}, "no shards"),
         ("synthetic", {"shape": (5,)}, "2 to 5 axes"),
         ("synthetic", {"shape": (0, 5)}, "at least 1 pixel"),
-        ("globe", {"shape": (10, 10)}, "only the synthetic"),
+        ("globe", {"shape": (10, 10)}, "only computed samples"),
+        ("synthetic", {"codec": "lzma"}, "zstd, blosc, none"),
+        ("synthetic", {"shape": (8, 8, 8), "chunks": (8, 8)}, "3 sides"),
+        ("synthetic", {"shape": (8, 8, 8), "chunks": (8, 8, 0)}, "at least 1 pixel"),
     ],
 )
 def test_wrong_options_are_one_clear_line(name: str, options: dict[str, Any], says: str, tmp_path: Path) -> None:
@@ -182,7 +209,7 @@ def test_wrong_options_are_one_clear_line(name: str, options: dict[str, Any], sa
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", [n for n in SAMPLE_NAMES if n != "synthetic"])
+@pytest.mark.parametrize("name", ["globe", "brain"])
 def test_a_missing_package_is_named(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "find_spec", lambda package: None)
     with pytest.raises(MissingPackageError) as caught:
