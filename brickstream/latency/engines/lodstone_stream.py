@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
@@ -70,8 +71,6 @@ class LodstoneStream:
 
     def warm_up(self, url: str) -> None:
         """Stream the small image."""
-        import threading
-
         ended = threading.Event()
         source = OMEZarrSource.open(url)
         with lodstone.Stream(source, Target(Watch())) as stream:
@@ -113,7 +112,7 @@ class LodstoneStream:
         pyramid, view = self._source.pyramid, shot.view
         names = tuple(pyramid.axes)
         shown = tuple(names.index(name) for name in view.displayed)
-        matrix, points = pyramid.levels[0].transform, dict(view.point)
+        matrix, points = pyramid.levels[0].voxel_to_world, dict(view.point)
         index = tuple(
             None if axis in shown else round((points[name] - matrix[axis, -1]) / matrix[axis, axis])
             for axis, name in enumerate(names)

@@ -1,11 +1,13 @@
 """napari's own slicing without a window: its viewer model and image layer, told of the canvas as its canvas tells them.
 
+What a window does with slices that are ready is done here once a frame, by the same calls (private ones, of napari 0.9).
 Levels are dask arrays over zarr-python, as napari's readers make them; napari's cache for dask is on, its default.
 """
 
 from __future__ import annotations
 
 import os
+from collections import deque
 from typing import Any
 
 # The settings of whoever runs this are left alone.
@@ -16,6 +18,7 @@ import numpy as np
 import zarr
 from napari.components import ViewerModel
 from napari.settings import get_settings
+from napari.utils import resize_dask_cache
 
 from brickstream.latency.engines.protocol import Shot, Watch
 from brickstream.latency.engines.reading import level_paths
@@ -38,9 +41,11 @@ class NapariLayer:
         self._layer: Any = None
         self._shot: Shot | None = None
         self._told = True
+        self._ready: deque[Any] = deque()
 
     def warm_up(self, url: str) -> None:
         """Show the small image in another viewer."""
+        resize_dask_cache()
         get_settings().experimental.async_ = False
         self._add(ViewerModel(), url)
         get_settings().experimental.async_ = self._in_thread
@@ -48,6 +53,7 @@ class NapariLayer:
     def open(self, url: str) -> None:
         """Open the image and add its layer, which shows the coarsest level."""
         self._viewer = ViewerModel()
+        self._viewer._layer_slicer.events.ready.connect(lambda event: self._ready.append(event.value))
         self._layer = self._add(self._viewer, url)
 
     def set_view(self, shot: Shot) -> None:
@@ -63,7 +69,11 @@ class NapariLayer:
         layer._update_draw(1 / view.zoom, corners, view.canvas[::-1])
 
     def poll(self) -> None:
-        """Look whether the layer has its pixels."""
+        """Give the layer its slice, if it is ready, and look whether it has its pixels."""
+        while self._ready:
+            for layer, response in self._ready.popleft().items():
+                layer()._slicing_state._update_slice_response(response)
+                layer()._slicing_state._update_loaded_slice_id(response.request_id)
         if self._told or self._shot is None or not self._layer.loaded:
             return
         self._told = True

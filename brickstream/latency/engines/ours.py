@@ -37,9 +37,8 @@ class Screen:
 
     def begin(self, generation: int, plan: Plan) -> Collection[ChunkId]:
         """Keep what is of the same place, and tell what of it the new view shows."""
-        if self._plan is not None and (
-            self._plan.view.point != plan.view.point or self._plan.pyramid is not plan.pyramid
-        ):
+        before = self._plan
+        if before is not None and (before.view.point != plan.view.point or before.pyramid is not plan.pyramid):
             self._kept.clear()
         self._plan = plan
         planned = {(part.level, tuple(index)) for part in plan.levels for index in part.chunks.tolist()}

@@ -100,17 +100,22 @@ class OursDrawn:
             engine.show(self._image, shot.view)
             self._screen.show(shot.view)
             self._moved = True
+            self._tell()
 
     def poll(self) -> None:
         """Take what has come, upload for the rest of the time, and draw where the picture is another one."""
-        engine, sink = self._parts
+        engine, _ = self._parts
         waited = self._screen.sink.pending_uploads
         if not engine.poll(POLL_MS / 2) and not waited and not self._moved:
             return
         self._moved = False
         self._screen.draw(POLL_MS / 2, draft=True)
+        self._tell()
+
+    def _tell(self) -> None:
+        """Say what part of the view's bricks is on the GPU: how long it takes to draw them is in the frame times."""
+        _, sink = self._parts
         if sink.has_pixels:
-            # What still waits to be uploaded is not on the picture.
             self._watch.share(min(sink.share, ALMOST) if self._screen.sink.pending_uploads else sink.share)
 
     def is_complete(self) -> bool:

@@ -143,7 +143,7 @@ class Adapter(Protocol):
         """Whether everything of the newest view is there."""
 
     def usage(self) -> tuple[float, float] | None:
-        """Processor seconds so far and the most megabytes held, of processes other than this one; None: there are none."""
+        """Processor seconds so far, and the most megabytes, of processes other than this one; None: there are none."""
 
     def close(self) -> None:
         """End everything that was begun; also after an exception."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -40,12 +41,15 @@ class TensorstoreReader:
     async def read(self, level: int, box: Box) -> Any:
         """Read a box."""
         if level not in self._levels:
-            kvstore = {**self._root, "path": f"{self._root['path']}{self._paths[level]}/"}
-            spec = {"driver": "zarr3" if self._format == 3 else "zarr", "kvstore": kvstore}
-            # All reads of a level wait for one opening of it.
-            self._levels[level] = tensorstore.open(spec, context=self._context, open=True, recheck_cached_data=False)
-        store = await self._levels[level]
+            self._levels[level] = asyncio.create_task(self._open_level(level))
+        # All reads of a level wait for one opening of it, which must not end with the first read that is cancelled.
+        store = await asyncio.shield(self._levels[level])
         return await store[slices(box)].read()
+
+    async def _open_level(self, level: int) -> Any:
+        kvstore = {**self._root, "path": f"{self._root['path']}{self._paths[level]}/"}
+        spec = {"driver": "zarr3" if self._format == 3 else "zarr", "kvstore": kvstore}
+        return await tensorstore.open(spec, context=self._context, open=True, recheck_cached_data=False)
 
 
 def make(watch: Watch, canvas: tuple[int, int]) -> ChunkReads:

@@ -1,6 +1,6 @@
 """One run of one engine, in a process of its own: a task as JSON on its standard input, a line of JSON on its output.
 
-Whatever an engine has imported, cached or started is gone with the process; so are its threads, some of which would abort.
+Whatever an engine has imported, cached or started is gone with the process; so are its threads, of which some abort.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ OPEN_S = 60.0
 
 def main() -> None:
     """Carry out the task, say what came of it, and end the process at once."""
-    print(json.dumps(run(json.load(sys.stdin))), flush=True)
+    sys.stdout.write(json.dumps(run(json.load(sys.stdin))) + "\n")
+    sys.stdout.flush()
     os._exit(0)
 
 

@@ -1,4 +1,4 @@
-"""zarr-python's async arrays over its own store for HTTP (fsspec), at their defaults: one read for each chunk in view."""
+"""zarr-python's async arrays over its store for HTTP (fsspec), at their defaults: one read for each chunk in view."""
 
 from __future__ import annotations
 

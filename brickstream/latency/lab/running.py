@@ -26,7 +26,7 @@ from brickstream.latency.lab.plan import Case, Suite
 from brickstream.latency.measures.limit import Limit, Means, find_limit
 from brickstream.latency.measures.needs import StoredImage
 from brickstream.latency.network.process import server_process
-from brickstream.latency.network.profiles import PROFILES
+from brickstream.latency.network.profiles import profile
 from brickstream.latency.network.shaping import Network
 from brickstream.latency.workloads import DATA, Session, load_workload, write_data, write_session
 from brickstream.samples import write_sample
@@ -124,7 +124,7 @@ def _described(scenes: Sequence[_Scene]) -> dict[str, Any]:
     networks, data, workloads = {}, {}, {}
     for scene in scenes:
         case, steps = scene.case, scene.session.steps
-        networks[case.network] = PROFILES[case.network].network.settings()
+        networks[case.network] = profile(case.network).settings()
         data[case.data] = asdict(DATA[case.data])
         workloads[case.workload] = {
             "title": scene.session.title,
@@ -140,8 +140,8 @@ def _described(scenes: Sequence[_Scene]) -> dict[str, Any]:
 def _measure(
     scene: _Scene, suite: Suite, runs: int, engines: Sequence[str], warm: str, step: Callable[[], None]
 ) -> list[dict[str, Any]]:
-    """Let every engine play a case so often. A run has a seed of its own; within it every engine meets the same network."""
-    network = PROFILES[scene.case.network].network
+    """Let every engine play a case. A run has a seed of its own; within it every engine meets the same network."""
+    network = profile(scene.case.network)
     able = [name for name in engines if not _obstacle(name, scene)]
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in engines}
     for number in range(runs):
@@ -219,15 +219,17 @@ def _seeded(network: Network, number: int) -> Network:
 
 def _limit(scene: _Scene, network: Network) -> Limit:
     stored = StoredImage(scene.folder, scene.image.pyramid)
-    rates = [rate * 1e6 / 8 for rate in (network.bandwidth_mbps,) if rate is not None]
-    if network.connection_mbps is not None and network.max_connections is not None:
-        rates.append(network.connection_mbps * 1e6 / 8 * network.max_connections)
     means = Means(
         round_trip_s=(network.latency_ms + network.ttfb_ms) / 1e3,
         set_up_s=network.connect_s,
         concurrency=network.max_connections,
-        bytes_per_s=min(rates, default=None),
+        bytes_per_s=_bytes_per_s(network.bandwidth_mbps),
+        connection_bytes_per_s=_bytes_per_s(network.connection_mbps),
         decode_bytes_per_s=stored.decode_rate(scene.shots[-1].level),
     )
     coarsest = len(scene.image.pyramid.levels) - 1
     return find_limit(stored.needs(scene.shots), means, stored.documents(), stored.mean_bytes(coarsest))
+
+
+def _bytes_per_s(mbps: float | None) -> float | None:
+    return None if mbps is None else mbps * 1e6 / 8

@@ -1,8 +1,8 @@
 """The physical limit: how soon a session could have its pixels on a network, whoever fetches them. Pure.
 
-A lower bound, on purpose: whoever fetches is taken to know at once what is wanted, to lose no time between requests, and to
-have everything that earlier views needed. What is counted is the level that fills the canvas and nothing coarser. Nobody is
-taken to guess: what a view shows for the first time is asked for when the view is set.
+A lower bound, on purpose: whoever fetches is taken to know at once what is wanted, to lose no time between requests, and
+to have everything that earlier views needed. Counted is the level that fills the canvas and nothing coarser.
+Nobody is taken to guess: what a view shows for the first time is asked for when the view is set.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ class Means:
         Requests that can be under way at once; None: any number.
     bytes_per_s : float or None
         Of all answers together; None: as fast as the machine is.
+    connection_bytes_per_s : float or None
+        Of one answer.
     decode_bytes_per_s : float
         Decoded bytes in a second, of all cores together.
     """
@@ -39,6 +41,7 @@ class Means:
     set_up_s: float
     concurrency: int | None
     bytes_per_s: float | None
+    connection_bytes_per_s: float | None
     decode_bytes_per_s: float
 
 
@@ -94,7 +97,8 @@ def arrivals(need: Need, means: Means) -> FloatArray:
     """
     count = np.arange(1, len(need.sizes) + 1)
     rounds = means.round_trip_s * (1 if means.concurrency is None else np.ceil(count / means.concurrency))
-    sent = np.cumsum(np.sort(need.sizes)) / (means.bytes_per_s or inf)
+    sizes = np.sort(need.sizes)
+    sent = np.maximum(np.cumsum(sizes) / (means.bytes_per_s or inf), sizes / (means.connection_bytes_per_s or inf))
     decoded = count * need.decoded / means.decode_bytes_per_s
     bound: FloatArray = np.maximum(rounds, means.round_trip_s + np.maximum(sent, decoded))
     return bound

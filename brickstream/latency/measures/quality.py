@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -45,7 +46,7 @@ class Curve:
         """Integral of what is missing of a whole picture, from `begin` to `end`, in seconds."""
         inner = [t for t in self.times if begin < t < end]
         edges = [begin, *inner, end]
-        return sum((1 - self.at(low)) * (high - low) for low, high in zip(edges, edges[1:], strict=False))
+        return sum((1 - self.at(low)) * (high - low) for low, high in pairwise(edges))
 
 
 def measure_curve(
