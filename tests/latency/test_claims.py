@@ -13,11 +13,11 @@ from statistics import fmean
 
 import aiohttp
 import pytest
+from virtual import now, virtually
 
 from brickstream.latency import PROFILES, Fault, Network, RequestRecord, Server
 from brickstream.latency.network.link import Link
 from brickstream.latency.network.script import script_of
-from tests.virtual import now, virtually
 
 SIZE = 200_000
 BODY = bytes(range(250)) * 80

@@ -5,9 +5,9 @@ import socket
 import threading
 
 import pytest
+from virtual import now, virtually
 
 from brickstream.testing import VirtualClock
-from tests.virtual import now, virtually
 
 
 @virtually
