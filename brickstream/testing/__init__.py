@@ -4,6 +4,7 @@ Needs nothing but what brickstream needs; the conformance classes are collected 
 them.
 """
 
+from brickstream.testing.clock import VirtualClock
 from brickstream.testing.conformance import ChunkSourceConformance, SinkConformance
 from brickstream.testing.images import ArrayFactory, Ratio, memory_image, shrink
 from brickstream.testing.readers import CountingReader, FaultyReader, MemoryReader, ReadCall
@@ -22,6 +23,7 @@ __all__ = [
     "RecordingSink",
     "SinkConformance",
     "StepSource",
+    "VirtualClock",
     "memory_image",
     "settle",
     "shrink",

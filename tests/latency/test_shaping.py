@@ -89,11 +89,32 @@ def test_rates_that_add_up_to_all_are_possible() -> None:
         {"tail_rate": float("nan")},
         {"tail_factor": 0.5},
         {"retry_after": -1},
+        {"ttfb_ms": -1},
+        {"connect_round_trips": float("nan")},
+        {"connection_mbps": 0},
+        {"max_connections": 0},
+        {"keep_alive_s": 0},
+        {"requests_per_connection": 0},
+        {"rate_trickle": 2},
+        {"trickle_kbps": 0},
     ],
 )
 def test_an_impossible_network_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(BrickstreamError, match=next(iter(wrong))):
         Network(**wrong)
+
+
+def test_settings_are_what_differs_from_a_plain_network() -> None:
+    network = Network(latency_ms=5, bandwidth_mbps=20, max_connections=6)
+    assert network.settings() == {"latency_ms": 5, "bandwidth_mbps": 20, "max_connections": 6}
+    assert Network(**network.settings()) == network
+
+
+def test_a_new_rate_moves_no_draw_of_the_others() -> None:
+    old, new = Network(rate_503=0.2, rate_corrupt=0.2), Network(rate_503=0.2, rate_corrupt=0.2, rate_trickle=0.3)
+    draws = [(old.draw("k", "", n)[1], new.draw("k", "", n)[1]) for n in range(99)]
+    assert all(was == now for was, now in draws if was is not None)
+    assert {now.kind for was, now in draws if was is None and now is not None} == {"trickle"}
 
 
 def test_more_faults_than_requests_are_refused() -> None:

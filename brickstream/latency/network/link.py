@@ -32,7 +32,7 @@ class Link:
             self.slice = max(1, min(wide, int(self._bytes_per_s * _LONGEST_S)))
         # A lock wakes its waiters first come, first served: responses that ask again after each slice take turns.
         self._turn = asyncio.Lock()
-        self._free_at = 0.0
+        self._free_at = float("-inf")
         self._overslept = 0.0
 
     async def carry(self, nbytes: int) -> None:
