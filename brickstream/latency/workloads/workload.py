@@ -97,7 +97,7 @@ class Workload:
 
 
 def workload_of(session: Session, image: HasPyramid | Pyramid, axes: tuple[str, ...] = ("z", "t")) -> Workload:
-    """Say where a session looked in words that hold for any image.
+    """Say where a session looked in words that hold for any image, with numbers of six digits.
 
     Raises
     ------
@@ -108,9 +108,16 @@ def workload_of(session: Session, image: HasPyramid | Pyramid, axes: tuple[str, 
     ndisplay = session.steps[0].view.ndisplay
     stage = stage_of(pyramid, session.canvas, ndisplay, axes)
     session = session.on_canvas(*session.canvas)
-    places = tuple((step.at, stage.place(step.view)) for step in session.steps)
+    places = tuple((round(step.at, 6), _rounded(stage.place(step.view))) for step in session.steps)
     axis = () if stage.axis is None else (stage.axis,)
     return Workload(session.title, session.canvas, ndisplay, places, None, axis, session.playback)
+
+
+def _rounded(place: Place) -> Place:
+    """A place whose document can be read by people."""
+    center = tuple(round(share, 6) for share in place.center)
+    along = None if place.along is None else round(place.along, 6)
+    return replace(place, center=center, zoom=float(f"{place.zoom:.6g}"), along=along)
 
 
 def write_workload(path: str | Path, workload: Workload) -> None:
