@@ -1,4 +1,4 @@
-"""Record a session in the real window, with the events that a hand would cause: pointer, wheel and slider, in uneven time.
+"""Record a session in the real window, with events that a hand would cause: pointer, wheel and slider in uneven time.
 
     xvfb-run -a python tools/record_session.py IMAGE session.json
     xvfb-run -a python tools/record_session.py IMAGE brickstream/latency/workloads/scripts/recorded.json --workload
@@ -116,6 +116,7 @@ def play(hand: Hand) -> None:
 
 
 def main() -> int:
+    """Record one."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("image", help="URL or folder; a volume")
     parser.add_argument("out", type=Path)
