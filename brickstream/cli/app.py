@@ -363,6 +363,9 @@ def view(
     screenshot: Annotated[Path | None, typer.Option(metavar="OUT.png", help="Write a picture when complete.")] = None,
     exit_when_complete: Annotated[bool, typer.Option("--exit-when-complete", help="Close when complete.")] = False,
     timeout: Timeout = None,
+    record: Annotated[
+        Path | None, typer.Option(metavar="OUT.json", help="Write down what was looked at, when.")
+    ] = None,
     stats: Stats = False,
     trace: Trace = None,
 ) -> int:
@@ -388,7 +391,12 @@ def view(
         timeout=timeout,
         prefetch=options.on_off(prefetch, "--prefetch"),
     )
-    return run_view(window, stats=stats, trace=options.out_file(trace) if trace is not None else None)
+    return run_view(
+        window,
+        stats=stats,
+        trace=None if trace is None else options.out_file(trace),
+        record=None if record is None else options.out_file(record),
+    )
 
 
 @app.command("demo-pictures", hidden=True)

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,7 @@ class WindowOptions:
     prefetch: bool = True
     telemetry: Telemetry | None = None
     as_labels: bool = False
+    on_view: Callable[[View], None] | None = None
 
 
 def run_window(options: WindowOptions) -> int:
@@ -126,6 +127,8 @@ class Window:
         self._until = None if options.timeout is None else time.monotonic() + options.timeout
         self.shown.canvas.events.key_press.connect(self._on_key)
         self.shown.ticked.connect(self._on_tick)
+        if options.on_view is not None:
+            self.shown.view_shown.connect(options.on_view)
         self.shown.start(self.engine)
 
     @property

@@ -59,6 +59,8 @@ class QtView:
         Why it ticks no longer: the view cannot be shown, or the engine has ended.
     ticked : psygnal signal
         Sent after each tick, and after the error that ends them.
+    view_shown : psygnal signal
+        Sent with each view when it begins to be shown.
 
     Examples
     --------
@@ -72,6 +74,7 @@ class QtView:
     """
 
     ticked = Signal()
+    view_shown = Signal(View)
 
     def __init__(
         self,
@@ -198,6 +201,7 @@ class QtView:
             viewport.show(image, view)
             self.scene.set_view(view)
             self.canvas.update()
+            self.view_shown.emit(view)
         if viewport.live.generation != self._generation:
             # Data that are written anew begin another one, too.
             self._generation = viewport.live.generation
