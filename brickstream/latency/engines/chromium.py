@@ -1,0 +1,220 @@
+"""A headless Chromium with one page, and what its processes cost."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import ExitStack
+from typing import Any
+
+from brickstream.errors import BrickstreamError, ClosedError, MissingPackageError
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+# The machine's own OpenGL, as our renderer has it: Mesa's llvmpipe where there is no GPU, many times faster in volumes
+# than Chromium's own SwiftShader, which is left for machines without EGL.
+FLAGS = ("--use-angle=gl-egl", "--ignore-gpu-blocklist", "--enable-unsafe-swiftshader")
+WAIT_S = 30.0
+END_S = 3.0
+_RENDERER = """() => {
+  const gl = document.createElement("canvas").getContext("webgl2");
+  return gl && gl.getParameter(gl.getExtension("WEBGL_debug_renderer_info").UNMASKED_RENDERER_WEBGL);
+}"""
+
+
+class Chromium:
+    """A browser with one page. All methods belong to the thread that calls :meth:`start`.
+
+    Parameters
+    ----------
+    canvas : tuple of (int, int)
+        Width and height of the page in physical pixels.
+
+    Attributes
+    ----------
+    renderer : str
+        What draws WebGL, in Chromium's words.
+    """
+
+    def __init__(self, canvas: tuple[int, int]) -> None:
+        self.renderer = ""
+        self._canvas = canvas
+        self._stack = ExitStack()
+        self._page: Any = None
+        self._processes: dict[int, Any] = {}
+        self._cpu: dict[int, float] = {}
+        self._peak = 0.0
+        self._failure = ""
+
+    def start(self) -> None:
+        """Start the browser.
+
+        Raises
+        ------
+        MissingPackageError
+            If there is no Chromium on this machine.
+        BrickstreamError
+            If it does not start, or has no WebGL 2.
+        """
+        path = next(filter(None, map(shutil.which, NAMES)), None)
+        if path is None:
+            raise MissingPackageError("no Chromium on this machine", "", "apt-get install chromium")
+        try:
+            self._launch(path)
+            self.renderer = self.run(_RENDERER) or ""
+        except BaseException:
+            self.close()
+            raise
+        if not self.renderer:
+            self.close()
+            raise BrickstreamError("Chromium has no WebGL 2 here", path, "apt-get install libegl1 libgl1-mesa-dri")
+
+    def _launch(self, path: str) -> None:
+        import psutil
+        from playwright.sync_api import Error, sync_playwright
+
+        playwright = self._stack.enter_context(sync_playwright())
+        try:
+            browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS), timeout=WAIT_S * 1000)
+        except Error as error:
+            raise BrickstreamError(f"Chromium did not start: {_line(error)}", path) from error
+        self._stack.callback(browser.close)
+        found = browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")["processInfo"]
+        main = next(process["id"] for process in found if process["type"] == "browser")
+        self._processes = {main: psutil.Process(main)}
+        width, height = self._canvas
+        self._page = browser.new_page(viewport={"width": width, "height": height})
+        self._page.set_default_timeout(WAIT_S * 1000)
+        self._page.on("crash", lambda _: self._fail("the page crashed"))
+        self._page.on("pageerror", lambda error: self._fail(f"an error in the page: {_line(error)}"))
+
+    def open(self, url: str, ready: str, *scripts: str) -> None:
+        """Load a page.
+
+        Parameters
+        ----------
+        url : str
+        ready : str
+            A JavaScript expression that is true when the page can be used.
+        *scripts : str
+            JavaScript that runs before anything of the page does.
+
+        Raises
+        ------
+        BrickstreamError
+            If the page does not load, or is not ready in half a minute.
+        """
+        from playwright.sync_api import Error
+
+        page = self._open_page
+        try:
+            for script in scripts:
+                page.add_init_script(script)
+            page.goto(url)
+            page.wait_for_function(ready)
+        except Error as error:
+            raise BrickstreamError(self._failure or f"the page did not load: {_line(error)}", url) from error
+
+    def run(self, script: str, argument: Any = None) -> Any:
+        """Run a JavaScript function in the page, and return what it returns.
+
+        Raises
+        ------
+        BrickstreamError
+            If it fails, or the page has failed before.
+        """
+        from playwright.sync_api import Error
+
+        page = self._open_page
+        try:
+            result = page.evaluate(script, argument)
+        except Error as error:
+            raise BrickstreamError(self._failure or f"the page failed: {_line(error)}", "Chromium") from error
+        if self._failure:
+            raise BrickstreamError(self._failure, "Chromium")
+        return result
+
+    def screenshot(self) -> bytes:
+        """Take a picture of the page, as PNG. It holds the browser up."""
+        picture: bytes = self._open_page.screenshot()
+        return picture
+
+    def usage(self) -> tuple[float, float]:
+        """Say what the browser's processes have cost.
+
+        Returns
+        -------
+        cpu_s : float
+            Processor seconds until now, of processes that have ended too.
+        peak_mb : float
+            The most mebibytes that were found by a call of this method: what is shared between processes counts once.
+        """
+        import psutil
+
+        held = 0.0
+        for process in self._tree():
+            try:
+                times = process.cpu_times()
+                self._cpu[process.pid] = times.user + times.system
+                held += _megabytes(process)
+            except psutil.NoSuchProcess:
+                continue
+        self._peak = max(self._peak, held)
+        return sum(self._cpu.values()), self._peak
+
+    def close(self) -> None:
+        """End the browser and all of its processes; may be called more than once."""
+        tree = self._tree()
+        try:
+            self._stack.close()
+        finally:
+            _end(tree)
+            self._page = None
+
+    def _tree(self) -> list[Any]:
+        """Return the browser's processes, also those whose parent has ended."""
+        import psutil
+
+        for process in list(self._processes.values()):
+            try:
+                self._processes |= {child.pid: child for child in process.children(recursive=True)}
+            except psutil.NoSuchProcess:
+                continue
+        self._processes = {pid: process for pid, process in self._processes.items() if process.is_running()}
+        return list(self._processes.values())
+
+    @property
+    def _open_page(self) -> Any:
+        if self._page is None:
+            raise ClosedError("the browser is not running")
+        return self._page
+
+    def _fail(self, why: str) -> None:
+        self._failure = self._failure or why
+
+
+def _megabytes(process: Any) -> float:
+    """Memory of a process; of what it shares with n others, a part in n + 1, where the system tells it."""
+    import psutil
+
+    try:
+        info = process.memory_full_info()
+    except psutil.AccessDenied:
+        info = process.memory_info()
+    return float(getattr(info, "pss", info.rss)) / (1 << 20)
+
+
+def _end(processes: list[Any]) -> None:
+    """End the processes that are left, each by its id."""
+    import psutil
+
+    _, left = psutil.wait_procs(processes, END_S)
+    for process in left:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue
+    psutil.wait_procs(left, END_S)
+
+
+def _line(error: object) -> str:
+    """Return the first line of a message: what follows is a log of the browser."""
+    return str(error).strip().partition("\n")[0][:200]

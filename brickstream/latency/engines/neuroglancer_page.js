@@ -1,0 +1,224 @@
+// Runs in neuroglancer's page: sets views, and tells what each frame shows once it is drawn.
+// Names of neuroglancer's own are those of its sources (src/viewer.ts, src/chunk_manager/, src/layer/image/).
+() => {
+  const { viewer } = window;
+  const { display, chunkQueueManager: queue } = viewer;
+  const GPU_MEMORY = 0; // ChunkState
+  const MARGIN = 1.1; // by which filterVisibleSources takes a pixel to be longer
+  const FOV_SLOPE = Math.tan(Math.PI / 8); // of its perspective, 45 degrees
+
+  let scene = null; // the newest view, as Python has it
+  let number = 0; // of the newest view
+  let applied = 0, drawn = 0; // number of the view that was set, that was drawn last
+  let scales = null; // world units along a pixel of level 0, by the name of the axis
+  let fresh = []; // chunks that were put on the GPU since the last frame
+  let counts = []; // of the frame that is being drawn: [chunks that are shown, chunks that are not here yet]
+  let frames = []; // drawn by the page, not yet by the GPU
+  let told = null;
+  const onGpu = new Map(); // id of a source -> Set of keys of its chunks
+
+  const forget = () => (told = { boxes: [], first: false, share: null, complete: false });
+
+  // What is there ------------------------------------------------------------------------------------------------
+
+  const layer = () => viewer.layerManager.managedLayers[0]?.layer;
+  const source = () => layer()?.renderLayers.map((each) => each.multiscaleSource).find((each) => each?.multiscale);
+  const levels = () => source()?.multiscale.scales ?? [];
+  const failure = () => layer()?.dataSources[0]?.loadState?.error?.message ?? null;
+  const isReady = () => viewer.layerManager.managedLayers.every((each) => each.isReady()) && display.isReady();
+
+  const apply = queue.applyChunkUpdate;
+  queue.applyChunkUpdate = function (update) {
+    const changed = apply.call(this, update);
+    if (update.id === undefined || update.promise !== undefined) return changed;
+    if (!onGpu.has(update.source)) onGpu.set(update.source, new Set());
+    const held = onGpu.get(update.source);
+    if (update.state !== GPU_MEMORY) held.delete(update.id);
+    else if (!held.has(update.id)) {
+      held.add(update.id);
+      fresh.push([update.source, update.id]);
+    }
+    return changed;
+  };
+
+  // Start and stop of a chunk of the level in view, on the axes of the store; null for chunks of other levels.
+  const boxOf = ([id, key]) => {
+    const chunks = queue.rpc.get(id);
+    const level = levels()[scene.level];
+    if (level === undefined || chunks?.parameters?.url !== level.url) return null;
+    const { shape, codecs } = level.metadata;
+    const order = codecs.layoutInfo[0].physicalToLogicalDimension;
+    const start = [], stop = [], rank = order.length;
+    key.split(",").forEach((place, i) => {
+      const axis = order[rank - 1 - i], size = chunks.spec.chunkDataSize[i];
+      start[axis] = Number(place) * size;
+      stop[axis] = Math.min(start[axis] + size, shape[axis]);
+    });
+    return [start, stop];
+  };
+
+  const everything = () => [...onGpu].flatMap(([id, keys]) => [...keys].map((key) => [id, key]));
+
+  // Frames -------------------------------------------------------------------------------------------------------
+
+  display.updateFinished.add(() => {
+    if (scene === null || applied !== number) return;
+    const gl = display.gl;
+    const chunks = drawn === number ? fresh : everything();
+    const sync = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
+    frames.push({ number, sync, counts, ready: isReady(), boxes: chunks.map(boxOf).filter((box) => box !== null) });
+    gl.flush();
+    [fresh, counts, drawn] = [[], [], number];
+    if (frames.length === 1) setTimeout(settle);
+  });
+
+  const settle = () => {
+    const gl = display.gl;
+    while (frames.length > 0) {
+      const frame = frames[0];
+      if (gl.getSyncParameter(frame.sync, gl.SYNC_STATUS) !== gl.SIGNALED) return void setTimeout(settle, 1);
+      gl.deleteSync(frame.sync);
+      frames.shift();
+      if (frame.number === number) tell(frame);
+    }
+  };
+
+  const tell = (frame) => {
+    const ready = frame.ready && isReady();
+    const shown = frame.counts.reduce((sum, [here]) => sum + here, 0);
+    told.first ||= shown > 0;
+    if (!scene.orientation) told.boxes.push(...frame.boxes);
+    else if (frame.counts.length > 0) told.share = shown / frame.counts.reduce((sum, [here, not]) => sum + here + not, 0);
+    else if (ready) told.share = 1;
+    told.complete ||= ready;
+  };
+
+  // neuroglancer counts what it draws of each level for the histogram in its panel.
+  const count = (histogram) => {
+    const add = histogram.add;
+    histogram.add = function (size, ratio, here, not, unreal = false) {
+      if (!unreal) counts.push([here, not]);
+      return add.call(this, size, ratio, here, not, unreal);
+    };
+  };
+
+  // Views --------------------------------------------------------------------------------------------------------
+
+  // The scale of level 0 in the image's own units: neuroglancer keeps it in SI units only. The documents were read.
+  const readScales = async () => {
+    const documents = [...viewer.chunkManager.memoize.map].filter(([key]) => /zarr:json.*(zarr\.json|\.zattrs)"/.test(key));
+    for (const [, kept] of documents) {
+      const found = await kept.value({});
+      const attributes = found?.attributes ?? found;
+      const described = (attributes?.ome ?? attributes)?.multiscales?.[0];
+      if (described === undefined) continue;
+      const steps = [...(described.coordinateTransformations ?? []), ...described.datasets[0].coordinateTransformations];
+      const along = (i) => steps.reduce((product, step) => product * (step.scale?.[i] ?? 1), 1);
+      return Object.fromEntries(described.axes.map((axis, i) => [axis.name, along(i)]));
+    }
+    return {};
+  };
+
+  const place = (space, position) => {
+    const world = space.names.map((name) => scene.world[name.replace(/['^]$/, "")] / (scales[name.replace(/['^]$/, "")] ?? 1));
+    return Float32Array.from(world, (value, i) => (Number.isNaN(value) ? position[i] : value));
+  };
+
+  // Pixels of the level in view along the displayed axes, in neuroglancer's canonical voxels.
+  const pixelSizes = (level) => {
+    const { displayDimensionIndices: shown, displayRank, canonicalVoxelFactors: factors } = viewer.displayDimensionRenderInfo.value;
+    const names = viewer.coordinateSpace.value.names, own = source().modelSpace.names, step = own.length + 2;
+    return Array.from({ length: displayRank }, (_, i) => level.transform[own.indexOf(names[shown[i]]) * step] * factors[i]);
+  };
+
+  const setView = () => {
+    const space = viewer.coordinateSpace.value;
+    if (scene === null || scales === null || !space.valid || levels().length === 0) return;
+    viewer.displayDimensions.restoreState(scene.axes);
+    viewer.position.value = place(space, viewer.position.value);
+    const local = layer().localPosition;
+    local.value = place(layer().localCoordinateSpace.value, local.value);
+    const { canonicalVoxelFactors: factors } = viewer.displayDimensionRenderInfo.value;
+    const voxel = scales[scene.axes[0]] / factors[0]; // a canonical voxel in world units
+    const sizes = pixelSizes(levels()[scene.level]);
+    if (scene.orientation) setCamera(voxel, sizes);
+    else setPlane(voxel, sizes);
+    applied = number;
+    display.scheduleRedraw();
+  };
+
+  // The finished picture of a plane is of the level that is asked for: the coarsest with pixels no longer than this.
+  const setPlane = (voxel, sizes) => {
+    const pixel = 1 / (scene.zoom * voxel);
+    const finest = pixelSizes(levels()[0]);
+    const counted = sizes.filter((size, i) => size > 1.01 * finest[i]);
+    viewer.crossSectionScale.value = pixel;
+    layer().sliceViewRenderScaleTarget.value = (1.001 * Math.max(...(counted.length ? counted : finest))) / (MARGIN * pixel);
+  };
+
+  // Depth from the nearest to the farthest corner of the image, with a sample for each pixel of the level that is asked for.
+  const setCamera = (voxel, sizes) => {
+    const height = scene.height / (scene.zoom * voxel);
+    viewer.projectionOrientation.restoreState(scene.orientation);
+    viewer.projectionScale.value = height;
+    const depth = Math.max(1e-3, reach() / (height / 2));
+    viewer.projectionDepthRange.value = -depth;
+    const slope = scene.perspective ? FOV_SLOPE : 1; // its unit of depth is half the canvas's height, by this
+    const far = 1 + depth * slope, near = Math.max(0.1, 1 - depth * slope);
+    const sample = Math.cbrt(sizes.reduce((product, size) => product * size, 1)) / (height / 2 / slope);
+    layer().volumeRenderingDepthSamplesTarget.value = (1.01 * (far - near)) / sample;
+  };
+
+  const reach = () => {
+    const { displayDimensionIndices: shown, canonicalVoxelFactors: factors } = viewer.displayDimensionRenderInfo.value;
+    const { bounds } = viewer.coordinateSpace.value, centre = viewer.position.value;
+    const farthest = (d) => Math.max(Math.abs(bounds.lowerBounds[d] - centre[d]), Math.abs(bounds.upperBounds[d] - centre[d]));
+    return Math.hypot(...[0, 1, 2].map((i) => farthest(shown[i]) * factors[i]));
+  };
+
+  // What Python calls --------------------------------------------------------------------------------------------
+
+  const clear = () => {
+    viewer.state.reset();
+    [scene, scales, fresh, counts, frames] = [null, null, [], [], []];
+    onGpu.clear();
+    forget();
+  };
+
+  const open = (url, volume, perspective) => {
+    const shown = volume ? { volumeRendering: "max" } : {};
+    viewer.state.restoreState({
+      layers: [{ type: "image", name: "image", source: `${url}/|zarr:`, ...shown }],
+      layout: volume ? { type: "3d", orthographicProjection: !perspective } : "xy",
+      showAxisLines: false, showScaleBar: false, showDefaultAnnotations: false, showSlices: false,
+      selectedLayer: { visible: false },
+    });
+    count(layer().sliceViewRenderScaleHistogram);
+    count(layer().volumeRenderingChunkResolutionHistogram);
+    layer().layersChanged.add(async () => {
+      if (scales === null && levels().length > 0) scales = await readScales();
+      setView();
+    });
+  };
+
+  window.lab = {
+    clear,
+    // Show a view; the first one opens the image.
+    show: (url, wanted) => {
+      scene = wanted;
+      number += 1;
+      forget();
+      if (layer() === undefined) open(url, wanted.orientation !== null, wanted.perspective);
+      else setView();
+    },
+    // What has been drawn since the last time.
+    take: () => {
+      const { boxes, first, share, complete } = told;
+      [told.boxes, told.share] = [[], null];
+      return { boxes, first, share, complete, failure: failure() };
+    },
+  };
+
+  for (const option of Object.values(viewer.uiConfiguration)) option.value = false;
+  clear();
+}
