@@ -26,8 +26,9 @@ class DaskSlice:
 
     def open(self, url: str) -> None:
         """Open the group, and the arrays of all levels."""
-        group = zarr.open_group(url, mode="r")
-        self._levels = [dask.array.from_zarr(group[path]) for path in level_paths(dict(group.attrs))]
+        group: Any = zarr.open_group(url, mode="r")
+        from_zarr: Any = dask.array.from_zarr
+        self._levels = [from_zarr(group[path]) for path in level_paths(dict(group.attrs))]
 
     def set_view(self, shot: Shot) -> None:
         """Read the view: nothing else happens meanwhile."""

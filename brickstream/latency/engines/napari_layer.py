@@ -95,10 +95,11 @@ class NapariLayer:
 
     @staticmethod
     def _add(viewer: Any, url: str) -> Any:
-        group = zarr.open_group(url, mode="r")
+        group: Any = zarr.open_group(url, mode="r")
         attributes = dict(group.attrs)
         described = attributes.get("ome", attributes)["multiscales"][0]
-        levels = [dask.array.from_zarr(group[path]) for path in level_paths(attributes)]
+        from_zarr: Any = dask.array.from_zarr
+        levels = [from_zarr(group[path]) for path in level_paths(attributes)]
         placed = described["datasets"][0]["coordinateTransformations"]
         scale = next(item["scale"] for item in placed if item["type"] == "scale")
         shift = next((item["translation"] for item in placed if item["type"] == "translation"), [0] * len(scale))
