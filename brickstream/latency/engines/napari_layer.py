@@ -1,6 +1,6 @@
 """napari's own slicing without a window: its viewer model and image layer, told of the canvas as its canvas tells them.
 
-What a window does with slices that are ready is done here once a frame, by the same calls (private ones, of napari 0.9).
+What a window does with slices that are ready is done here once a frame, by the same calls, private ones of napari 0.9.
 Levels are dask arrays over zarr-python, as napari's readers make them; napari's cache for dask is on, its default.
 """
 

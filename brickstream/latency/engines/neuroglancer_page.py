@@ -113,7 +113,7 @@ class NeuroglancerPage:
         self._complete = told["complete"]
 
     def is_complete(self) -> bool:
-        """Whether a frame has been drawn that lacks nothing; coarser levels, which neuroglancer wants too, are part of it."""
+        """Whether a frame was drawn that lacks nothing; coarser levels, which neuroglancer wants too, count."""
         return self._complete
 
     def usage(self) -> tuple[float, float]:

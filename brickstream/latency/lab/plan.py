@@ -41,7 +41,7 @@ SUITES = {
         "a plane, a pan and a volume, far away and at home",
         (
             Case("open-plane", "volume-64", "s3-far"),
-            Case("pan", "globe", "home-30mbps"),
+            Case("pan", "volume-64", "home-30mbps"),
             Case("open-volume", "brain", "s3-far"),
         ),
     ),

@@ -1,8 +1,8 @@
 """The physical limit: how soon a session could have its pixels on a network, whoever fetches them. Pure.
 
-A lower bound, on purpose: whoever fetches is taken to know at once what is wanted, to lose no time between requests, and
-to have everything that earlier views needed. Counted is the level that fills the canvas and nothing coarser.
-Nobody is taken to guess: what a view shows for the first time is asked for when the view is set.
+A lower bound, on purpose: whoever fetches is taken to know at once what is wanted, to lose no time between requests,
+and to have everything that earlier views needed. Counted is the level that fills the canvas and nothing coarser. Nobody
+is taken to guess: what a view shows for the first time is asked for when the view is set.
 """
 
 from __future__ import annotations
