@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from brickstream.cli import console
+from brickstream.cli import console, options, tables
 from brickstream.cli.options import Json
 
-OK = 0
+if TYPE_CHECKING:
+    from brickstream.latency.report import Difference
+
+OK, SLOWER = 0, 1
 
 bench_app = typer.Typer(help="Measure how long people wait.", no_args_is_help=True)
+
+Saved = Annotated[Path, typer.Argument(help="What bench run has written: result.json.")]
 
 
 @bench_app.command("run")
@@ -35,3 +42,65 @@ def bench_run(
     else:
         console.say(table(result))
     return OK
+
+
+@bench_app.command("report")
+def bench_report(
+    result: Saved,
+    out: Annotated[Path, typer.Option(metavar="OUT.html", help="The page to write.")] = Path("report.html"),
+) -> int:
+    """Write the page of a result: one HTML file that opens offline.
+
+    Example: brickstream bench report out/result.json --out report.html
+    """
+    from brickstream.latency.report import read_result, write_report
+
+    write_report(read_result(result), options.out_file(out))
+    console.say(str(out))
+    return OK
+
+
+@bench_app.command("compare")
+def bench_compare(
+    before: Saved,
+    after: Saved,
+    engine: Annotated[str | None, typer.Option(help="Compare only this one: brickstream")] = None,
+    fail_on_slower: Annotated[bool, typer.Option("--fail-on-slower", help="Exit with 1 if anything is.")] = False,
+    as_json: Json = False,
+) -> int:
+    """Say what got slower or quicker from one result to another, beyond noise. The rule: docs/bench-results.md.
+
+    Exit code 0; with --fail-on-slower 1 if a measure got worse or a cell no longer gives an answer; 2: error.
+
+    Example: brickstream bench compare before/result.json after/result.json --engine brickstream --fail-on-slower
+    """
+    from brickstream.latency.report import cautions, compare, comparisons, read_result
+
+    old, new = (read_result(path).of_engine(engine) for path in (before, after))
+    found, warnings, many = compare(old, new), cautions(old, new), comparisons(old, new)
+    if as_json:
+        said = [difference.to_dict() for difference in found]
+        console.say_json({"cautions": warnings, "comparisons": many, "differences": said})
+    else:
+        console.say("\n".join(_compared(found, warnings, many)))
+    return SLOWER if fail_on_slower and any(difference.is_regression for difference in found) else OK
+
+
+def _compared(found: Sequence[Difference], warnings: Sequence[str], many: int) -> Iterator[str]:
+    yield from (f"note: {warning}" for warning in warnings)
+    if found:
+        header = ["", "measure", "workload", "data", "network", "engine", "before", "after", "factor"]
+        yield from tables.columns(header, map(_row, found))
+        yield ""
+    yield f"{len(found)} of {many} comparisons differ beyond noise"
+
+
+def _row(difference: Difference) -> list[str]:
+    from brickstream.latency.report import measure_named, number
+
+    place, name = difference.place, difference.measure
+    where = [place.workload, place.data, place.network, difference.engine]
+    if not name:
+        return [difference.kind, "-", *where, "-", "-", difference.why]
+    medians = (number(value, measure_named(name).unit) for value in (difference.before, difference.after))
+    return [difference.kind, name, *where, *medians, "-" if difference.factor is None else f"{difference.factor:.2f}"]

@@ -18,9 +18,9 @@ def lines(document: dict[str, Any]) -> list[str]:
 
 def _image(document: dict[str, Any]) -> Iterator[str]:
     yield f"{document['name']}: {document['format']}, {document['nbytes']:,} bytes"
-    yield from _columns(["axis", "type", "unit", "from", "to"], map(_axis, document["axes"], document["extent"]))
+    yield from columns(["axis", "type", "unit", "from", "to"], map(_axis, document["axes"], document["extent"]))
     header = ["level", "path", "shape", "chunks", "shards", "type", "scale", "translation"]
-    yield from _columns(header, (_level(k, level) for k, level in enumerate(document["levels"])))
+    yield from columns(header, (_level(k, level) for k, level in enumerate(document["levels"])))
     notes = [*_placement(document), *map(_channel, document["channels"])]
     if document["labels"]:
         notes.append(f"labels: {', '.join(document['labels'])} (show one with --image labels/NAME)")
@@ -84,14 +84,15 @@ def _collection(document: dict[str, Any]) -> Iterator[str]:
             yield f"{key}: {_ends(document[key])}"
     if document["acquisitions"]:
         yield f"acquisitions: {', '.join(item['name'] for item in document['acquisitions'])}"
-    yield from _columns(["path", "kind", "name"], ([e["path"], e["kind"], e["name"]] for e in entries[:MAX_ROWS]))
+    yield from columns(["path", "kind", "name"], ([e["path"], e["kind"], e["name"]] for e in entries[:MAX_ROWS]))
     yield ""
     if len(entries) > MAX_ROWS:
         yield f"and {len(entries) - MAX_ROWS:,} more; --json lists all"
     yield "choose one: add its path to the URL or to --image"
 
 
-def _columns(header: Sequence[str], rows: Any) -> Iterator[str]:
+def columns(header: Sequence[str], rows: Any) -> Iterator[str]:
+    """Lay rows out in columns, below an empty line."""
     cells = [[_shown(cell) for cell in row] for row in (header, *rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     yield ""

@@ -1,0 +1,147 @@
+"""One place of the page: who was how quick there, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from brickstream.latency.report import plots, tables, waterfalls, words
+from brickstream.latency.report.axes import Axis, number, time_axis
+from brickstream.latency.report.markup import Html, join, tag
+from brickstream.latency.report.result import Cell, Place, Result, Run
+
+# Stretches of a timeline, and what ends each.
+STRETCHES = {
+    "open": "opening",
+    "wait": "until the first pixels",
+    "moving": "while the view moves",
+    "half": "until half of the view is final",
+    "most": "until 95 %",
+    "rest": "until all of it",
+}
+
+
+def section(result: Result, place: Place, cells: Sequence[Cell]) -> Html:
+    """Make the section of a place."""
+    head = result.head
+    limit = next((cell.limit for cell in cells if cell.limit is not None), None)
+    texts = [words.about_workload(head["workloads"][place.workload]), words.about_data(head["data"][place.data])]
+    texts.append(words.about_network(head["networks"][place.network]))
+    title = tag("h2", place.workload, tag("small", f"{place.data} · {place.network}"))
+    return tag(
+        "section",
+        tag("header", title, tag("p", " ".join(texts)), tables.unmeasured(cells)),
+        _drawn(result, place, cells, limit),
+        tag("h3", "All measures"),
+        tag("p", "Median of the runs, its ratio to the limit, and the range.", class_="hint"),
+        tables.full(result, cells),
+        id=tables.anchor(place),
+    )
+
+
+def _drawn(result: Result, place: Place, cells: Sequence[Cell], limit: Mapping[str, float] | None) -> Html:
+    runs = _ranked(result, place, cells)
+    if not runs:
+        return tag("p", "Nothing was measured here.", class_="hint")
+    known = tables.colours(result)
+    moved = any(len(run.moves) > 1 for _, run in runs)
+    begin = max(run.begin for _, run in runs)
+    ends = [_end(run) for _, run in runs] + ([begin + limit["complete_s"]] if limit else [])
+    starts = [run.timeline["open"] or 0.0 for _, run in runs] + ([limit["first_s"]] if limit else [])
+    axis = time_axis(starts, ends, moved)
+    curves = [plots.Curve(cell.engine, known[cell.engine], run.curve, _end(run)) for cell, run in runs]
+    curves.sort(key=lambda curve: curve.name == tables.OURS)
+    return join(
+        [
+            tag("h3", "Quality over time"),
+            tag("p", _about_curves(axis, moved, limit), class_="hint"),
+            plots.quality(curves, axis, runs[0][1].moves if moved else (), _limit_curve(limit, begin, moved)),
+            tag("h3", "Timelines"),
+            plots.bars(_bars(result, place, runs, limit), axis),
+            _legend(moved),
+            tag("p", words.about_limit(limit), class_="hint") if limit else "",
+            tag("h3", "Requests"),
+            waterfalls.legend([run.requests for _, run in runs]),
+            tag("div", [_waterfall(cell, run, known) for cell, run in runs], class_="waterfalls"),
+        ]
+    )
+
+
+def _ranked(result: Result, place: Place, cells: Sequence[Cell]) -> list[tuple[Cell, Run]]:
+    """Engines with their typical run, the quickest first."""
+    name = tables.main_measure(result, place).name
+    runs = [(cell, run) for cell in cells if (run := cell.typical) is not None]
+    return sorted(runs, key=lambda pair: (pair[0].median(name) is None, pair[0].median(name) or 0.0))
+
+
+def _end(run: Run) -> float:
+    complete = run.timeline["complete"]
+    return complete if complete is not None else (run.curve[-1][0] if run.curve else 0.0)
+
+
+def _about_curves(axis: Axis, moved: bool, limit: Mapping[str, float] | None) -> str:
+    said = ["The part of the picture that is at its final quality, in the run in the middle."]
+    said += ["The scale of time is logarithmic."] if axis.logarithmic else []
+    said += ["Ticks at the bottom: the view moves."] if moved else []
+    said += ["Dashed: the limit."] if limit else []
+    return " ".join(said)
+
+
+def _limit_curve(limit: Mapping[str, float] | None, begin: float, moved: bool) -> list[tuple[float, float]]:
+    if limit is None:
+        return []
+    if moved:
+        return [(begin + limit["complete_s"], 0.0), (begin + limit["complete_s"], 1.0)]
+    return [
+        (limit[name], part) for name, part in (("first_s", 0), ("half_s", 0.5), ("most_s", 0.95), ("complete_s", 1))
+    ]
+
+
+def _bars(
+    result: Result, place: Place, runs: Sequence[tuple[Cell, Run]], limit: Mapping[str, float] | None
+) -> list[plots.Bar]:
+    known = tables.colours(result)
+    main = tables.main_measure(result, place)
+    found = []
+    for cell, run in runs:
+        value = number(cell.median(main.name), main.unit)
+        label = f"{cell.engine}: {main.title.lower()} {value}"
+        name = join((plots.key(known[cell.engine]), cell.engine))
+        at_end = join((value, " ", tables.ratio(cell.ratio(main.name))))
+        found.append(plots.Bar(name, label, f"e{known[cell.engine] % plots.COLOURS}", _stretches(run), at_end))
+    if limit is None:
+        return found
+    begin = max(run.begin for _, run in runs)
+    value = number(limit[main.name], main.unit)
+    stretches = _one_after_another({"wait": limit["first_s"], "moving": begin, **_from(begin, limit)})
+    return [plots.Bar(join("limit"), f"limit: {value}", "none", stretches, join(value)), *found]
+
+
+def _stretches(run: Run) -> list[tuple[str, float, float]]:
+    ends = {"open": run.timeline["open"], "wait": run.timeline["first"], "moving": run.begin}
+    return _one_after_another({**ends, **_from(run.begin, run.measures)})
+
+
+def _from(begin: float, measured: Mapping[str, float | None]) -> dict[str, float | None]:
+    found = {kind: measured[name] for kind, name in (("half", "half_s"), ("most", "most_s"), ("rest", "complete_s"))}
+    return {kind: None if value is None else begin + value for kind, value in found.items()}
+
+
+def _one_after_another(ends: Mapping[str, float | None]) -> list[tuple[str, float, float]]:
+    """Stretches that begin where the last one ended; those that would end before that are left out."""
+    found, now = [], 0.0
+    for kind, end in ends.items():
+        if end is not None and end > now:
+            found.append((kind, now, end))
+            now = end
+    return found
+
+
+def _legend(moved: bool) -> Html:
+    shown = {kind: text for kind, text in STRETCHES.items() if moved or kind != "moving"}
+    items = (tag("span", tag("i", class_=f"swatch ink {kind}"), text) for kind, text in shown.items())
+    return tag("p", items, class_="legend")
+
+
+def _waterfall(cell: Cell, run: Run, known: Mapping[str, int]) -> Html:
+    name = tag("b", plots.key(known[cell.engine]), cell.engine)
+    return waterfalls.draw_waterfall(name, cell.engine, run.requests)
