@@ -23,20 +23,27 @@ Saved = Annotated[Path, typer.Argument(help="What bench run has written: result.
 
 @bench_app.command("run")
 def bench_run(
-    suite: Annotated[str, typer.Argument(help="quick, open, hold, plan or render.")] = "quick",
+    suite: Annotated[str, typer.Argument(help="short, full, smoke; quick, open, hold, plan or render.")] = "quick",
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write result.json and report.html there.")] = None,
+    engine: Annotated[str | None, typer.Option(help="Only these: brickstream,zarr")] = None,
+    runs: Annotated[int | None, typer.Option(help="Instead of the suite's own number.", min=1)] = None,
+    data: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep the images here for the next time.")] = None,
     as_json: Json = False,
 ) -> int:
     """Run a benchmark suite.
 
+    short, full, smoke: sessions on images over networks, by every engine that is installed; with --out as a page.
+
     quick: first pixels and complete at a few latencies. open: the first update, in round trips, and what a pan costs.
-    hold: how long the render thread is held up while chunks arrive. plan: what a plan costs.
+    hold: how long the render thread is held up while chunks arrive. plan: what a plan costs. render: a frame.
 
-    Example: brickstream bench run quick --json
+    Example: brickstream bench run short --out bench-out --engine brickstream,tensorstore
     """
-    from brickstream.latency.suites.bench import run_suite, table
+    from brickstream.latency.suites.bench import Options, run_suite, table
 
+    wished = Options(engines=tuple(engine.split(",")) if engine else None, runs=runs, folder=data, out=out)
     with console.progress(f"bench {suite}") as step:
-        result: dict[str, Any] = run_suite(suite, progress=step)
+        result: dict[str, Any] = run_suite(suite, progress=step, options=wished)
     if as_json:
         console.say_json(result)
     else:

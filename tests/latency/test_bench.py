@@ -126,4 +126,6 @@ def test_an_unknown_suite_is_one_clear_line(capsys: pytest.CaptureFixture[str]) 
         bench.run_suite("nonsense")
     assert main(["bench", "run", "nonsense"]) == 2
     said = capsys.readouterr().err.strip()
-    assert said == "brickstream: error: no suite 'nonsense' (there is quick, open, hold, plan, render)"
+    assert (
+        said == "brickstream: error: no suite 'nonsense' (there is smoke, short, full, quick, open, hold, plan, render)"
+    )

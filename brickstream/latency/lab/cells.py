@@ -106,8 +106,8 @@ def _times(curve: Curve, timeline: Mapping[str, float | None], moves: Sequence[f
         "first_s": timeline["first"],
         "half_s": after[0.5],
         "most_s": after[0.95],
-        "complete_s": reached[1.0],
-        "settle_s": after[1.0],
+        "complete_s": after[1.0],
+        "settle_s": None if reached[1.0] is None else reached[1.0] - moves[-1],
         "missing_s": curve.missing(0.0, ended),
     }
 

@@ -95,7 +95,7 @@ def measure(name: str, suite: Suite, options: Options, progress: Progress = lamb
                 scenes.append(scene)
                 step = lambda: progress(next(counter), total)  # noqa: E731
                 cells += _measure(scene, suite, runs, options.engines, f"{warm}/{WARM}", step)
-    return {
+    found = {
         "format": "brickstream-bench",
         "version": 1,
         "suite": name,
@@ -107,6 +107,9 @@ def measure(name: str, suite: Suite, options: Options, progress: Progress = lamb
         **_described(scenes),
         "cells": cells,
     }
+    # What is handed on is what a file of it would hold.
+    plain: dict[str, Any] = json.loads(json.dumps(found, allow_nan=False))
+    return plain
 
 
 def _stage(case: Case, folder: Path, file: Path, open_image: Callable[[Path, float], ChunkedImage]) -> _Scene:

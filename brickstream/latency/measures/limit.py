@@ -72,7 +72,10 @@ class Need:
 
 @dataclass(frozen=True)
 class Limit:
-    """The bounds, in seconds, named as the measures are, and what they are made of."""
+    """The bounds, in seconds, named as the measures are, and what they are made of.
+
+    `concurrency` is how many requests are taken to be under way at once: all, where a network allows any number.
+    """
 
     first_s: float
     half_s: float
@@ -82,7 +85,7 @@ class Limit:
     missing_s: float
     requests: int
     bytes: int
-    parts: dict[str, float | int | None]
+    parts: dict[str, float]
 
 
 def arrivals(need: Need, means: Means) -> FloatArray:
@@ -136,23 +139,24 @@ def find_limit(needs: Sequence[Need], means: Means, documents: int, smallest: fl
     last = needs[-1]
     curve = best_curve(needs, means, opened)
     # Whoever opened an image has been waiting since then; who moved, since the move.
-    since = 0.0 if len(needs) == 1 else opened + last.at
-    reached = {part: curve.reached(part, opened + last.at) or since for part in (0.5, 0.95, 1.0)}
+    moved = opened + last.at
+    since = 0.0 if len(needs) == 1 else moved
+    reached = {part: curve.reached(part, moved) or moved for part in (0.5, 0.95, 1.0)}
     count = sum(len(need.sizes) for need in needs)
     sent = sum(float(need.sizes.sum()) for need in needs)
     return Limit(
         first_s=opened + means.round_trip_s + smallest / rate,
         half_s=reached[0.5] - since,
         most_s=reached[0.95] - since,
-        complete_s=reached[1.0],
-        settle_s=reached[1.0] - since,
+        complete_s=reached[1.0] - since,
+        settle_s=reached[1.0] - moved,
         missing_s=curve.missing(0.0, reached[1.0]),
         requests=count + 1,
         bytes=int(sent) + documents,
         parts={
             "round_trip_s": means.round_trip_s,
             "rounds": 2 if means.concurrency is None else 1 + -(-len(last.sizes) // means.concurrency),
-            "concurrency": means.concurrency,
+            "concurrency": means.concurrency or max(1, len(last.sizes)),
             "transfer_s": float(last.sizes.sum()) / rate,
             "decode_s": len(last.sizes) * last.decoded / means.decode_bytes_per_s,
             "set_up_s": means.set_up_s,

@@ -1,56 +1,109 @@
-"""The benchmark suites of the command line."""
+"""The benchmark suites of the command line: those of the lab, and those of our own engine."""
 
 from __future__ import annotations
 
-import os
-import platform
+import json
+import sys
 from collections.abc import Callable
-from importlib.metadata import version
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from brickstream.errors import BrickstreamError
+from brickstream.errors import BrickstreamError, StoreError
+from brickstream.latency import lab
+from brickstream.latency.engines import ENGINES
+from brickstream.latency.lab.machine import describe_machine
+from brickstream.latency.lab.table import lay_out
+from brickstream.latency.report import write_report
 from brickstream.latency.suites import drawing, holding, opening, planning, waiting
 
 SUITES = {"quick": waiting, "open": opening, "hold": holding, "plan": planning, "render": drawing}
-_PACKAGES = ("brickstream", "numpy", "zarr", "aiohttp", "vispy")
+"""Of our own engine: how long people wait for pixels; for the first ones, in round trips; how long the render thread is
+held up; what a plan costs; how long a frame of a volume takes. The suites of the lab are :data:`lab.SUITES`."""
 
 
-def run_suite(suite: str, progress: Callable[[int, int], None] = lambda done, total: None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Options:
+    """How a suite is run.
+
+    Attributes
+    ----------
+    engines : tuple of str or None
+        Of the lab's suites: only these; None is all.
+    runs : int or None
+        Of the lab's suites: instead of their own number.
+    folder : Path or None
+        Where the lab's images are kept; None writes them anew.
+    out : Path or None
+        Folder for ``result.json`` and ``report.html``, of the lab's suites.
+    """
+
+    engines: tuple[str, ...] | None = None
+    runs: int | None = None
+    folder: Path | None = None
+    out: Path | None = None
+
+
+def run_suite(
+    suite: str,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    options: Options = Options(),
+) -> dict[str, Any]:
     """Run a suite.
 
     Parameters
     ----------
-    suite : {"quick", "open", "hold", "plan", "render"}
-        How long people wait for pixels; for the first ones, in round trips; how long the render thread is held up; what
-        a plan costs; how long a frame of a volume takes.
+    suite : str
+        One of :data:`SUITES`, or of the lab.
     progress : callable
         Takes finished and planned cases.
+    options : Options
 
     Returns
     -------
     dict
-        ``suite``, ``machine``, ``runs``, and ``rows``: for each case the median, lowest and highest of every figure.
+        Of the lab: as docs/bench-results.md has it. Else ``suite``, ``machine``, ``runs``, and ``rows``: for each case
+        the median, lowest and highest of every figure.
 
     Raises
     ------
     BrickstreamError
-        If there is no such suite, or a run did not complete.
+        If there is no such suite or engine, an option is not for this suite, or a run did not complete.
     """
+    if suite in lab.SUITES:
+        return _run_lab(suite, progress, options)
     if suite not in SUITES:
-        raise BrickstreamError(f"no suite {suite!r}", "", f"there is {', '.join(SUITES)}")
-    return {"suite": suite, "machine": _machine(), **SUITES[suite].measure(progress)}
+        raise BrickstreamError(f"no suite {suite!r}", "", f"there is {', '.join((*lab.SUITES, *SUITES))}")
+    if options != Options():
+        where = f"the suite {suite}"
+        raise BrickstreamError("it has no report, no engines to choose and no runs to set", where, "leave these out")
+    return {"suite": suite, "machine": describe_machine(), **SUITES[suite].measure(progress)}
+
+
+def _run_lab(suite: str, progress: Callable[[int, int], None], options: Options) -> dict[str, Any]:
+    engines = options.engines or tuple(ENGINES)
+    for name in engines:
+        if name not in ENGINES:
+            raise BrickstreamError(f"no engine {name!r}", "", f"there is {', '.join(ENGINES)}")
+    if options.out is not None:
+        _make_folder(options.out)
+    command = " ".join(["brickstream", *sys.argv[1:]])
+    wished = lab.Options(engines=engines, runs=options.runs, folder=options.folder, command=command)
+    result = lab.measure(suite, lab.SUITES[suite], wished, progress)
+    if options.out is not None:
+        (options.out / "result.json").write_text(json.dumps(result), encoding="utf-8")
+        write_report(result, options.out / "report.html")
+    return result
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder before minutes of measuring, not after them."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"the report cannot be written: {error.strerror or error}", str(folder)) from error
 
 
 def table(result: dict[str, Any]) -> str:
     """Lay a result out for people: medians of the runs."""
-    return str(SUITES[result["suite"]].table(result))
-
-
-def _machine() -> dict[str, Any]:
-    return {
-        "system": platform.system(),
-        "processor": platform.machine(),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "packages": {name: version(name) for name in _PACKAGES},
-    }
+    return lay_out(result) if result["suite"] in lab.SUITES else str(SUITES[result["suite"]].table(result))
