@@ -96,6 +96,8 @@ def _image_of(wish: ReplayWish, session: Session | None) -> Iterator[str]:
         url = wish.url or (session.image if session is not None else "")
         if not url:
             raise OptionError("no image to replay on", wish.what, "say which: --url or --data")
+        if url.endswith("?...") and wish.url is None:
+            raise OptionError("a recording keeps no query of its image", url, "give all of it: --url")
         if network is None:
             yield url
             return
