@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from brickstream.cli import console, options, tables
-from brickstream.cli.options import Json
+from brickstream.cli.options import Json, OptionError
 
 if TYPE_CHECKING:
     from brickstream.latency.report import Difference
@@ -19,6 +19,32 @@ OK, SLOWER = 0, 1
 bench_app = typer.Typer(help="Measure how long people wait.", no_args_is_help=True)
 
 Saved = Annotated[Path, typer.Argument(help="What bench run has written: result.json.")]
+
+
+@bench_app.callback(invoke_without_command=True)
+def bench(
+    context: typer.Context,
+    replay: Annotated[
+        str | None, typer.Option(metavar="FILE|NAME", help="Play a recorded session, or a workload by name.")
+    ] = None,
+    url: Annotated[str | None, typer.Option(help="On this image, not the one that it was recorded on.")] = None,
+    data: Annotated[str | None, typer.Option(help="On one of the lab's images: volume-64, globe, brain, ...")] = None,
+    network: Annotated[str | None, typer.Option(help="Of images on this machine: home-30mbps, s3-far, ...")] = None,
+    folder: Annotated[Path, typer.Option(help="Where the lab's images are kept.")] = Path("bench-data"),
+    timeout: Annotated[float | None, typer.Option(help="Seconds to wait for the last view.", min=0)] = None,
+    as_json: Json = False,
+) -> int:
+    """Measure how long people wait.
+
+    Example: brickstream bench --replay session.json
+    """
+    if context.invoked_subcommand is not None:
+        return OK
+    if replay is None:
+        raise OptionError("nothing to do", "bench", "name a command, or a session: --replay session.json")
+    from brickstream.cli.replay import ReplayWish, run_replay
+
+    return run_replay(ReplayWish(replay, url, data, network, folder, timeout), as_json=as_json)
 
 
 @bench_app.command("run")

@@ -97,14 +97,16 @@ class Stage:
             If the view shows other axes, or something that a place does not say.
         """
         whole, along = self._whole(), None
+        if view.displayed != whole.displayed or view.ndisplay != whole.ndisplay:
+            raise _beyond(view)
         like = replace(whole, center=view.center, zoom=view.zoom, camera=view.camera)
-        if self.axis is not None and self.axis in dict(view.point):
+        if self.axis is not None:
             position = dict(view.point)[self.axis]
             start, step, count = self._steps(self.axis)
             along = (position - start) / (step * (count - 1))
             like = move_point(like, self.axis, position)
         if view != like:
-            raise ViewError("a place says nothing of other axes, canvases, cuts and slices", ", ".join(view.displayed))
+            raise _beyond(view)
         low, high = self._ends(whole)
         shares = (np.array(view.center) - low) / (high - low)
         return Place(tuple(shares.tolist()), view.zoom / whole.zoom, along=along, camera=view.camera)
@@ -162,3 +164,7 @@ def stage_of(pyramid: Pyramid, canvas: tuple[int, int], ndisplay: int, axes: Seq
         if name in shown and framing.steps_of(pyramid, pyramid.axis_index(name))[2] > 1:
             return replace(stage, axis=name)
     return stage
+
+
+def _beyond(view: View) -> ViewError:
+    return ViewError("a place says nothing of other axes, canvases, cuts and slices", ", ".join(view.displayed))

@@ -130,7 +130,7 @@ def write_workload(path: str | Path, workload: Workload) -> None:
     """
     head = {"format": FORMAT, "version": VERSION}
     head |= {name: getattr(workload, name) for name in HEAD[2:]}
-    documents.write_text(path, documents.lines_of(head, "places", (_plain(at, place) for at, place in workload.places)))
+    documents.write_text(path, documents.lines_of(head, "places", _entries(workload)))
 
 
 def read_workload(path: str | Path) -> Workload:
@@ -229,9 +229,12 @@ def _frames(how: Any, ndisplay: int, where: str) -> Places:
 _PLACES: dict[str, Callable[[Any, int, str], Places]] = {"places": _keyframes, "jumps": _jumps, "frames": _frames}
 
 
-def _plain(at: float, place: Place) -> dict[str, Any]:
-    """What a document says of a place."""
-    usual = Place(place.center)
-    value: dict[str, Any] = {"at": at, "center": list(place.center)}
-    value |= {name: getattr(place, name) for name in PLACE[1:] if getattr(place, name) != getattr(usual, name)}
-    return value if place.camera is None else {**value, "camera": place.camera.to_dict()}
+def _entries(workload: Workload) -> Iterator[dict[str, Any]]:
+    """What a document says of places: of each what differs from the one before."""
+    before = Place((0.5,) * workload.ndisplay)
+    for at, place in workload.places:
+        changes = {name: getattr(place, name) for name in PLACE if getattr(place, name) != getattr(before, name)}
+        if place.camera is not None and "camera" in changes:
+            changes["camera"] = place.camera.to_dict()
+        yield {"at": at, **changes}
+        before = place
