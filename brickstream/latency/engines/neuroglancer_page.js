@@ -190,6 +190,7 @@
       layers: [{ type: "image", name: "image", source: `${url}/|zarr:`, ...shown }],
       layout: volume ? { type: "3d", orthographicProjection: !perspective } : "xy",
       showAxisLines: false, showScaleBar: false, showDefaultAnnotations: false, showSlices: false,
+      prefetch: false, // the way from where it opens an image to the first view is no movement
       selectedLayer: { visible: false },
     });
     count(layer().sliceViewRenderScaleHistogram);
@@ -207,8 +208,9 @@
       scene = wanted;
       number += 1;
       forget();
-      if (layer() === undefined) open(url, wanted.orientation !== null, wanted.perspective);
-      else setView();
+      if (layer() === undefined) return open(url, wanted.orientation !== null, wanted.perspective);
+      queue.enablePrefetch.value = true; // as is its default
+      setView();
     },
     // What has been drawn since the last time.
     take: () => {
