@@ -20,10 +20,11 @@ gl_need = $(shell $(PYTHON) tools/check_gl.py 2>/dev/null; test $$? -le 2 \
 	|| echo "OpenGL crashes on this machine: reinstall libegl1 libgl1 libgl1-mesa-dri")
 xvfb_need = $(if $(SCREEN),,$(shell command -v xvfb-run >/dev/null \
 	|| echo "no display and no xvfb-run: apt-get install xvfb"))
+chromium_need = $(shell command -v chromium chromium-browser google-chrome >/dev/null || echo "no Chromium: apt-get install chromium")
 need = $(foreach name,$(1),$(call stop_if,$($(name)_need)))
 stop_if = $(if $(1),$(error $(1)))
 
-.PHONY: help demo test test-hosts test-windows test-napari docs pictures lint wheel-smoke oracle soak bench bench-fetch clean
+.PHONY: help demo test test-hosts test-windows test-napari test-lab docs pictures lint wheel-smoke oracle soak bench bench-fetch clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -38,7 +39,7 @@ test: ## run the tests that need no display (ARGS="-k name" goes to pytest)
 	$(call need,python gl)
 	$(SETUP) dev samples
 	$(FETCH)
-	@$(PYTEST) -n $(JOBS) -m "not hosts and not slow" $(ARGS)
+	@$(PYTEST) -n $(JOBS) -m "not hosts and not slow and not lab" $(ARGS)
 
 test-hosts: test-windows test-napari ## run the tests that need a display (xvfb-run where there is none)
 
@@ -51,6 +52,11 @@ test-napari: ## run those of them that need napari, in a process of their own
 	$(call need,python gl xvfb)
 	$(SETUP) dev samples desktop napari
 	@$(ON_SCREEN) $(PYTEST) -m napari $(ARGS)
+
+test-lab: ## run the tests of the lab that need the other engines and a browser
+	$(call need,python chromium)
+	$(SETUP) dev samples bench
+	@$(PYTEST) -m lab $(ARGS)
 
 docs: ## write the API reference, made of the docstrings, to docs-out/
 	$(call need,python)

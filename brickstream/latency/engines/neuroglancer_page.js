@@ -9,7 +9,7 @@
 
   let scene = null; // the newest view, as Python has it
   let number = 0; // of the newest view
-  let applied = 0, drawn = 0; // number of the view that was set, that was drawn last
+  let applied = 0, drawn = 0, seen = 0; // numbers of the views that were set, drawn, seen last
   let scales = null; // world units along a pixel of level 0, by the name of the axis
   let fresh = []; // chunks that were put on the GPU since the last frame
   let counts = []; // of the frame that is being drawn: [chunks that are shown, chunks that are not here yet]
@@ -86,7 +86,7 @@
   const tell = (frame) => {
     const ready = frame.ready && isReady();
     const shown = frame.counts.reduce((sum, [here]) => sum + here, 0);
-    told.first ||= shown > 0;
+    if (shown > 0 && seen !== number) [told.first, seen] = [true, number];
     if (!scene.orientation) told.boxes.push(...frame.boxes);
     else if (frame.counts.length > 0) told.share = shown / frame.counts.reduce((sum, [here, not]) => sum + here + not, 0);
     else if (ready) told.share = 1;
@@ -181,7 +181,6 @@
   const clear = () => {
     viewer.state.reset();
     [scene, scales, fresh, counts, frames] = [null, null, [], [], []];
-    onGpu.clear();
     forget();
   };
 
@@ -191,6 +190,7 @@
       layers: [{ type: "image", name: "image", source: `${url}/|zarr:`, ...shown }],
       layout: volume ? { type: "3d", orthographicProjection: !perspective } : "xy",
       showAxisLines: false, showScaleBar: false, showDefaultAnnotations: false, showSlices: false,
+      prefetch: false, // the way from where it opens an image to the first view is no movement
       selectedLayer: { visible: false },
     });
     count(layer().sliceViewRenderScaleHistogram);
@@ -208,17 +208,23 @@
       scene = wanted;
       number += 1;
       forget();
-      if (layer() === undefined) open(url, wanted.orientation !== null, wanted.perspective);
-      else setView();
+      if (layer() === undefined) return open(url, wanted.orientation !== null, wanted.perspective);
+      queue.enablePrefetch.value = true; // as is its default
+      setView();
     },
     // What has been drawn since the last time.
     take: () => {
       const { boxes, first, share, complete } = told;
-      [told.boxes, told.share] = [[], null];
+      [told.boxes, told.first, told.share] = [[], false, null];
       return { boxes, first, share, complete, failure: failure() };
     },
   };
 
+  // Nothing but the picture.
   for (const option of Object.values(viewer.uiConfiguration)) option.value = false;
+  const style = document.createElement("style");
+  style.textContent = `.neuroglancer-display-dimensions-widget, .neuroglancer-data-panel-layout-controls,
+    #neuroglancer-status-container { display: none !important }`;
+  document.head.append(style);
   clear();
 }

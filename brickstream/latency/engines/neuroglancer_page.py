@@ -32,7 +32,7 @@ WARM_S = 60.0
 OPEN_S = 30.0
 TURN_S = 0.005
 # Frames of the host between two looks at the browser's memory.
-LOOK = 30
+LOOK = 60
 # The client asks a Python server for its state when its address holds none; and it listens to one in any case.
 _ADDRESS = "/v/lab/index.html#!{}"
 _NO_SERVER = "window.EventSource = class { close() {} };"
@@ -47,11 +47,17 @@ class NeuroglancerPage:
     watch : Watch
     canvas : tuple of (int, int)
         Width and height in physical pixels.
+
+    Attributes
+    ----------
+    browser : Chromium
+    watch : Watch
+        Who is told what is seen.
     """
 
     def __init__(self, watch: Watch, canvas: tuple[int, int]) -> None:
         self.browser = Chromium(canvas)
-        self._watch = watch
+        self.watch = watch
         self._canvas = canvas
         self._stack = ExitStack()
         self._url = ""
@@ -70,16 +76,18 @@ class NeuroglancerPage:
         address = self._stack.enter_context(_client())
         self.browser.open(address + _ADDRESS, "window.viewer !== undefined", _NO_SERVER)
         self.browser.run(_SCRIPT.read_text(encoding="utf-8"))
-        watch, self._watch = self._watch, Watch()
+        watch, self.watch = self.watch, Watch()
         for shot in _warm_shots(url, self._canvas):
             self.open(url)
             self.set_view(shot)
             self._wait(WARM_S)
-            self.browser.run("() => lab.clear()")
-        self._watch = watch
+        self._leave()
+        self.watch = watch
 
     def open(self, url: str) -> None:
         """Keep the URL: neuroglancer opens an image and shows it at once, so the first view does both."""
+        if self._url:
+            self._leave()
         self._url = url
 
     def set_view(self, shot: Shot) -> None:
@@ -104,12 +112,12 @@ class NeuroglancerPage:
         if self._shot is None:
             return
         if told["first"]:
-            self._watch.first()
+            self.watch.first()
         for start, stop in told["boxes"]:
             if _meets(self._shot, start, stop):
-                self._watch.box(self._shot.level, tuple(start), tuple(stop))
+                self.watch.box(self._shot.level, tuple(start), tuple(stop))
         if told["share"] is not None:
-            self._watch.share(told["share"])
+            self.watch.share(told["share"])
         self._complete = told["complete"]
 
     def is_complete(self) -> bool:
@@ -124,11 +132,16 @@ class NeuroglancerPage:
         """End the browser."""
         self._stack.close()
 
+    def _leave(self) -> None:
+        """Remove what is shown."""
+        self.browser.run("() => lab.clear()")
+        self._url, self._shot = "", None
+
     def _wait(self, seconds: float) -> None:
-        end = self._watch.clock() + seconds
+        end = self.watch.clock() + seconds
         while not self._complete:
             self.poll()
-            if self._watch.clock() > end:
+            if self.watch.clock() > end:
                 raise TimedOutError(f"neuroglancer did not show the small image in {seconds:g} s", self._url)
             time.sleep(TURN_S)
 
