@@ -132,7 +132,7 @@ def test_an_orbit_goes_half_way_around_at_a_constant_rate() -> None:
 
 
 def test_a_flight_is_in_perspective() -> None:
-    assert {step.view.camera.fov for step in load_workload("fly").session(STACK).steps if step.view.camera} == {60.0}
+    assert {step.view.camera.fov for step in load_workload("fly").session(STACK).steps if step.view.camera} == {45.0}
 
 
 def test_a_name_that_is_not_there_is_refused_with_those_that_are() -> None:
