@@ -93,10 +93,10 @@ soak: ## run the endurance tests at length (the short form is in make test)
 	$(SETUP) dev samples
 	@$(PYTEST) -m soak --hypothesis-profile=long --timeout=3600 $(ARGS)
 
-bench: ## measure time to first pixels and to complete
+bench: ## play the short suite on every engine, in .venv-bench, and write bench-out/report.html (ARGS="--runs 1")
 	$(call need,python gl)
-	$(SETUP) samples
-	@$(BIN)/brickstream bench run $(ARGS)
+	@$(PYTHON) tools/setup_env.py --venv .venv-bench samples bench
+	@.venv-bench/bin/brickstream bench run short --out bench-out --data bench-data $(ARGS)
 
 bench-fetch: ## measure fetching beside other engines, in .venv-bench (ARGS="--latency 20 --runs 3")
 	$(call need,python)
@@ -104,5 +104,5 @@ bench-fetch: ## measure fetching beside other engines, in .venv-bench (ARGS="--l
 	@.venv-bench/bin/python benchmarks/fetch.py $(ARGS)
 
 clean: ## remove the environments and everything that was built
-	rm -rf .venv .venv-* build dist demo-out .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-* build dist demo-out bench-out bench-data .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find $(wildcard brickstream tests tools examples benchmarks) -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from brickstream.errors import MissingPackageError
+from brickstream.latency.engines.chromium import find_chromium
 from brickstream.latency.engines.protocol import Adapter, Watch
 
 __all__ = ["ENGINES", "Adapter", "EngineInfo", "Watch", "make_adapter", "missing"]
@@ -29,6 +30,8 @@ class EngineInfo:
         Keywords of ``make``.
     volumes : bool
         Whether it shows volumes at the level that fills the canvas.
+    browser : bool
+        Whether it runs in one.
     """
 
     title: str
@@ -36,6 +39,7 @@ class EngineInfo:
     needs: tuple[str, ...]
     settings: dict[str, Any]
     volumes: bool = True
+    browser: bool = False
 
 
 ENGINES: dict[str, EngineInfo] = {
@@ -50,15 +54,22 @@ ENGINES: dict[str, EngineInfo] = {
         "napari's layer, slicing in its thread", "napari_layer", ("napari",), {"in_thread": True}, False
     ),
     "neuroglancer": EngineInfo(
-        "neuroglancer in headless Chromium", "neuroglancer_page", ("neuroglancer", "playwright", "psutil"), {}
+        "neuroglancer in headless Chromium",
+        "neuroglancer_page",
+        ("neuroglancer", "playwright", "psutil"),
+        {},
+        browser=True,
     ),
 }
 
 
 def missing(name: str) -> str:
     """Say what an engine lacks here; empty where it can be measured."""
-    lacking = [package for package in ENGINES[name].needs if not _is_there(package)]
-    return f"not installed: {', '.join(lacking)} (pip install 'brickstream[bench]')" if lacking else ""
+    info = ENGINES[name]
+    lacking = [package for package in info.needs if not _is_there(package)]
+    if lacking:
+        return f"not installed: {', '.join(lacking)} (pip install 'brickstream[bench]')"
+    return "no Chromium on this machine (apt-get install chromium)" if info.browser and not find_chromium() else ""
 
 
 def make_adapter(name: str, watch: Watch, canvas: tuple[int, int]) -> Adapter:

@@ -20,6 +20,11 @@ _RENDERER = """() => {
 }"""
 
 
+def find_chromium() -> str | None:
+    """Path of the Chromium of this machine, if there is one."""
+    return next(filter(None, map(shutil.which, NAMES)), None)
+
+
 class Chromium:
     """A browser with one page. All methods belong to the thread that calls :meth:`start`.
 
@@ -54,7 +59,7 @@ class Chromium:
         BrickstreamError
             If it does not start, or has no WebGL 2.
         """
-        path = next(filter(None, map(shutil.which, NAMES)), None)
+        path = find_chromium()
         if path is None:
             raise MissingPackageError("no Chromium on this machine", "", "apt-get install chromium")
         try:
