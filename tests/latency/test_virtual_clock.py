@@ -3,6 +3,8 @@
 import asyncio
 import socket
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from virtual import now, virtually
@@ -40,27 +42,40 @@ async def test_a_time_out_comes_when_it_is_due() -> None:
 
 
 @virtually
-async def test_time_stands_still_while_a_thread_works() -> None:
-    ticking = asyncio.create_task(asyncio.sleep(1))
-    go, went = threading.Event(), asyncio.Event()
-    loop = asyncio.get_running_loop()
+async def test_work_for_threads_takes_no_time_and_is_done_in_order() -> None:
+    ticking, done = asyncio.create_task(asyncio.sleep(1)), []
 
-    def work() -> None:
-        loop.call_soon_threadsafe(went.set)
-        go.wait()
+    def work(number: int) -> int:
+        time.sleep(0.001 * (5 - number))
+        done.append(number)
+        return number
 
-    working = asyncio.create_task(asyncio.to_thread(work))
-    await went.wait()
-    for _ in range(10):
-        loop.call_soon(lambda: None)
-        await asyncio.sleep(0)
-    assert now() == 0
-    assert not ticking.done()
-    go.set()
-    await working
+    with ThreadPoolExecutor(4) as executor:
+        loop = asyncio.get_running_loop()
+        assert await asyncio.gather(*(loop.run_in_executor(executor, work, n) for n in range(5))) == [*range(5)]
+    assert done == [*range(5)]
     assert now() == 0
     await ticking
     assert now() == 1
+
+
+@virtually
+async def test_work_for_threads_may_fail_and_have_a_loop_of_its_own() -> None:
+    async def inner() -> float:
+        return asyncio.get_running_loop().time()
+
+    assert await asyncio.to_thread(lambda: asyncio.run(inner())) > 0
+    with pytest.raises(ZeroDivisionError):
+        await asyncio.to_thread(lambda: 1 // 0)
+    assert now() == 0
+
+
+@virtually
+async def test_work_that_nobody_waits_for_any_more_is_not_done() -> None:
+    done: list[int] = []
+    asyncio.get_running_loop().run_in_executor(None, done.append, 1).cancel()
+    await asyncio.sleep(1)
+    assert done == []
 
 
 @virtually
