@@ -16,6 +16,8 @@ SIDE = 1000
 COLOURS = 8
 # Pixels that a label takes at most: for each character, and for its margins.
 _CHARACTER, _MARGIN = 7, 12
+# From here on a tick's word would reach beyond the plot.
+_NEAR_END = 0.88
 # Of a request, in units of a drawing: about a pixel wide and two pixels high, where lines would be thinner than that.
 _THINNEST, _LOWEST = 4, 9
 # Widths of a plot in pixels for which labels are kept apart: on a phone, and the least of anything wider, paper too.
@@ -86,10 +88,13 @@ def quality(curves: Sequence[Curve], axis: Axis, moves: Sequence[float], limit: 
 
 
 def times(axis: Axis) -> Html:
-    """Write the ticks of a time axis below its plot. A phone shows every other one."""
+    """Write the ticks of a time axis below its plot, the last one within it. A phone shows every other one."""
     seconds = axis.high >= 1
     words = [(axis.place(tick), "0" if tick == 0 else _time(tick, seconds)) for tick in axis.ticks()]
-    return join(tag("span", word, class_="x", style=f"left:{100 * at:.2f}%") for at, word in words)
+    return join(
+        tag("span", word, class_="x last" if at > _NEAR_END else "x", style=f"left:{100 * at:.2f}%")
+        for at, word in words
+    )
 
 
 def _time(value: float, seconds: bool) -> str:

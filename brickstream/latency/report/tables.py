@@ -40,7 +40,7 @@ def summary(result: Result) -> Html:
         shown = (measure_named("first_s"), main_measure(result, place), measure_named("missing_s"))
         rows += [_line(measure, lined_up, cells[0].limit, ranges=False) for measure in shown]
         bodies.append(tag("tbody", rows))
-    return _table("summary", _head(result.engines, colours(result)), *bodies)
+    return _table("summary", len(result.engines), _head(result.engines, colours(result)), *bodies)
 
 
 def full(result: Result, cells: Sequence[Cell]) -> Html:
@@ -51,7 +51,8 @@ def full(result: Result, cells: Sequence[Cell]) -> Html:
         for measure in measures()
         if any(cell.median(measure.name) is not None for cell in shown)
     ]
-    return _table("measures", _head([cell.engine for cell in shown], colours(result)), tag("tbody", rows))
+    head = _head([cell.engine for cell in shown], colours(result))
+    return _table("measures", len(shown), head, tag("tbody", rows))
 
 
 def unmeasured(cells: Sequence[Cell]) -> Html:
@@ -84,9 +85,10 @@ def _title(place: Place) -> str:
     return f"{place.workload} · {place.data} · {place.network}"
 
 
-def _table(kind: str, head: Html, *bodies: Html) -> Html:
+def _table(kind: str, engines: int, head: Html, *bodies: Html) -> Html:
+    table = tag("table", head, bodies, class_=kind, style=f"--columns:{engines + 2}")
     # Focusable, so that a keyboard can scroll it.
-    return tag("div", tag("table", head, bodies, class_=kind), class_="scroll", tabindex=0)
+    return tag("div", table, class_="scroll", tabindex=0)
 
 
 def _head(engines: Sequence[str], known: Mapping[str, int]) -> Html:
