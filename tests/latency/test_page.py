@@ -14,7 +14,8 @@ from brickstream.latency.report import measures, parse_result, write_report
 from brickstream.latency.report.axes import Axis, number, span, time_axis
 from brickstream.latency.report.markup import Html, tag
 from brickstream.latency.report.page import make_page
-from brickstream.latency.report.waterfalls import MOST, thin
+from brickstream.latency.report.plots import Curve, average, engine_class
+from brickstream.latency.report.waterfalls import MOST, kind, legend, levels_of, thin
 
 VOID = {"meta", "br", "col"}
 
@@ -65,13 +66,13 @@ def test_the_page_needs_nothing_but_itself(page: Page) -> None:
 def test_every_place_has_curves_timelines_requests_and_all_measures(page: Page) -> None:
     drawn = page.classes("path")
     labels = [about["aria-label"] or "" for name, about in page.elements if name == "svg"]
-    # 7 engines in 6 places; napari cannot show volumes, and dask failed in one.
-    assert drawn.count("curve") == 7 * 6 - 2 - 1
+    # 7 engines in 6 places; napari cannot show volumes, and dask failed where the view moves.
+    assert drawn.count("curve") == 7 * 4 - 2
+    assert drawn.count("fill") == drawn.count("moves") == 7 * 2 - 1
     assert sum(label.startswith("Requests of") for label in labels) == 7 * 6 - 2 - 1
-    assert sum(label.startswith("Quality over time") for label in labels) == 6
+    assert sum(label.startswith("Quality over time") for label in labels) == 4 + 7 * 2 - 1
     assert sum(label.startswith("limit:") for label in labels) == 6
     assert page.classes("table").count("measures") == 6
-    assert drawn.count("moves") == 6
     for measure in measures():
         assert measure.title in page.words
         assert measure.meaning in page.words
@@ -105,7 +106,7 @@ def test_every_text_of_a_result_is_escaped() -> None:
 
 
 def test_an_engine_keeps_its_colour_and_ours_is_always_the_first() -> None:
-    document = lab_result(engines=("dask", "napari", "brickstream"), chunks=4)
+    document = lab_result(("open-plane",), engines=("dask", "napari", "brickstream"), chunks=4)
     page = Page(make_page(parse_result(document)))
     flags = [
         (about["class"] or "", about["title"] or "")
@@ -153,6 +154,28 @@ def test_many_requests_are_thinned_evenly_with_both_ends() -> None:
     assert (kept[0], kept[-1]) == (0.0, 999.0)
     assert {b - a for a, b in pairwise(kept)} == {3.0, 4.0}
     assert thin(requests[:MOST]) == requests[:MOST]
+
+
+def test_levels_share_colours_from_the_fourth_on_and_what_became_of_a_request_comes_first() -> None:
+    def asked(level: int | None, outcome: str = "served") -> dict[str, object]:
+        return {"level": level, "outcome": outcome}
+
+    runs = [[asked(9), asked(4), asked(None)], [asked(5), asked(6), asked(7)]]
+    levels = levels_of(runs)
+    assert levels == [4, 5, 6, 7, 9]
+    assert [kind(request, levels) for request in runs[0]] == ["level3", "level0", "metadata"]
+    assert kind(asked(4, "cancelled"), levels) == "cancelled"
+    assert "level 7 and coarser" in legend(runs, levels)
+
+
+def test_the_quality_of_a_session_is_its_mean_over_time() -> None:
+    curve = Curve("some", 0, [(0.0, 0.0), (1.0, 0.5), (3.0, 1.0)], [], end=4.0)
+    assert average(curve) == pytest.approx((0.5 * 2 + 1.0) / 4)
+    assert average(Curve("none", 0, [], [], end=0.0)) == 0.0
+
+
+def test_more_engines_than_colours_never_take_that_of_the_first() -> None:
+    assert [engine_class(k) for k in (0, 1, 9, 10, 18, 19)] == ["e0", "e1", "e9", "e1", "e9", "e1"]
 
 
 def test_a_result_that_is_none_makes_no_page(tmp_path: Path) -> None:
