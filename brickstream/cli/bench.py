@@ -125,7 +125,8 @@ def _compared(found: Sequence[Difference], warnings: Sequence[str], many: int) -
         header = ["", "measure", "workload", "data", "network", "engine", "before", "after", "factor"]
         yield from tables.columns(header, map(_row, found))
         yield ""
-    yield f"{len(found)} of {many} comparisons differ beyond noise"
+    what = "1 difference" if len(found) == 1 else f"{len(found)} differences"
+    yield f"{what} beyond noise; {many:,} pairs of numbers were compared"
 
 
 def _row(difference: Difference) -> list[str]:

@@ -80,7 +80,7 @@ def _summary(result: Result) -> Html:
 
 
 def _overview(result: Result) -> Html:
-    found = [_waits(result, place, cells) for place, cells in result.places.items()]
+    found = [_missing(place, cells) for place, cells in result.places.items()]
     ends = [end for _, numbers, limit in found for end in (*numbers.values(), limit) if end]
     if not ends:
         return Html("")
@@ -97,17 +97,16 @@ def _overview(result: Result) -> Html:
         )
         rows.append((_place_link(place), label, by_colour, limit, join(number(ours, "s"))))
     text = (
-        "Seconds until the view is complete, from opening or from the last move on; logarithmic. "
+        "Seconds of a whole picture that were missing until the view was complete; logarithmic. "
         "A dot an engine, a tick the limit; on the right brickstream."
     )
     return join((tag("p", text, class_="hint"), _keys(result), plots.dots(rows, axis)))
 
 
-def _waits(result: Result, place: Place, cells: tuple[Cell, ...]) -> tuple[Place, dict[str, float], float | None]:
-    measure = tables.main_measure(result, place).name
-    numbers = {cell.engine: value for cell in cells if (value := cell.median(measure))}
-    limit = next((cell.limit for cell in cells if cell.limit is not None), None)
-    return place, numbers, limit[measure] if limit else None
+def _missing(place: Place, cells: tuple[Cell, ...]) -> tuple[Place, dict[str, float], float | None]:
+    numbers = {cell.engine: value for cell in cells if (value := cell.median("missing_s"))}
+    limit = tables.limit_of(cells)
+    return place, numbers, limit["missing_s"] if limit else None
 
 
 def _place_link(place: Place) -> Html:

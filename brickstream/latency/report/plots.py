@@ -1,7 +1,7 @@
 """Plots as inline SVG. What is drawn stretches with the page; what is read is HTML beside it and keeps its size.
 
 Every drawing has the view box 0 0 1000 1000 and is stretched to where it stands (``preserveAspectRatio="none"``;
-strokes keep their width). Classes ``e0`` .. ``e7`` are the engines' colours; the style sheet has them for both schemes.
+strokes keep their width). Classes ``e0`` .. ``e9`` are the engines' colours; the style sheet has them for both schemes.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from brickstream.latency.report.axes import Axis, number
 from brickstream.latency.report.markup import Html, join, tag
 
 SIDE = 1000
-COLOURS = 8
+COLOURS = 10
 # Pixels that a label takes at most: for each character, and for its margins.
 _CHARACTER, _MARGIN = 7, 12
+# From here on a tick's word would reach beyond the plot: beyond a wide one, and beyond one of several in a row.
+_NEAR_END, _NEAR_END_OF_SMALL = 0.94, 0.8
 # Of a request, in units of a drawing: about a pixel wide and two pixels high, where lines would be thinner than that.
 _THINNEST, _LOWEST = 4, 9
 # Widths of a plot in pixels for which labels are kept apart: on a phone, and the least of anything wider, paper too.
@@ -33,6 +35,8 @@ class Curve:
         The number of its class.
     points : sequence of (float, float)
         From this time on, this quality (0 to 1).
+    moves : sequence of float
+        When views were set.
     end : float
         When it is complete, or when it was last looked at.
     """
@@ -40,12 +44,18 @@ class Curve:
     name: str
     colour: int
     points: Sequence[tuple[float, float]]
+    moves: Sequence[float]
     end: float
+
+
+def engine_class(colour: int) -> str:
+    """The class of an engine's colour. Where there are more engines than colours, the first one is not given twice."""
+    return f"e{colour if colour < COLOURS else 1 + (colour - 1) % (COLOURS - 1)}"
 
 
 def key(colour: int) -> Html:
     """The sign of an engine, to stand before its name."""
-    return tag("i", class_=f"key e{colour % COLOURS}", aria_hidden="true")
+    return tag("i", class_=f"key {engine_class(colour)}", aria_hidden="true")
 
 
 def drawing(label: str, *paths: Html, height: str = "100%") -> Html:
@@ -61,7 +71,7 @@ def drawing(label: str, *paths: Html, height: str = "100%") -> Html:
     )
 
 
-def quality(curves: Sequence[Curve], axis: Axis, moves: Sequence[float], limit: Sequence[tuple[float, float]]) -> Html:
+def quality(curves: Sequence[Curve], axis: Axis, limit: Sequence[tuple[float, float]]) -> Html:
     """Draw quality over time, a step curve an engine, each named where it is complete.
 
     Parameters
@@ -70,26 +80,51 @@ def quality(curves: Sequence[Curve], axis: Axis, moves: Sequence[float], limit: 
         The last one is drawn on top.
     axis : Axis
         Of time in seconds.
-    moves : sequence of float
-        When views were set: ticks at the bottom.
     limit : sequence of (float, float)
         Times and qualities that no engine can beat; empty where they are not known.
     """
-    paths = [tag("path", d=_lines(axis), class_="grid"), tag("path", d=_ticks(axis, moves), class_="moves")]
+    paths = [tag("path", d=_lines(axis), class_="grid")]
     if limit:
         paths.append(tag("path", d=_polyline(axis, limit), class_="limit"))
-    paths += [tag("path", d=_steps(axis, c.points), class_=f"curve e{c.colour % COLOURS}") for c in curves]
+    paths += [tag("path", d=_steps(axis, c.points), class_=f"curve {engine_class(c.colour)}") for c in curves]
     label = f"Quality over time of {', '.join(c.name for c in curves)}"
     heights = [tag("span", f"{part} %", class_="y", style=f"bottom:{part}%") for part in (50, 100)]
     area = tag("div", drawing(label, *paths), heights, times(axis), class_="area tall")
     return tag("figure", _flags(curves, axis), area, class_="plot")
 
 
-def times(axis: Axis) -> Html:
-    """Write the ticks of a time axis below its plot. A phone shows every other one."""
+def strips(curves: Iterable[Curve], axis: Axis) -> Html:
+    """Draw quality over time while the view moves: a strip an engine, full where all of the view is there."""
+    rows = []
+    for curve in curves:
+        part = average(curve)
+        name = join((key(curve.colour), curve.name))
+        paths = [
+            tag("path", d=f"M0 {SIDE}H{SIDE}", class_="grid"),
+            tag("path", d=_ticks(axis, curve.moves), class_="moves"),
+            tag("path", d=_area(axis, curve), class_=f"fill {engine_class(curve.colour)}"),
+        ]
+        label = f"Quality over time of {curve.name}: {100 * part:.0f} % on average"
+        rows.append(_row(name, drawing(label, *paths), f"{100 * part:.0f} %"))
+    return tag("figure", rows, _row("", times(axis), "", kind="ruler"), class_="plot strips")
+
+
+def average(curve: Curve) -> float:
+    """The mean quality from opening until the end of a curve, 0 to 1."""
+    if not curve.points or curve.end <= 0:
+        return 0.0
+    ends = [time for time, _ in curve.points[1:]] + [curve.end]
+    return sum((end - begin) * part for (begin, part), end in zip(curve.points, ends, strict=True)) / curve.end
+
+
+def times(axis: Axis, near_end: float = _NEAR_END) -> Html:
+    """Write the ticks of a time axis below its plot, the last one within it. A phone shows every other one."""
     seconds = axis.high >= 1
     words = [(axis.place(tick), "0" if tick == 0 else _time(tick, seconds)) for tick in axis.ticks()]
-    return join(tag("span", word, class_="x", style=f"left:{100 * at:.2f}%") for at, word in words)
+    return join(
+        tag("span", word, class_="x last" if at > near_end else "x", style=f"left:{100 * at:.2f}%")
+        for at, word in words
+    )
 
 
 def _time(value: float, seconds: bool) -> str:
@@ -130,7 +165,8 @@ def _stretches(line: Bar, axis: Axis) -> list[Html]:
     found = [tag("path", d=f"M0 500H{SIDE}", class_="grid")]
     for kind, begin, end in line.parts:
         x, width = _x(axis, begin), max(_x(axis, end) - _x(axis, begin), 2)
-        found.append(tag("path", d=f"M{x} 150h{width}v700h-{width}z", class_=f"{line.colour} {kind}"))
+        top, height = (400, 200) if kind == "moving" else (150, 700)
+        found.append(tag("path", d=f"M{x} {top}h{width}v{height}h-{width}z", class_=f"{line.colour} {kind}"))
     return found
 
 
@@ -150,7 +186,7 @@ def dots(rows: Iterable[tuple[Html, str, Mapping[int, float], float | None, Html
             paths.append(tag("path", d=f"M{_x(axis, least)} 80v840", class_="limit"))
         # A line without length has round ends: a dot that does not stretch.
         paths += [
-            tag("path", d=f"M{_x(axis, at)} 500h.01", class_=f"dot e{colour % COLOURS}")
+            tag("path", d=f"M{_x(axis, at)} 500h.01", class_=f"dot {engine_class(colour)}")
             for colour, at in numbers.items()
         ]
         lines.append(_row(name, drawing(label, *paths), value))
@@ -177,7 +213,7 @@ def waterfall(
         takes = "".join(_block(axis, row, first, end, step) for row, _, first, end in found)
         paths += [tag("path", d=waits, class_=f"{kind} wait"), tag("path", d=takes, class_=kind)]
     height = f"{min(max(rows * 3, 60), 220)}px"
-    return tag("div", drawing(label, *paths, height=height), times(axis), class_="area")
+    return tag("div", drawing(label, *paths, height=height), times(axis, _NEAR_END_OF_SMALL), class_="area")
 
 
 def _block(axis: Axis, row: int, begin: float, end: float, step: float) -> str:
@@ -210,7 +246,7 @@ def _lines(axis: Axis) -> str:
 
 
 def _ticks(axis: Axis, moves: Sequence[float]) -> str:
-    return "".join(f"M{x} {SIDE}v-40" for x in dict.fromkeys(_x(axis, move) for move in moves))
+    return "".join(f"M{x} {SIDE}v120" for x in dict.fromkeys(_x(axis, move) for move in moves))
 
 
 def _polyline(axis: Axis, points: Sequence[tuple[float, float]]) -> str:
@@ -227,6 +263,11 @@ def _steps(axis: Axis, points: Sequence[tuple[float, float]]) -> str:
     return f"M0 {SIDE}{path}"
 
 
+def _area(axis: Axis, curve: Curve) -> str:
+    """What lies below a curve, until its end and on from there."""
+    return f"{_steps(axis, curve.points)}H{SIDE}V{SIDE}z" if curve.points else ""
+
+
 def _flags(curves: Sequence[Curve], axis: Axis) -> Html:
     """Names above the plot, each where its curve ends, in rows so that none covers another."""
     places = [(axis.place(curve.end), _width(curve.name)) for curve in curves]
@@ -236,7 +277,7 @@ def _flags(curves: Sequence[Curve], axis: Axis) -> Html:
         tag(
             "span",
             tag("span", curve.name),
-            class_=f"flag e{curve.colour % COLOURS}" + (" back" if at + size / _NARROW > 1 else ""),
+            class_=f"flag {engine_class(curve.colour)}" + (" back" if at + size / _NARROW > 1 else ""),
             style=f"left:{100 * at:.2f}%;--wide:{wide[k]};--narrow:{narrow[k]}",
             title=f"{curve.name}: {number(curve.end, 's')}",
         )

@@ -23,7 +23,7 @@ STRETCHES = {
 def section(result: Result, place: Place, cells: Sequence[Cell]) -> Html:
     """Make the section of a place."""
     head = result.head
-    limit = next((cell.limit for cell in cells if cell.limit is not None), None)
+    limit = tables.limit_of(cells)
     texts = [words.about_workload(head["workloads"][place.workload]), words.about_data(head["data"][place.data])]
     texts.append(words.about_network(head["networks"][place.network]))
     title = tag("h2", place.workload, tag("small", f"{place.data} · {place.network}"))
@@ -39,36 +39,34 @@ def section(result: Result, place: Place, cells: Sequence[Cell]) -> Html:
 
 
 def _drawn(result: Result, place: Place, cells: Sequence[Cell], limit: Mapping[str, float] | None) -> Html:
-    runs = _ranked(result, place, cells)
+    runs = _ranked(cells)
     if not runs:
         return tag("p", "Nothing was measured here.", class_="hint")
     known = tables.colours(result)
     moved = any(len(run.moves) > 1 for _, run in runs)
     begin = max(run.begin for _, run in runs)
-    ends = [_end(run) for _, run in runs] + ([begin + limit["complete_s"]] if limit else [])
+    ends = [_end(run) for _, run in runs] + ([begin + limit["settle_s"]] if limit else [])
     starts = [run.timeline["open"] or 0.0 for _, run in runs] + ([limit["first_s"]] if limit else [])
     axis = time_axis(starts, ends, moved)
-    curves = [plots.Curve(cell.engine, known[cell.engine], run.curve, _end(run)) for cell, run in runs]
-    curves.sort(key=lambda curve: curve.name == tables.OURS)
+    curves = [plots.Curve(cell.engine, known[cell.engine], run.curve, run.moves, _end(run)) for cell, run in runs]
     return join(
         [
             tag("h3", "Quality over time"),
             tag("p", _about_curves(axis, moved, limit), class_="hint"),
-            plots.quality(curves, axis, runs[0][1].moves if moved else (), _limit_curve(limit, begin, moved)),
+            _quality(curves, axis, moved, limit),
             tag("h3", "Timelines"),
             plots.bars(_bars(result, place, runs, limit), axis),
             _legend(moved),
             tag("p", words.about_limit(limit), class_="hint") if limit else "",
             tag("h3", "Requests"),
-            waterfalls.legend([run.requests for _, run in runs]),
-            tag("div", [_waterfall(cell, run, known) for cell, run in runs], class_="waterfalls"),
+            _requests(runs, known),
         ]
     )
 
 
-def _ranked(result: Result, place: Place, cells: Sequence[Cell]) -> list[tuple[Cell, Run]]:
-    """Engines with their typical run, the quickest first."""
-    name = tables.main_measure(result, place).name
+def _ranked(cells: Sequence[Cell]) -> list[tuple[Cell, Run]]:
+    """Engines with their typical run, first those that left least of the picture missing."""
+    name = "missing_s"
     runs = [(cell, run) for cell in cells if (run := cell.typical) is not None]
     return sorted(runs, key=lambda pair: (pair[0].median(name) is None, pair[0].median(name) or 0.0))
 
@@ -81,19 +79,18 @@ def _end(run: Run) -> float:
 def _about_curves(axis: Axis, moved: bool, limit: Mapping[str, float] | None) -> str:
     said = ["The part of the picture that is at its final quality, in the run in the middle."]
     said += ["The scale of time is logarithmic."] if axis.logarithmic else []
-    said += ["Ticks at the bottom: the view moves."] if moved else []
-    said += ["Dashed: the limit."] if limit else []
+    said += ["Ticks: the view moves. On the right: on average, until the view is complete."] if moved else []
+    said += ["Dashed: the limit."] if limit and not moved else []
     return " ".join(said)
 
 
-def _limit_curve(limit: Mapping[str, float] | None, begin: float, moved: bool) -> list[tuple[float, float]]:
-    if limit is None:
-        return []
+def _quality(curves: Sequence[plots.Curve], axis: Axis, moved: bool, limit: Mapping[str, float] | None) -> Html:
+    """One plot for a view that stands still; for one that moves a strip an engine, since qualities jump up and down."""
     if moved:
-        return [(begin + limit["complete_s"], 0.0), (begin + limit["complete_s"], 1.0)]
-    return [
-        (limit[name], part) for name, part in (("first_s", 0), ("half_s", 0.5), ("most_s", 0.95), ("complete_s", 1))
-    ]
+        return plots.strips(curves, axis)
+    parts = (("first_s", 0.0), ("half_s", 0.5), ("most_s", 0.95), ("complete_s", 1.0))
+    ours_last = sorted(curves, key=lambda curve: curve.name == tables.OURS)
+    return plots.quality(ours_last, axis, [(limit[name], part) for name, part in parts] if limit else [])
 
 
 def _bars(
@@ -107,7 +104,7 @@ def _bars(
         label = f"{cell.engine}: {main.title.lower()} {value}"
         name = join((plots.key(known[cell.engine]), cell.engine))
         at_end = join((value, " ", tables.ratio(cell.ratio(main.name))))
-        found.append(plots.Bar(name, label, f"e{known[cell.engine] % plots.COLOURS}", _stretches(run), at_end))
+        found.append(plots.Bar(name, label, plots.engine_class(known[cell.engine]), _stretches(run), at_end))
     if limit is None:
         return found
     begin = max(run.begin for _, run in runs)
@@ -122,7 +119,7 @@ def _stretches(run: Run) -> list[tuple[str, float, float]]:
 
 
 def _from(begin: float, measured: Mapping[str, float | None]) -> dict[str, float | None]:
-    found = {kind: measured[name] for kind, name in (("half", "half_s"), ("most", "most_s"), ("rest", "complete_s"))}
+    found = {kind: measured.get(name) for kind, name in (("half", "half_s"), ("most", "most_s"), ("rest", "settle_s"))}
     return {kind: None if value is None else begin + value for kind, value in found.items()}
 
 
@@ -142,6 +139,11 @@ def _legend(moved: bool) -> Html:
     return tag("p", items, class_="legend")
 
 
-def _waterfall(cell: Cell, run: Run, known: Mapping[str, int]) -> Html:
-    name = tag("b", plots.key(known[cell.engine]), cell.engine)
-    return waterfalls.draw_waterfall(name, cell.engine, run.requests)
+def _requests(runs: Sequence[tuple[Cell, Run]], known: Mapping[str, int]) -> Html:
+    requests = [run.requests for _, run in runs]
+    levels = waterfalls.levels_of(requests)
+    drawn = []
+    for cell, run in runs:
+        name = tag("b", plots.key(known[cell.engine]), cell.engine)
+        drawn.append(waterfalls.draw_waterfall(name, cell.engine, run.requests, levels))
+    return join((waterfalls.legend(requests, levels), tag("div", drawn, class_="waterfalls")))

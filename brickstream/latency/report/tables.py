@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from brickstream.latency.report.axes import digits, number, span
 from brickstream.latency.report.markup import Html, join, tag
@@ -24,6 +25,11 @@ def main_measure(result: Result, place: Place) -> Measure:
     return measure_named(name)
 
 
+def limit_of(cells: Sequence[Cell]) -> Mapping[str, Any] | None:
+    """The limit of a place: it is the same for every engine; None where it was not worked out."""
+    return next((cell.limit for cell in cells if cell.limit is not None), None)
+
+
 def anchor(place: Place) -> str:
     """The fragment of a place's section."""
     return "--".join((place.workload, place.data, place.network)).replace(" ", "-")
@@ -38,20 +44,21 @@ def summary(result: Result) -> Html:
         title = tag("a", _title(place), href=f"#{anchor(place)}")
         rows = [tag("tr", tag("th", title, colspan=len(lined_up) + 2, scope="rowgroup"), class_="place")]
         shown = (measure_named("first_s"), main_measure(result, place), measure_named("missing_s"))
-        rows += [_line(measure, lined_up, cells[0].limit, ranges=False) for measure in shown]
+        rows += [_line(measure, lined_up, limit_of(cells), ranges=False) for measure in shown]
         bodies.append(tag("tbody", rows))
-    return _table("summary", _head(result.engines, colours(result)), *bodies)
+    return _table("summary", len(result.engines), _head(result.engines, colours(result)), *bodies)
 
 
 def full(result: Result, cells: Sequence[Cell]) -> Html:
     """All measures of one place: median, range and ratio to the limit."""
     shown = [cell for cell in cells if cell.state == "measured"]
     rows = [
-        _line(measure, shown, cells[0].limit, ranges=True)
+        _line(measure, shown, limit_of(cells), ranges=True)
         for measure in measures()
         if any(cell.median(measure.name) is not None for cell in shown)
     ]
-    return _table("measures", _head([cell.engine for cell in shown], colours(result)), tag("tbody", rows))
+    head = _head([cell.engine for cell in shown], colours(result))
+    return _table("measures", len(shown), head, tag("tbody", rows))
 
 
 def unmeasured(cells: Sequence[Cell]) -> Html:
@@ -84,9 +91,10 @@ def _title(place: Place) -> str:
     return f"{place.workload} · {place.data} · {place.network}"
 
 
-def _table(kind: str, head: Html, *bodies: Html) -> Html:
+def _table(kind: str, engines: int, head: Html, *bodies: Html) -> Html:
+    table = tag("table", head, bodies, class_=kind, style=f"--columns:{engines + 2}")
     # Focusable, so that a keyboard can scroll it.
-    return tag("div", tag("table", head, bodies, class_=kind), class_="scroll", tabindex=0)
+    return tag("div", table, class_="scroll", tabindex=0)
 
 
 def _head(engines: Sequence[str], known: Mapping[str, int]) -> Html:

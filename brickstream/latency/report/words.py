@@ -66,10 +66,11 @@ def about_limit(limit: Mapping[str, Any]) -> str:
     """Say what the limit is made of."""
     parts = limit["parts"]
     trip, link, decode, set_up = (number(parts[key], "s") for key in _PARTS)
+    at_once = "any number" if parts["concurrency"] is None else parts["concurrency"]
     return (
-        f"The limit of {number(limit['complete_s'], 's')} is {_many(parts['rounds'], 'round trip')} of {trip}; "
-        f"{number(limit['bytes'], 'bytes')} in {_many(limit['requests'], 'request')}, {parts['concurrency']} at once, "
-        f"which take {link} on the link; {decode} to decode them; {set_up} to set up connections."
+        f"What no engine can do without: {_many(parts['rounds'], 'round trip')} of {trip} after {set_up} to set up "
+        f"connections; {number(limit['bytes'], 'bytes')} in {_many(limit['requests'], 'request')}, {at_once} at once, "
+        f"which take {link} on the link and {decode} to decode."
     )
 
 
