@@ -18,6 +18,7 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 from yarl import URL
 
+from brickstream.chunks.http.early import EarlyConnections, InUse
 from brickstream.chunks.http.hedge import Hedge
 from brickstream.chunks.http.pace import FIRST_WINDOW, Answer, Pace
 from brickstream.chunks.http.patience import Patience
@@ -85,6 +86,7 @@ class Host:
         self.pace = Pace(most)
         self.hedge = Hedge(self.pace)
         self.circuit = Circuit()
+        self.in_use = InUse()
         self.good = False
         self.way: Way | None = None
         self.last_failure: StoreError | None = None
@@ -117,6 +119,8 @@ class HttpClient:
         # Who waits for a connection does not wait for an answer yet.
         self.gate = asyncio.Semaphore(_connections(most, options))
         self.closing.callback(self.patience.close)
+        self._early = EarlyConnections(session)
+        self.closing.push_async_callback(self._early.close)
         self.most = most
         self._hosts: dict[URL, Host] = {}
 
@@ -135,6 +139,13 @@ class HttpClient:
             way = await asyncio.to_thread(way_of, url) if self.options.trust_env else Way()
             host.way = Way(self.options.proxy or way.proxy, {} if "Authorization" in self.secrets else way.login)
         return host.way
+
+    def connect_ahead(self, url: URL) -> None:
+        """Make the connections that the reads which wait are going to need, while a first one is under way."""
+        host = self.host(url)
+        if self.waiting and host.good and host.way is not None and host.way.proxy is None:
+            wanted = min(self.waiting, host.pace.window)
+            self._early.make(url, host.in_use.lacking(wanted, asyncio.get_running_loop().time()))
 
     def window(self, waiting: int) -> int:
         """Say how many reads to have under way: what the fastest of the servers can do with.
@@ -260,7 +271,8 @@ class Request:
         exchange = Exchange(self._client.traffic, self._where, self._failed, hedge=self._running > 0)
         self._running += 1
         try:
-            with exchange:
+            with exchange, host.in_use.asking(asked):
+                self._client.connect_ahead(self._url)
                 reply = await self._send(exchange, started)
         except (TransientError, TimedOutError) as error:
             host.circuit.failed(loop.time())

@@ -34,6 +34,7 @@ class Connection:
         self.link = Link(network.connection_mbps)
         self._network = network
         self._asked = 0
+        self._made = asyncio.get_running_loop().time()
         self._admitted = asyncio.Event()
 
     def admit(self) -> None:
@@ -48,7 +49,9 @@ class Connection:
         """Count a request; return the seconds of setting up that it pays for, and whether it is the last one here."""
         self._asked += 1
         most = self._network.requests_per_connection
-        return self._network.connect_s if self._asked == 1 else 0.0, most is not None and self._asked >= most
+        # A connection that was made before it was needed is ready sooner.
+        left = self._made + self._network.connect_s - asyncio.get_running_loop().time()
+        return max(0.0, left), most is not None and self._asked >= most
 
 
 Serve = Callable[[web.BaseRequest, Connection], Awaitable[web.StreamResponse]]
