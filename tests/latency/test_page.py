@@ -88,20 +88,12 @@ def test_every_text_of_a_result_is_escaped() -> None:
     bad = "<script>alert('&\"')</script>"
     document = lab_result(workloads=("pan",), networks=("lan",), runs=1, chunks=2)
     text = json.dumps(document)
-    for name in (
-        "brickstream",
-        "pan",
-        "lan",
-        "volume-64",
-        "x86_64",
-        "zstd, level 1",
-        "pip install webknossos",
-        "short",
-    ):
+    names = ("brickstream", "pan", "lan", "volume-64", "x86_64", "zstd, level 1", "short")
+    for name in names:
         text = text.replace(f'"{name}"', json.dumps(bad + name))
     page = Page(make_page(parse_result(json.loads(text))))
     assert not {"script"} & {name for name, _ in page.elements}
-    for name in ("brickstream", "pan", "lan", "volume-64", "x86_64", "zstd, level 1", "short"):
+    for name in names:
         assert bad + name in page.words
 
 

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from lab_results import lab_result
 
+from brickstream.latency.engines.chromium import NAMES
 from brickstream.latency.report import write_report
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
+CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed: apt-get install chromium")
 
 PHONE, DESK, PAPER = 390, 1200, 688  # pixels; paper is A4 less its margins
 

@@ -45,7 +45,7 @@ class Run:
 
     @property
     def begin(self) -> float:
-        """From when ``half_s``, ``most_s`` and ``settle_s`` count: open, or the last of several moves."""
+        """From when ``half_s``, ``most_s`` and ``complete_s`` count: open, or the last of several moves."""
         return self.moves[-1] if len(self.moves) > 1 else 0.0
 
 

@@ -45,7 +45,7 @@ def _drawn(result: Result, place: Place, cells: Sequence[Cell], limit: Mapping[s
     known = tables.colours(result)
     moved = any(len(run.moves) > 1 for _, run in runs)
     begin = max(run.begin for _, run in runs)
-    ends = [_end(run) for _, run in runs] + ([begin + limit["settle_s"]] if limit else [])
+    ends = [_end(run) for _, run in runs] + ([begin + limit["complete_s"]] if limit else [])
     starts = [run.timeline["open"] or 0.0 for _, run in runs] + ([limit["first_s"]] if limit else [])
     axis = time_axis(starts, ends, moved)
     curves = [plots.Curve(cell.engine, known[cell.engine], run.curve, run.moves, _end(run)) for cell, run in runs]
@@ -119,7 +119,9 @@ def _stretches(run: Run) -> list[tuple[str, float, float]]:
 
 
 def _from(begin: float, measured: Mapping[str, float | None]) -> dict[str, float | None]:
-    found = {kind: measured.get(name) for kind, name in (("half", "half_s"), ("most", "most_s"), ("rest", "settle_s"))}
+    found = {
+        kind: measured.get(name) for kind, name in (("half", "half_s"), ("most", "most_s"), ("rest", "complete_s"))
+    }
     return {kind: None if value is None else begin + value for kind, value in found.items()}
 
 

@@ -74,7 +74,9 @@ def unmeasured(cells: Sequence[Cell]) -> Html:
 
 def _reason(engine: str, state: str, why: str, places: Sequence[str]) -> Html:
     where = f" ({', '.join(places)})" if places else ""
-    return tag("li", tag("b", engine), f" {_STATES.get(state, 'measured in part')}{f': {why}' if why else ''}{where}")
+    word = _STATES.get(state, "measured in part")
+    said = why if why.startswith(word) else f"{word}: {why}" if why else word
+    return tag("li", tag("b", engine), f" {said}{where}")
 
 
 def glossary() -> Html:
