@@ -84,7 +84,7 @@ def sessions(draw: st.DrawFn) -> Session:
 
 
 @given(sessions())
-@settings(max_examples=20)
+@settings(max_examples=12)
 def test_the_same_session_reads_the_same_in_the_same_order_at_the_same_times(given_session: Session) -> None:
     assert virtual(lambda image: given_session) == virtual(lambda image: given_session)
 

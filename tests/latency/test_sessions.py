@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from viewed import askew_scenes, camera_scenes, halved
 
@@ -49,6 +49,7 @@ def test_on_another_canvas_the_same_world_is_in_view() -> None:
 # ---- files
 
 
+@settings(max_examples=30)
 @given(st.lists(st.one_of(askew_scenes(), camera_scenes()), min_size=1, max_size=4), st.data())
 def test_a_session_goes_to_a_file_and_back_to_the_last_bit(
     scenes: list[tuple[Pyramid, View]], data: st.DataObject

@@ -1,6 +1,7 @@
 """Named workloads: the same words are a session of any image, always the same one of the same image."""
 
 import json
+import re
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from brickstream.errors import BrickstreamError, ViewError
+from brickstream.latency.workloads import DATA as IMAGES
 from brickstream.latency.workloads import (
     WORKLOADS,
     Session,
@@ -19,6 +21,7 @@ from brickstream.latency.workloads import (
     write_workload,
 )
 from brickstream.latency.workloads.places import Place, stage_of
+from brickstream.latency.workloads.session import session_of
 from brickstream.latency.workloads.workload import Workload, workload_from
 from brickstream.multiscale import Axis, Budget, Camera, Level, Pyramid, View, plan_view
 from brickstream.multiscale.navigate import cut_through, move_point, pan
@@ -261,3 +264,15 @@ def test_what_a_place_cannot_say_is_refused(view: View) -> None:
     session = Session("", (80, 60), (Step(0, View.plane(STACK, canvas=(80, 60))), Step(1, view)))
     with pytest.raises(ViewError, match="a place says nothing of other axes"):
         workload_of(session, STACK)
+
+
+# ---- the page
+
+
+def test_the_page_has_every_name_and_its_documents_can_be_read() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "workloads.md").read_text(encoding="utf-8")
+    tables, _ = page.split("## A session")
+    assert re.findall(r"^\| `([\w-]+)` \|", tables, re.MULTILINE) == [*WORKLOADS, *IMAGES]
+    session, workload = map(json.loads, re.findall(r"```json\n(.*?)```", page, re.DOTALL))
+    assert session_of(session).image.endswith("brain.ome.zarr")
+    assert workload_from(workload) == load_workload("scrub")
