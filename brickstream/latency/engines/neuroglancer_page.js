@@ -9,15 +9,16 @@
 
   let scene = null; // the newest view, as Python has it
   let number = 0; // of the newest view
-  let applied = 0, drawn = 0, seen = 0; // numbers of the views that were set, drawn, seen last
+  let applied = 0, seen = 0; // numbers of the views that were set, seen last
   let scales = null; // world units along a pixel of level 0, by the name of the axis
-  let fresh = []; // chunks that were put on the GPU since the last frame
+  let fresh = []; // chunks that were put on the GPU since the last frame: [id of their source, key]
   let counts = []; // of the frame that is being drawn: [chunks that are shown, chunks that are not here yet]
   let frames = []; // drawn by the page, not yet by the GPU
   let told = null;
-  const onGpu = new Map(); // id of a source -> Set of keys of its chunks
+  let draft = false; // whether the frame that is being drawn is a coarse one: neuroglancer's, while a camera moves
+  const onGpu = new Map(); // id of a source -> key of a chunk -> whether a frame has been drawn with it
 
-  const forget = () => (told = { boxes: [], first: false, share: null, complete: false });
+  const forget = () => (told = { boxes: [], first: false, complete: false });
 
   // What is there ------------------------------------------------------------------------------------------------
 
@@ -31,18 +32,18 @@
   queue.applyChunkUpdate = function (update) {
     const changed = apply.call(this, update);
     if (update.id === undefined || update.promise !== undefined) return changed;
-    if (!onGpu.has(update.source)) onGpu.set(update.source, new Set());
+    if (!onGpu.has(update.source)) onGpu.set(update.source, new Map());
     const held = onGpu.get(update.source);
     if (update.state !== GPU_MEMORY) held.delete(update.id);
     else if (!held.has(update.id)) {
-      held.add(update.id);
+      held.set(update.id, false);
       fresh.push([update.source, update.id]);
     }
     return changed;
   };
 
   // Start and stop of a chunk of the level in view, on the axes of the store; null for chunks of other levels.
-  const boxOf = ([id, key]) => {
+  const boxOf = (id, key) => {
     const chunks = queue.rpc.get(id);
     const level = levels()[scene.level];
     if (level === undefined || chunks?.parameters?.url !== level.url) return null;
@@ -57,18 +58,33 @@
     return [start, stop];
   };
 
-  const everything = () => [...onGpu].flatMap(([id, keys]) => [...keys].map((key) => [id, key]));
+  const tellBox = (id, key) => {
+    const box = boxOf(id, key);
+    if (box !== null) told.boxes.push(box);
+  };
 
   // Frames -------------------------------------------------------------------------------------------------------
 
+  display.updateStarted.add(() => {
+    draft = false;
+    for (const { frameRateCalculator: pace } of display.panels) {
+      if (pace === undefined || Object.hasOwn(pace, "calculateDownsamplingRate")) continue;
+      const rate = pace.calculateDownsamplingRate;
+      pace.calculateDownsamplingRate = function (method) {
+        const found = rate.call(this, method);
+        draft ||= found > 1;
+        return found;
+      };
+    }
+  });
+
   display.updateFinished.add(() => {
-    if (scene === null || applied !== number) return;
+    if (scene === null) return;
     const gl = display.gl;
-    const chunks = drawn === number ? fresh : everything();
     const sync = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
-    frames.push({ number, sync, counts, ready: isReady(), boxes: chunks.map(boxOf).filter((box) => box !== null) });
+    frames.push({ number: applied, sync, counts, fresh, ready: !draft && isReady() });
     gl.flush();
-    [fresh, counts, drawn] = [[], [], number];
+    [fresh, counts] = [[], []];
     if (frames.length === 1) setTimeout(settle);
   });
 
@@ -79,18 +95,20 @@
       if (gl.getSyncParameter(frame.sync, gl.SYNC_STATUS) !== gl.SIGNALED) return void setTimeout(settle, 1);
       gl.deleteSync(frame.sync);
       frames.shift();
-      if (frame.number === number) tell(frame);
+      tell(frame);
     }
   };
 
+  // A chunk that a frame of the last view was drawn with can be shown in this one as well.
   const tell = (frame) => {
-    const ready = frame.ready && isReady();
-    const shown = frame.counts.reduce((sum, [here]) => sum + here, 0);
-    if (shown > 0 && seen !== number) [told.first, seen] = [true, number];
-    if (!scene.orientation) told.boxes.push(...frame.boxes);
-    else if (frame.counts.length > 0) told.share = shown / frame.counts.reduce((sum, [here, not]) => sum + here + not, 0);
-    else if (ready) told.share = 1;
-    told.complete ||= ready;
+    for (const [id, key] of frame.fresh) {
+      if (!onGpu.get(id)?.has(key)) continue;
+      onGpu.get(id).set(key, true);
+      tellBox(id, key);
+    }
+    if (frame.number !== number) return;
+    if (seen !== number && frame.counts.some(([here]) => here > 0)) [told.first, seen] = [true, number];
+    told.complete ||= frame.ready && isReady();
   };
 
   // neuroglancer counts what it draws of each level for the histogram in its panel.
@@ -210,13 +228,15 @@
       forget();
       if (layer() === undefined) return open(url, wanted.orientation !== null, wanted.perspective);
       queue.enablePrefetch.value = true; // as is its default
+      if (wanted.orientation) display.flagContinuousCameraMotion(); // as its mouse does
+      for (const [id, keys] of onGpu) for (const [key, drawn] of keys) if (drawn) tellBox(id, key);
       setView();
     },
     // What has been drawn since the last time.
     take: () => {
-      const { boxes, first, share, complete } = told;
-      [told.boxes, told.first, told.share] = [[], false, null];
-      return { boxes, first, share, complete, failure: failure() };
+      const { boxes, first, complete } = told;
+      [told.boxes, told.first] = [[], false];
+      return { boxes, first, complete, failure: failure() };
     },
   };
 
