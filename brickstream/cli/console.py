@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +13,7 @@ from brickstream.errors import BrickstreamError
 
 Progress = Callable[[int, int], None]
 _LINES = 10  # progress lines where there is no terminal
+_LONG_S = 5.0  # of what takes longer, people want to know how long
 
 
 def tell(text: str) -> None:
@@ -55,9 +57,16 @@ class _Lines:
     def __init__(self, title: str) -> None:
         self._title = title
         self._last = -1
+        self._began = time.monotonic()
 
     def __call__(self, done: int, total: int) -> None:
         step = _LINES * done // max(total, 1)
         if step > self._last:
             self._last = step
-            tell(f"{self._title}: {100 * done // max(total, 1)} %")
+            tell(f"{self._title}: {100 * done // max(total, 1)} %{self._estimate(done, total)}")
+
+    def _estimate(self, done: int, total: int) -> str:
+        spent = time.monotonic() - self._began
+        if spent < _LONG_S or not 0 < done < total:
+            return ""
+        return f", about {spent * (total - done) / done:.0f} s left"

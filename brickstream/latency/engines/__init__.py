@@ -32,6 +32,8 @@ class EngineInfo:
         Whether it shows volumes at the level that fills the canvas.
     browser : bool
         Whether it runs in one.
+    opens : bool
+        Whether it opens an image before it shows a view of it; else both are one.
     """
 
     title: str
@@ -40,6 +42,7 @@ class EngineInfo:
     settings: dict[str, Any]
     volumes: bool = True
     browser: bool = False
+    opens: bool = True
 
 
 ENGINES: dict[str, EngineInfo] = {
@@ -59,6 +62,7 @@ ENGINES: dict[str, EngineInfo] = {
         ("neuroglancer", "playwright", "psutil"),
         {},
         browser=True,
+        opens=False,
     ),
 }
 

@@ -53,6 +53,7 @@ def read_run(
     shots: Sequence[Shot],
     pyramid: Pyramid,
     playback: bool,
+    opens: bool = True,
 ) -> dict[str, Any]:
     """Make the entry of a run.
 
@@ -70,6 +71,8 @@ def read_run(
     pyramid : Pyramid
     playback : bool
         Whether each view counts for itself.
+    opens : bool
+        Whether opening is something of its own.
     """
     if raw["failed"]:
         return failed_run(raw["failed"])
@@ -82,6 +85,8 @@ def read_run(
     timeline = {"open": raw["opened"] - began, "first": first_seen(seen, 0.0), "complete": raw["ended"] - began}
     measures = _times(curve, timeline, moves)
     measures |= count_requests(asked) | frame_times(raw["frames"])
+    if not opens:
+        measures["open_s"] = None
     measures |= {"cpu_s": raw["cpu_s"], "peak_mb": raw["peak_mb"], "dropped": None}
     if playback:
         measures["dropped"] = dropped(len(shots), _completions(curve, moves))

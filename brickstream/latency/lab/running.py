@@ -188,7 +188,8 @@ def _run(scene: _Scene, name: str, url: str, warm: str, timeout: float) -> dict[
     limit = START_S + timeout + scene.session.steps[-1].at
     raw = _work(task, limit)
     log = json.loads(_ask(f"{url}/_serve/log"))
-    return read_run(raw, log, scene.folder.name, ahead, scene.shots, scene.image.pyramid, scene.session.playback)
+    pyramid, playback = scene.image.pyramid, scene.session.playback
+    return read_run(raw, log, scene.folder.name, ahead, scene.shots, pyramid, playback, ENGINES[name].opens)
 
 
 def _work(task: dict[str, Any], limit: float) -> dict[str, Any]:
