@@ -13,7 +13,7 @@ from PIL import Image
 
 from brickstream.engine import Engine
 from brickstream.errors import BrickstreamError, StoreError
-from brickstream.latency import ThreadedServer
+from brickstream.latency import Fault, ThreadedServer
 from brickstream.latency.engines.host import Played, play
 from brickstream.latency.engines.neuroglancer_page import NeuroglancerPage
 from brickstream.latency.engines.protocol import Shot, Watch, shot_of
@@ -157,6 +157,18 @@ def test_what_cannot_be_read_fails_with_one_line(
     with pytest.raises(StoreError, match=r"neuroglancer cannot show the image: .*nothing") as caught:
         play(adapter, adapter.watch, url, [shot], timeout=LIMIT_S)
     assert "\n" not in str(caught.value)
+
+
+def test_a_chunk_that_cannot_be_read_fails_with_one_line(
+    adapter: NeuroglancerPage, folder: Path, pyramid: Pyramid
+) -> None:
+    shot = shot_of(0, View.plane(pyramid, canvas=CANVAS), pyramid)
+    with ThreadedServer(
+        folder, faults=lambda key, _: Fault("status", 500) if key.endswith("0/c/2/2/2") else None
+    ) as broken:
+        with pytest.raises(BrickstreamError, match=r"Error retrieving chunk .*500") as caught:
+            play_on(adapter, broken, shot)
+        assert "\n" not in str(caught.value)
 
 
 def test_a_script_that_fails_is_an_error_of_one_line(adapter: NeuroglancerPage) -> None:

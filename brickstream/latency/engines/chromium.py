@@ -32,6 +32,8 @@ class Chromium:
     ----------
     canvas : tuple of (int, int)
         Width and height of the page in physical pixels.
+    alarm : str, default ""
+        A line on the console that begins so means that the page has failed.
 
     Attributes
     ----------
@@ -39,9 +41,10 @@ class Chromium:
         What draws WebGL, in Chromium's words.
     """
 
-    def __init__(self, canvas: tuple[int, int]) -> None:
+    def __init__(self, canvas: tuple[int, int], alarm: str = "") -> None:
         self.renderer = ""
         self._canvas = canvas
+        self._alarm = alarm
         self._stack = ExitStack()
         self._page: Any = None
         self._processes: dict[int, Any] = {}
@@ -90,6 +93,7 @@ class Chromium:
         self._page.set_default_timeout(WAIT_S * 1000)
         self._page.on("crash", lambda _: self._fail("the page crashed"))
         self._page.on("pageerror", lambda error: self._fail(f"an error in the page: {_line(error)}"))
+        self._page.on("console", lambda message: self._hear(message.text))
 
     def open(self, url: str, ready: str, *scripts: str) -> None:
         """Load a page.
@@ -124,7 +128,7 @@ class Chromium:
         Raises
         ------
         BrickstreamError
-            If it fails, or the page has failed before.
+            If it fails, or the page has failed since the last call.
         """
         from playwright.sync_api import Error
 
@@ -134,7 +138,8 @@ class Chromium:
         except Error as error:
             raise BrickstreamError(self._failure or f"the page failed: {_line(error)}", "Chromium") from error
         if self._failure:
-            raise BrickstreamError(self._failure, "Chromium")
+            failure, self._failure = self._failure, ""
+            raise BrickstreamError(failure, "Chromium")
         return result
 
     def screenshot(self) -> bytes:
@@ -189,6 +194,10 @@ class Chromium:
         if self._page is None:
             raise ClosedError("the browser is not running")
         return self._page
+
+    def _hear(self, text: str) -> None:
+        if self._alarm and text.startswith(self._alarm):
+            self._fail(_line(text))
 
     def _fail(self, why: str) -> None:
         self._failure = self._failure or why

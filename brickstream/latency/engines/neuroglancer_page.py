@@ -57,7 +57,7 @@ class NeuroglancerPage:
     """
 
     def __init__(self, watch: Watch, canvas: tuple[int, int]) -> None:
-        self.browser = Chromium(canvas)
+        self.browser = Chromium(canvas, "Error retrieving chunk")
         self.watch = watch
         self._canvas = canvas
         self._stack = ExitStack()
