@@ -53,7 +53,7 @@ def read_run(
     shots: Sequence[Shot],
     pyramid: Pyramid,
     playback: bool,
-    opens: bool = True,
+    unmeasured: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Make the entry of a run.
 
@@ -71,8 +71,8 @@ def read_run(
     pyramid : Pyramid
     playback : bool
         Whether each view counts for itself.
-    opens : bool
-        Whether opening is something of its own.
+    unmeasured : sequence of str
+        Measures that say nothing of the engine.
     """
     if raw["failed"]:
         return failed_run(raw["failed"])
@@ -85,14 +85,12 @@ def read_run(
     timeline = {"open": raw["opened"] - began, "first": first_seen(seen, 0.0), "complete": raw["ended"] - began}
     measures = _times(curve, timeline, moves)
     measures |= count_requests(asked) | frame_times(raw["frames"])
-    if not opens:
-        measures["open_s"] = None
     measures |= {"cpu_s": raw["cpu_s"], "peak_mb": raw["peak_mb"], "dropped": None}
     if playback:
         measures["dropped"] = dropped(len(shots), _completions(curve, moves))
     return {
         "failed": None,
-        "measures": {name: measures[name] for name in MEASURES},
+        "measures": {name: None if name in unmeasured else measures[name] for name in MEASURES},
         "curve": _thinned(curve),
         "moves": moves,
         "timeline": timeline,

@@ -33,7 +33,6 @@ from brickstream.samples import write_sample
 
 Progress = Callable[[int, int], None]
 OPEN_S = 60.0
-WARM = "warm"
 # What a worker needs beside its session: imports, a browser, the way down.
 START_S = 90.0
 
@@ -88,13 +87,12 @@ def measure(name: str, suite: Suite, options: Options, progress: Progress = lamb
     scenes: list[_Scene] = []
     with TemporaryDirectory(prefix="brickstream-bench-") as scratch:
         folder = options.folder or Path(scratch)
-        write_sample("synthetic", folder / WARM, shape=(64, 64, 64))
         with server_process(folder) as warm, Engine.in_thread() as reader:
             for number, case in enumerate(suite.cases):
                 scene = _stage(case, folder, Path(scratch) / f"{number}.json", reader.open)
                 scenes.append(scene)
                 step = lambda: progress(next(counter), total)  # noqa: E731
-                cells += _measure(scene, suite, runs, options.engines, f"{warm}/{WARM}", step)
+                cells += _measure(scene, suite, runs, options.engines, f"{warm}/{_warm_image(scene)}", step)
     found = {
         "format": "brickstream-bench",
         "version": 1,
@@ -120,6 +118,16 @@ def _stage(case: Case, folder: Path, file: Path, open_image: Callable[[Path, flo
     write_session(file, session)
     shots = tuple(shot_of(step.at, step.view, image.pyramid) for step in session.steps)
     return _Scene(case, stored, image, session, file, shots)
+
+
+def _warm_image(scene: _Scene) -> str:
+    """Path of a small image whose pixels have the type and the codec of the measured one: decoders and shaders differ."""
+    data = DATA[scene.case.data]
+    if data.dtype == "uint8":
+        return "synthetic/64x64x64"
+    name = f"warm-{data.codec}"
+    write_sample("synthetic", scene.folder.parent / name, shape=(64, 64, 64), codec=data.codec)
+    return name
 
 
 def _described(scenes: Sequence[_Scene]) -> dict[str, Any]:
@@ -189,7 +197,7 @@ def _run(scene: _Scene, name: str, url: str, warm: str, timeout: float) -> dict[
     raw = _work(task, limit)
     log = json.loads(_ask(f"{url}/_serve/log"))
     pyramid, playback = scene.image.pyramid, scene.session.playback
-    return read_run(raw, log, scene.folder.name, ahead, scene.shots, pyramid, playback, ENGINES[name].opens)
+    return read_run(raw, log, scene.folder.name, ahead, scene.shots, pyramid, playback, ENGINES[name].unmeasured)
 
 
 def _work(task: dict[str, Any], limit: float) -> dict[str, Any]:
