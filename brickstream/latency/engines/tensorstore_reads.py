@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from typing import Any
+from urllib.parse import urlsplit
 
 import tensorstore
 
@@ -27,8 +28,8 @@ class TensorstoreReader:
 
     async def open(self, url: str) -> None:
         """Read the attributes of the group, of Zarr v3 or v2."""
-        base, _, path = url.rpartition("/")
-        self._root = {"driver": "http", "base_url": base, "path": f"/{path}/"}
+        parts = urlsplit(url)
+        self._root = {"driver": "http", "base_url": f"{parts.scheme}://{parts.netloc}", "path": f"{parts.path}/"}
         self._levels = {}
         store = await tensorstore.KvStore.open(self._root, context=self._context)
         document = await store.read("zarr.json")

@@ -121,7 +121,7 @@ def _stage(case: Case, folder: Path, file: Path, open_image: Callable[[Path, flo
 
 
 def _warm_image(scene: _Scene) -> str:
-    """Path of a small image whose pixels have the type and the codec of the measured one: decoders and shaders differ."""
+    """Path of a small image of the same type of pixel and codec: decoders and shaders differ."""
     data = DATA[scene.case.data]
     if data.dtype == "uint8":
         return "synthetic/64x64x64"
