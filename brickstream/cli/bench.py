@@ -74,6 +74,8 @@ def bench_run(
         console.say_json(result)
     else:
         console.say(table(result))
+    if out is not None:
+        console.tell(f"wrote {out / 'result.json'} and {out / 'report.html'}")
     return OK
 
 
