@@ -18,13 +18,9 @@ NAMES = tuple(name for name in ENGINES if name not in ("brickstream", "tensorsto
 @pytest.mark.timeout(120)
 def test_every_engine_shows_every_pixel_of_the_last_view(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(DATA, "small", SMALL)
-    suite = Suite("small", (Case("pan", "small", "lan"), Case("open-volume", "small", "lan")), runs=1, timeout=20.0)
+    suite = Suite("small", (Case("pan", "small", "lan"),), runs=1, timeout=20.0)
     result = measure("small", suite, Options(engines=NAMES, folder=tmp_path))
     for cell in result["cells"]:
-        if cell["state"] == "unable":
-            assert cell["engine"].startswith("napari")
-            assert cell["workload"] == "open-volume"
-            continue
         assert (cell["state"], cell["why"]) == ("measured", "")
         assert cell["runs"][0]["curve"][-1][1] == 1.0
         assert cell["summary"]["complete_s"]["median"] > cell["limit"]["complete_s"]
