@@ -52,7 +52,7 @@ class FakeEngine:
 
 
 def shots(*times: float) -> list[Shot]:
-    return [Shot(t, SHOT.view, SHOT.level, SHOT.chunks, SHOT.regions) for t in times]
+    return [Shot(t, SHOT.view, SHOT.level, SHOT.chunks, SHOT.regions, SHOT.extents) for t in times]
 
 
 def played(engine: FakeEngine, *times: float, timeout: float = 9.0) -> Played:

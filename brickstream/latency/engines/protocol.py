@@ -35,6 +35,8 @@ class Shot:
         Chunks of that level that are in view, nearest to the focus first.
     regions : ndarray of shape (n, 2, ndim), int64
         What is in view of each of them: start and stop, half-open, in pixels of the level.
+    extents : ndarray of shape (n, 2, ndim), int64
+        All of each of them, likewise, within the level.
     """
 
     at: float
@@ -42,11 +44,17 @@ class Shot:
     level: int
     chunks: IntArray
     regions: IntArray
+    extents: IntArray
 
     @property
     def boxes(self) -> list[Box]:
         """The regions as plain tuples."""
         return [(tuple(start), tuple(stop)) for start, stop in self.regions.tolist()]
+
+    @property
+    def whole(self) -> list[Box]:
+        """The chunks themselves, as plain tuples: what is read of each, whatever of it is in view."""
+        return [(tuple(start), tuple(stop)) for start, stop in self.extents.tolist()]
 
     @property
     def bounds(self) -> Box:
@@ -62,8 +70,12 @@ def shot_of(at: float, view: View, pyramid: Pyramid) -> Shot:
     plan = plan_view(pyramid, view, Budget(_MAX_BRICKS, brick, mixed=False))
     if plan.empty:
         nothing = np.empty((0, pyramid.ndim), dtype=np.int64)
-        return Shot(at, view, 0, nothing, nothing.reshape(0, 2, pyramid.ndim))
-    return Shot(at, view, plan.target.level, plan.target.chunks, plan.regions(plan.target))
+        no_boxes = nothing.reshape(0, 2, pyramid.ndim)
+        return Shot(at, view, 0, nothing, no_boxes, no_boxes)
+    target = plan.target
+    size, shape = pyramid.chunk_shapes[target.level], pyramid.levels[target.level].shape
+    extents = np.stack([target.chunks * size, np.minimum((target.chunks + 1) * size, shape)], axis=1)
+    return Shot(at, view, target.level, target.chunks, plan.regions(target), extents)
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,8 @@ class ChunkReads:
 
     def set_view(self, shot: Shot) -> None:
         """Begin to read what is not there."""
-        boxes = {(shot.level, box): None for box in shot.boxes}
+        # Whole chunks: they are what a store gives, and what stays in view is the same chunk, however much of it.
+        boxes = {(shot.level, box): None for box in shot.whole}
         self._wanted = set(boxes)
         self._kept = {wanted: pixels for wanted, pixels in self._kept.items() if wanted in boxes}
         for level, (start, stop) in self._kept:
