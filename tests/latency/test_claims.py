@@ -118,6 +118,20 @@ async def test_setting_up_is_paid_once_a_connection(root: Path) -> None:
         assert {row.connection for row in server.log} == {0}
 
 
+@pytest.mark.parametrize(("earlier", "waits"), [(0.0, 0.24), (0.1, 0.14), (0.5, 0.08)])
+@virtually
+async def test_a_connection_is_set_up_before_the_first_request(root: Path, earlier: float, waits: float) -> None:
+    async with Server(root, Network(latency_ms=80, connect_round_trips=2)) as server:
+        host, port = server.url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        await asyncio.sleep(earlier)
+        asked = now()
+        writer.write(b"GET /tiny HTTP/1.1\r\nHost: x\r\n\r\n")
+        await reader.readline()
+        assert now() - asked == pytest.approx(waits, abs=EXACT)
+        writer.close()
+
+
 @virtually
 async def test_setting_up_is_paid_again_after_a_cancel(root: Path) -> None:
     network = Network(latency_ms=80, connect_round_trips=2)

@@ -18,7 +18,7 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 from yarl import URL
 
-from brickstream.chunks.http.early import EarlyConnections, InUse
+from brickstream.chunks.http.early import EarlyConnector
 from brickstream.chunks.http.hedge import Hedge
 from brickstream.chunks.http.pace import FIRST_WINDOW, Answer, Pace
 from brickstream.chunks.http.patience import Patience
@@ -53,6 +53,8 @@ class HttpOptions:
     retry : RetryPolicy
     hedge : bool, default True
         Whether late reads are asked for twice.
+    connect_ahead : bool, default True
+        Whether connections are made for reads that wait, while the first picture of a view is under way.
     """
 
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -64,6 +66,7 @@ class HttpOptions:
     missing_statuses: tuple[int, ...] = (404, 410)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     hedge: bool = True
+    connect_ahead: bool = True
 
     def credentials(self) -> dict[str, str]:
         """Headers that other hosts must not see."""
@@ -86,7 +89,6 @@ class Host:
         self.pace = Pace(most)
         self.hedge = Hedge(self.pace)
         self.circuit = Circuit()
-        self.in_use = InUse()
         self.good = False
         self.way: Way | None = None
         self.last_failure: StoreError | None = None
@@ -99,13 +101,22 @@ class HttpClient:
     ----------
     session : aiohttp.ClientSession
         Its owner closes it; see :func:`open_client`.
+    connector : EarlyConnector
+        Of the session.
     traffic : Traffic
     most : int
         Reads of one server at the same time.
     options : HttpOptions
     """
 
-    def __init__(self, session: aiohttp.ClientSession, traffic: Traffic, most: int, options: HttpOptions) -> None:
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        connector: EarlyConnector,
+        traffic: Traffic,
+        most: int,
+        options: HttpOptions,
+    ) -> None:
         self.session = session
         self.traffic = traffic
         self.options = options
@@ -119,8 +130,8 @@ class HttpClient:
         # Who waits for a connection does not wait for an answer yet.
         self.gate = asyncio.Semaphore(_connections(most, options))
         self.closing.callback(self.patience.close)
-        self._early = EarlyConnections(session)
-        self.closing.push_async_callback(self._early.close)
+        self._connector = connector
+        self.closing.push_async_callback(connector.end_unused)
         self.most = most
         self._hosts: dict[URL, Host] = {}
 
@@ -141,11 +152,14 @@ class HttpClient:
         return host.way
 
     def connect_ahead(self, url: URL) -> None:
-        """Make the connections that the reads which wait are going to need, while a first one is under way."""
-        host = self.host(url)
-        if self.waiting and host.good and host.way is not None and host.way.proxy is None:
-            wanted = min(self.waiting, host.pace.window)
-            self._early.make(url, host.in_use.lacking(wanted, asyncio.get_running_loop().time()))
+        """Begin the connections to the server of a URL that the reads which wait are going to need.
+
+        None to a server that has not been of use yet, and none through a proxy. Who calls this is one of those that
+        waited, and has a connection.
+        """
+        host, others = self.host(url), self.waiting - 1
+        if self.options.connect_ahead and host.good and host.way is not None and not host.way.proxy:
+            self._connector.connect_ahead(url, min(others, host.pace.window))
 
     def window(self, waiting: int) -> int:
         """Say how many reads to have under way: what the fastest of the servers can do with.
@@ -271,8 +285,7 @@ class Request:
         exchange = Exchange(self._client.traffic, self._where, self._failed, hedge=self._running > 0)
         self._running += 1
         try:
-            with exchange, host.in_use.asking(asked):
-                self._client.connect_ahead(self._url)
+            with exchange:
                 reply = await self._send(exchange, started)
         except (TransientError, TimedOutError) as error:
             host.circuit.failed(loop.time())
@@ -315,8 +328,9 @@ async def open_client(
     options : HttpOptions, optional
     """
     traffic, options = traffic or Traffic(), options or HttpOptions()
-    async with _session(_connections(most, options), options) as session:
-        client = HttpClient(session, traffic, most, options)
+    connector = EarlyConnector(_connections(most, options), options.connect_s)
+    async with _session(connector, options) as session:
+        client = HttpClient(session, connector, traffic, most, options)
         async with client.closing:
             yield client
 
@@ -326,8 +340,7 @@ def _connections(most: int, options: HttpOptions) -> int:
     return most + (max(2, most // 8) if options.hedge else 0)
 
 
-def _session(most: int, options: HttpOptions) -> aiohttp.ClientSession:
-    connector = aiohttp.TCPConnector(limit=most, limit_per_host=most)
+def _session(connector: EarlyConnector, options: HttpOptions) -> aiohttp.ClientSession:
     timeout = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=options.connect_s)
     # The bytes of a store must come as they are stored: nothing here unpacks what a server has packed for the way.
     headers = {"Accept-Encoding": "identity"}

@@ -1,91 +1,141 @@
-"""Connections that are made before there is something to ask on them: then who waits does not wait for that as well.
+"""Connections that are begun before there is something to ask on them.
 
 The first picture of a view has the line to itself, since finer chunks would share its bandwidth. Setting up a
-connection takes two or three round trips and no bandwidth: it can be done meanwhile.
+connection takes two or three round trips and hardly any bandwidth: it can be done meanwhile.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
-from math import inf
+from collections import deque
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.tracing import Trace
 from yarl import URL
 
-# For so long a connection that was in use is taken to be still there; aiohttp keeps idle ones for 15 s.
-KEPT_S = 10.0
+# Servers wait at least 20 s for a first request; what nobody has needed by then costs both sides a socket.
+UNUSED_S = 10.0
 
 
-class InUse:
-    """How many connections to one server there should be, by how many were in use at once. Pure."""
+class _Server:
+    """The connections to one server."""
 
     def __init__(self) -> None:
-        self._running = self._known = 0
-        self._since = -inf
+        self.made: list[ResponseHandler] = []
+        self.begun: deque[asyncio.Task[ResponseHandler]] = deque()
+        self.unwilling = False
 
-    @contextmanager
-    def asking(self, now: float) -> Iterator[None]:
-        """Count a request."""
-        self._running += 1
-        self._learn(self._running, now)
-        try:
-            yield
-        finally:
-            self._running -= 1
+    def add(self, connection: ResponseHandler) -> None:
+        """Know of one that is made."""
+        self._forget_closed()
+        self.made.append(connection)
 
-    def lacking(self, wanted: int, now: float) -> int:
-        """Say how many there should be beside the one in use, if there are fewer; they are taken for made then.
+    def count(self) -> int:
+        """Count those that are there, in use or not, and those that are being made ahead."""
+        self._forget_closed()
+        return len(self.made) + sum(not task.done() for task in self.begun)
 
-        None while more than one request is under way: then connections are made as they are needed.
-        """
-        if self._running > 1 or (wanted <= self._known and now < self._since + KEPT_S):
-            return 0
-        self._learn(wanted, now)
-        return max(0, wanted - self._running)
+    def next_begun(self) -> asyncio.Task[ResponseHandler] | None:
+        """Take the one that was begun first, if any is still good."""
+        while self.begun:
+            task = self.begun.popleft()
+            if not _is_lost(task):
+                return task
+            self.unwilling = True
+        return None
 
-    def _learn(self, count: int, now: float) -> None:
-        if count >= self._known or now >= self._since + KEPT_S:
-            self._known, self._since = count, now
+    def _forget_closed(self) -> None:
+        self.made = [connection for connection in self.made if connection.is_connected()]
 
 
-class EarlyConnections:
-    """Makes connections of a session ahead. Lives on one event loop; :meth:`close` ends what is not made yet.
+class EarlyConnector(aiohttp.TCPConnector):
+    """Makes connections for requests, and ahead of them: who needs a new one gets one that was begun, if there is any.
+
+    Lives on one event loop. A server that refuses a connection that was begun ahead, or closes it unused, gets no more
+    of them until `UNUSED_S` seconds after the last ones.
 
     Parameters
     ----------
-    session : aiohttp.ClientSession
+    most : int
+        Requests at the same time, in all and to one server.
+    connect_s : float
+        Seconds to wait for a connection that is made ahead.
     """
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
-        self._session = session
-        self._tasks: set[asyncio.Task[None]] = set()
+    def __init__(self, most: int, connect_s: float) -> None:
+        super().__init__(limit=most, limit_per_host=most)
+        self._ahead_timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_s)
+        self._servers: dict[URL, _Server] = {}
+        self._tidying: asyncio.TimerHandle | None = None
 
-    def make(self, url: URL, count: int) -> None:
-        """See to it that there are so many connections to the server of a URL that are not in use."""
-        for _ in range(count):
-            task = asyncio.get_running_loop().create_task(self._connect(url))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+    def connect_ahead(self, url: URL, wanted: int) -> None:
+        """Begin connections to the server of a URL until there are as many as wanted, those in use included.
 
-    async def close(self) -> None:
-        """End what is under way."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _connect(self, url: URL) -> None:
-        connector = self._session.connector
-        if connector is None:
+        A request that needs one later is told why it could not be made.
+        """
+        server = self._server(url)
+        server.unwilling = server.unwilling or any(map(_is_lost, server.begun))
+        lacking = 0 if server.unwilling else wanted - server.count()
+        if lacking <= 0:
             return
-        request = aiohttp.ClientRequest("GET", url, loop=asyncio.get_running_loop())
+        loop = asyncio.get_running_loop()
+        for _ in range(lacking):
+            request = aiohttp.ClientRequest("GET", url, loop=loop)
+            server.begun.append(loop.create_task(self._make(request, [], self._ahead_timeout)))
+        if self._tidying is not None:
+            self._tidying.cancel()
+        self._tidying = loop.call_later(UNUSED_S, self._drop_unused)
+
+    async def end_unused(self) -> None:
+        """Close the connections that nobody has needed, and end those that are still being made."""
+        if self._tidying is not None:
+            self._tidying.cancel()
+        await asyncio.gather(*self._drop_unused(), return_exceptions=True)
+
+    async def _create_connection(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's own
+    ) -> ResponseHandler:
+        """Make a connection, or take one that was begun; aiohttp calls this where none is idle."""
+        begun = None if req.proxy else self._server(req.url).next_begun()
+        if begun is None:
+            return await self._make(req, traces, timeout)
         try:
-            connection = await connector.connect(request, [], self._session.timeout)
-        except (aiohttp.ClientError, TimeoutError, OSError):
-            # The request that is going to need one meets the same, and tells.
-            return
-        # An idle one is had at once: it must not be given back before the others have begun, or they would have it too.
-        await asyncio.sleep(0)
-        connection.release()
+            return await begun
+        except asyncio.CancelledError:
+            _end(begun)
+            raise
+
+    async def _make(
+        self, req: aiohttp.ClientRequest, traces: list[Trace], patience: aiohttp.ClientTimeout
+    ) -> ResponseHandler:
+        connection = await super()._create_connection(req, traces, patience)
+        self._server(req.url).add(connection)
+        return connection
+
+    def _server(self, url: URL) -> _Server:
+        return self._servers.setdefault(url.origin(), _Server())
+
+    def _drop_unused(self) -> list[asyncio.Task[ResponseHandler]]:
+        self._tidying = None
+        dropped = [task for server in self._servers.values() for task in server.begun]
+        for server in self._servers.values():
+            server.begun.clear()
+            server.unwilling = False
+        for task in dropped:
+            _end(task)
+        return dropped
+
+
+def _is_lost(begun: asyncio.Task[ResponseHandler]) -> bool:
+    """Whether a connection that was begun failed, or is closed again."""
+    return begun.done() and (begun.cancelled() or begun.exception() is not None or not begun.result().is_connected())
+
+
+def _end(begun: asyncio.Task[ResponseHandler]) -> None:
+    """Stop making a connection, or close it."""
+    if not begun.cancel() and not _is_lost(begun):
+        begun.result().close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from itertools import islice
+from math import inf
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -34,23 +35,27 @@ class Connection:
         self.link = Link(network.connection_mbps)
         self._network = network
         self._asked = 0
-        self._made = asyncio.get_running_loop().time()
+        self._ready_at = inf
         self._admitted = asyncio.Event()
 
     def admit(self) -> None:
-        """Let its requests be served."""
-        self._admitted.set()
+        """Let it be set up, and its requests be served."""
+        if not self._admitted.is_set():
+            self._ready_at = asyncio.get_running_loop().time() + self._network.connect_s
+            self._admitted.set()
 
     async def admission(self) -> None:
         """Wait until it is served."""
         await self._admitted.wait()
 
     def ask(self) -> tuple[float, bool]:
-        """Count a request; return the seconds of setting up that it pays for, and whether it is the last one here."""
+        """Count a request; return the seconds of setting up that are left, and whether it is the last one here.
+
+        A connection that was made before it was needed is ready sooner.
+        """
         self._asked += 1
         most = self._network.requests_per_connection
-        # A connection that was made before it was needed is ready sooner.
-        left = self._made + self._network.connect_s - asyncio.get_running_loop().time()
+        left = self._ready_at - asyncio.get_running_loop().time()
         return max(0.0, left), most is not None and self._asked >= most
 
 

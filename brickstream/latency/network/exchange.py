@@ -70,10 +70,10 @@ class Exchange:
             Returns the answer; runs in a thread, inside the waiting time.
         """
         clock = asyncio.get_running_loop().time
-        set_up, is_last = self._connection.ask()
         try:
             await self._connection.admission()
             self._course.admitted = clock()
+            set_up, is_last = self._connection.ask()
             answer, head = await asyncio.to_thread(_prepared, decide)
             self._course.fault = fault = answer.fault
             if fault is not None and fault.kind == "trickle":
