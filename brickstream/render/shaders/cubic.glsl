@@ -1,5 +1,5 @@
-// A cubic filter from eight linear reads: each of them gives two neighbours along every axis, in the ratio of their weights,
-// which are all positive (Sigg and Hadwiger, GPU Gems 2, chapter 20). The atlas has linear sampling.
+// A cubic filter from eight linear reads: each of them gives two neighbours along every axis, in the ratio of their
+// weights, which are all positive (Sigg and Hadwiger, GPU Gems 2, chapter 20). The atlas has linear sampling.
 
 const float RIM = -0.5;         // so far inside the border of the level values change no more
 

@@ -1,7 +1,7 @@
 // A cubic filter in a volume from 64 reads: for the few samples of a slab, and where a value decides what is a surface.
 
-// Places beyond the border are not brought back: the weights, which do not quite add up to 1, depend on where between two
-// pixels they lie. Reads are.
+// Places beyond the border are not brought back: the weights, which do not quite add up to 1, depend on where between
+// two pixels they lie. Reads are.
 const float RIM = -4.0;
 
 float sampled(vec3 coord) {

@@ -1,5 +1,5 @@
-// Labels: a texel is the number of a thing in four bytes, the lowest first. Colours are found by a hash, in whole numbers
-// so small that floats hold them, and their quotients, exactly.
+// Labels: a texel is the number of a thing in four bytes, the lowest first. Colours are found by a hash, in whole
+// numbers so small that floats hold them, and their quotients, exactly.
 
 uniform float u_begin;          // of the hash
 uniform float u_factor;

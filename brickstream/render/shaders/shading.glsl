@@ -1,5 +1,5 @@
-// Light from the eye on a surface, as vispy's Volume has it: two tenths from everywhere, the rest as the surface faces the
-// light, and a highlight.
+// Light from the eye on a surface, as vispy's Volume has it: two tenths from everywhere, the rest as the surface faces
+// the light, and a highlight.
 
 // `normal` may point to either side; both vectors may have any length.
 float lit(float value, vec3 normal, vec3 towards) {
