@@ -301,7 +301,7 @@ class VolumeBricksVisual(BrickVisual):
         _set_rows(program, "u_clip", place.clip, MOST_PLANES)
         if place.plane is not None and look.slab is not None:
             program["u_plane"], program["u_across"] = place.plane, place.across
-            program["u_thickness"] = int(look.slab.thickness / look.step + 0.5)
+            program["u_thickness"] = max(int(look.slab.thickness / look.step + 0.5), 1)
         self._set_method(look, place)
         self._set_steps()
 
