@@ -109,6 +109,8 @@ class BrickVisual(Visual):  # type: ignore[misc]
             weights = cubic_weights()
             self.shared_program["u_weights"] = Texture2D(weights, internalformat="rgba32f", interpolation="linear")
             self.shared_program["u_weights_size"] = weights.shape[1]
+            sums = weights.sum(axis=-1, dtype=np.float64)
+            self.shared_program["u_gain"] = sums.min() ** 3, sums.max() ** 3
         self.shared_program["u_layer_opacity"], self.shared_program["u_marks"] = 1.0, 0.0
         if not self._ids:
             self.shared_program["u_gamma"] = 1.0

@@ -169,6 +169,20 @@ def test_real_data_is_what_the_dense_volume_draws_of_it(real: Bench, case: tuple
     check(real, "brain", look_of(*case), cameras(20))
 
 
+@pytest.mark.parametrize("method", ["mip", "minip", "average"])
+def test_what_a_cubic_filter_adds_to_the_values_of_a_brick_is_seen(kit, method: str) -> None:
+    """Its weights add up to 1.02: a brick that is a little darker than what was seen before it may turn out brighter."""
+    array = np.full(SHAPE, 50900, dtype=np.uint16)
+    array[:, :, :32] = 50000
+    bench = Bench(kit, array)
+    try:
+        for camera in (Camera(90, 0, fov=30), Camera(-90, 0, fov=30)):
+            ours, theirs = bench.pair(look_of(method, "volume", "cubic"), camera, 1.4)
+            assert agreement(ours, theirs, hidden=False) >= 0.995
+    finally:
+        bench.screen.close()
+
+
 @pytest.mark.parametrize("limit", [256, 512])
 def test_low_limits_of_textures_change_no_pixel(kit, limit: int) -> None:
     """Several atlases, or a smaller one: what is drawn is what one large texture gives."""

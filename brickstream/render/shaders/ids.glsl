@@ -45,3 +45,7 @@ vec4 colour_of(vec4 id) {
 float sampled(vec3 coord) {
     return colour_of(id_at(coord)).a > 0.0 ? 1.0 : 0.0;
 }
+
+vec2 reached(vec2 span) {
+    return span;
+}
