@@ -183,6 +183,16 @@ def test_what_a_cubic_filter_adds_to_the_values_of_a_brick_is_seen(kit, method: 
         bench.screen.close()
 
 
+def test_a_surface_without_a_normal_has_the_light_from_everywhere(kit) -> None:
+    """Where a surface lies in the border of the volume, the values around it may all be the same."""
+    bench = Bench(kit, np.full((20, 24, 28), 50000, dtype=np.uint16))
+    try:
+        ours, theirs = bench.pair(look_of("iso", "volume", "nearest"), Camera(30, 20), 1.4)
+        assert agreement(ours, theirs, hidden=False) == 1.0
+    finally:
+        bench.screen.close()
+
+
 @pytest.mark.parametrize("limit", [256, 512])
 def test_low_limits_of_textures_change_no_pixel(kit, limit: int) -> None:
     """Several atlases, or a smaller one: what is drawn is what one large texture gives."""
