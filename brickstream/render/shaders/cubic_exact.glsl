@@ -7,9 +7,8 @@ const float RIM = -4.0;
 float sampled(vec3 coord) {
     vec3 pixel = coord * u_atlas_shape - 0.5;
     vec3 part = fract(pixel);
-    vec4 x = weights(part.x);
-    vec4 y = weights(part.y);
-    vec4 z = weights(part.z);
+    vec4 x, y, z;
+    weigh(part, x, y, z);
     vec3 first = (pixel - part - 0.5) / u_atlas_shape;
     vec3 step = vec3(0.0, 0.0, 1.0 / u_atlas_shape.z);
     vec2 above = vec2(plane_at(first, x, y), plane_at(first + step, x, y));

@@ -12,3 +12,10 @@ vec2 reached(vec2 span) {
 vec4 weights(float x) {
     return texture2D(u_weights, vec2((x * (u_weights_size - 1.0) + 0.5) / u_weights_size, 0.5));
 }
+
+// Along all three axes.
+void weigh(vec3 part, out vec4 x, out vec4 y, out vec4 z) {
+    x = weights(part.x);
+    y = weights(part.y);
+    z = weights(part.z);
+}
