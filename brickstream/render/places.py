@@ -41,7 +41,7 @@ class Slab(HalfSpace):
         As of a half-space; both sides count.
     thickness : float
         Pixels of the target level along the normal, 1 or more; divided by the relative step size that is the number
-        of samples, a pixel apart, as in vispy.
+        of samples, a pixel apart, as in vispy; at least one, where vispy draws nothing.
     """
 
     thickness: float = 1.0

@@ -71,7 +71,7 @@ class BrickScene:
         self._nodes: dict[int, BrickVisual] = {}
         self._order, self._visible = 0, True
         self._coarseness = 1.0
-        self.sink = BrickSink(self._textures, max_gpu_bytes, self._limits, self._find_contrast, self._look.reach)
+        self.sink = BrickSink(self._textures, max_gpu_bytes, self._limits, self._find_contrast)
         self.sink.wish = self._wish(self._look)
         self.view: View | None = None
         self._drawn: tuple[object, ...] = ()

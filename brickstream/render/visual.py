@@ -109,6 +109,8 @@ class BrickVisual(Visual):  # type: ignore[misc]
             weights = cubic_weights()
             self.shared_program["u_weights"] = Texture2D(weights, internalformat="rgba32f", interpolation="linear")
             self.shared_program["u_weights_size"] = weights.shape[1]
+            sums = weights.sum(axis=-1, dtype=np.float64)
+            self.shared_program["u_gain"] = sums.min() ** 3, sums.max() ** 3
         self.shared_program["u_layer_opacity"], self.shared_program["u_marks"] = 1.0, 0.0
         if not self._ids:
             self.shared_program["u_gamma"] = 1.0
@@ -301,7 +303,7 @@ class VolumeBricksVisual(BrickVisual):
         _set_rows(program, "u_clip", place.clip, MOST_PLANES)
         if place.plane is not None and look.slab is not None:
             program["u_plane"], program["u_across"] = place.plane, place.across
-            program["u_thickness"] = int(look.slab.thickness / look.step + 0.5)
+            program["u_thickness"] = max(int(look.slab.thickness / look.step + 0.5), 1)
         self._set_method(look, place)
         self._set_steps()
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from brickstream.chunks import ChunkedImage
-from brickstream.engine import Engine, Failure, Outcome, Telemetry, ThreadedEngine, Update
+from brickstream.engine import Engine, Failure, Telemetry, ThreadedEngine, Update
 from brickstream.multiscale import Plan
 from brickstream.render import ImageLayer, LayeredScene, OffscreenView
 from brickstream.viewers.snapshot import Limits, MakeView, Picture, Report
@@ -116,24 +115,17 @@ class ChannelsSnapshot:
                 scene.wait(left)
 
     def _take(self, update: Update, wanted: int) -> None:
-        report = self.report
-        report.chunks_read += update.outcome is Outcome.LOADED
-        report.chunks_missing += update.outcome is Outcome.MISSING
-        report.chunks_failed += update.outcome is Outcome.FAILED
+        self.report.count_chunk(update)
         if update.failure is not None:
             self.failures.append(update.failure)
-        self._on_progress(report.chunks_read + report.chunks_missing + report.chunks_failed, wanted)
+        self._on_progress(self.report.chunks_settled, wanted)
 
     def _finish(self, scene: LayeredScene, engine: ThreadedEngine) -> None:
-        report, stats, plans = self.report, engine.stats(), scene.plans
+        report, plans = self.report, scene.plans
+        report.count_cost(engine.stats(), scene.gpu_bytes)
         report.complete, report.frames_drawn = scene.is_settled, 1
         report.complete_s = self._seconds() if report.complete else None
         report.first_pixels_s = report.complete_s
-        report.bytes_read, report.requests = stats.bytes_read, stats.requests
-        report.ram_peak_bytes = stats.ram_peak_bytes
-        report.inflight_max, report.queue_max = stats.inflight_max, stats.queue_max
-        report.gpu_bytes = scene.gpu_bytes
-        report.failures = [asdict(failure) for failure in self.failures]
         report.levels_shown = sorted({level for part in scene.scenes for level in part.sink.shown_levels()})
         report.chunks_wanted = sum(plan.chunk_count for plan in plans)
         report.partial = any(plan.partial for plan in plans)

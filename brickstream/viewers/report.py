@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from brickstream.engine import Outcome, Stats, Update
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -62,6 +64,25 @@ class Report:
     first_level: int | None = None
     frames_drawn: int = 0
     tiles: int = 0
+
+    @property
+    def chunks_settled(self) -> int:
+        """Chunks that are read, missing or failed."""
+        return self.chunks_read + self.chunks_missing + self.chunks_failed
+
+    def count_chunk(self, update: Update) -> None:
+        """Count what has become of one chunk."""
+        self.chunks_read += update.outcome is Outcome.LOADED
+        self.chunks_missing += update.outcome is Outcome.MISSING
+        self.chunks_failed += update.outcome is Outcome.FAILED
+        if update.failure is not None:
+            self.failures.append(asdict(update.failure))
+
+    def count_cost(self, stats: Stats, gpu_bytes: int) -> None:
+        """Take what an engine has spent since it was made, and the bytes of the textures."""
+        self.bytes_read, self.requests = stats.bytes_read, stats.requests
+        self.ram_peak_bytes, self.gpu_bytes = stats.ram_peak_bytes, gpu_bytes
+        self.inflight_max, self.queue_max = stats.inflight_max, stats.queue_max
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON document."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brickstream.chunks import ChunkedImage
-from brickstream.engine import Engine, Failure, Outcome, Telemetry, ThreadedEngine, Update
+from brickstream.engine import Engine, Failure, Telemetry, ThreadedEngine, Update
 from brickstream.errors import TimedOutError, ViewError
 from brickstream.multiscale import Plan, View, find_oblique, localize, picture_pyramid
 from brickstream.render import OffscreenView, draw_dense
@@ -167,7 +167,7 @@ class Snapshot:
             try:
                 self._stream(painter, on_strip)
             finally:
-                self._count(painter)
+                self.report.count_cost(painter.engine.stats(), painter.offscreen.sink.gpu_bytes)
 
     def _seconds(self) -> float:
         return time.perf_counter() - self._started
@@ -235,10 +235,7 @@ class Snapshot:
         return None
 
     def _take(self, update: Update) -> None:
-        report = self.report
-        report.chunks_read += update.outcome is Outcome.LOADED
-        report.chunks_missing += update.outcome is Outcome.MISSING
-        report.chunks_failed += update.outcome is Outcome.FAILED
+        self.report.count_chunk(update)
         if update.failure is not None:
             self.failures.append(update.failure)
         if self._keep_data:
@@ -273,9 +270,8 @@ class Snapshot:
 
     def _finish(self, painter: Painter, settled: bool) -> Picture:
         report, plan = self.report, self.plan
-        done = report.chunks_read + report.chunks_missing + report.chunks_failed
         wanted = plan.chunk_count if plan is not None else 0
-        progress = 1.0 if settled else done / max(wanted, 1)
+        progress = 1.0 if settled else report.chunks_settled / max(wanted, 1)
         for stage in [stage for stage in self._stages if stage == "half"]:
             self._draw(painter.offscreen, stage, progress)
         picture = self._draw(painter.offscreen, "done", progress)
@@ -284,17 +280,6 @@ class Snapshot:
         if self._tiles > 1:
             self._on_progress(min(report.frames_drawn, self._tiles), self._tiles)
         return picture
-
-    def _count(self, painter: Painter) -> None:
-        report, stats = self.report, painter.engine.stats()
-        report.bytes_read, report.requests = stats.bytes_read, stats.requests
-        report.ram_peak_bytes, report.inflight_max, report.queue_max = (
-            stats.ram_peak_bytes,
-            stats.inflight_max,
-            stats.queue_max,
-        )
-        report.gpu_bytes = painter.offscreen.sink.gpu_bytes
-        report.failures = [asdict(failure) for failure in self.failures]
 
     def data(self) -> NDArray[np.generic]:
         """The picture's pixels at the target level: what NumPy slicing of that level gives, where all was loaded.

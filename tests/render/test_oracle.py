@@ -14,6 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zarr
+from cast import Cast
+from dense_cast import METHODS as EXACT
+from dense_cast import DenseRays, draw
 from vispy.color import Colormap
 
 from brickstream.multiscale import Camera, View
@@ -78,7 +81,7 @@ class Bench:
         self.generation = 0
 
     def pair(self, look: Look, camera: Camera, zoom: float) -> tuple[np.ndarray, np.ndarray]:
-        view = View.volume(self.pyramid, canvas=CANVAS, camera=camera, zoom=zoom)
+        self.view = view = View.volume(self.pyramid, canvas=CANVAS, camera=camera, zoom=zoom)
         self.screen.scene.look = look
         self.screen.show(view)
         self.generation += 1
@@ -109,17 +112,26 @@ def benches(kit) -> Iterator[dict[str, Bench]]:
         bench.screen.close()
 
 
-def agreement(ours: np.ndarray, theirs: np.ndarray, *, hidden: bool) -> float:
-    """Share of covered pixels that agree within 1/255.
+def compare(ours: np.ndarray, theirs: np.ndarray, *, hidden: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Which pixels are covered, and which of them differ by more than 1/255: two ndarrays of bool, row by row.
 
     vispy draws nothing where what it has found lies at the eye or behind it; with `hidden` those places do not count.
     """
     seen = theirs[..., :3].max(-1) > 0
     covered = seen if hidden else seen | (ours[..., :3].max(-1) > 0)
-    if not covered.any():
-        return 1.0
-    apart = np.abs(ours.astype(int) - theirs)[..., :3].max(-1)
-    return float((apart[covered] <= 1).mean())
+    apart = np.abs(ours.astype(int) - theirs)[..., :3].max(-1) > 1
+    return covered.ravel(), (covered & apart).ravel()
+
+
+def agreement(ours: np.ndarray, theirs: np.ndarray, *, hidden: bool) -> float:
+    """Share of covered pixels that agree within 1/255."""
+    covered, apart = compare(ours, theirs, hidden=hidden)
+    return 1.0 - apart.sum() / max(covered.sum(), 1)
+
+
+def as_exact(picture: np.ndarray, rays: DenseRays, pixels: np.ndarray) -> np.ndarray:
+    """Which pixels are what float64 makes of their rays, within 1/255."""
+    return np.abs(picture.reshape(-1, 4)[pixels, :3] - draw(rays)).max(-1, initial=0) <= 1
 
 
 def look_of(method: str, rays: str, interpolation: str) -> Look:
@@ -140,8 +152,14 @@ def check(bench: Bench, name: str, look: Look, views: list[tuple[Camera, float]]
         cut = replace(look, clip=CLIP, gamma=0.7) if number % 2 else look
         ours, theirs = bench.pair(cut, camera, zoom)
         inside = camera.distance is not None
-        share = agreement(ours, theirs, hidden=inside and look.method not in ("translucent", "additive", "average"))
-        assert share >= (0.98 if name == "noise" else 0.995), (name, camera, share)
+        hidden = inside and look.method not in ("translucent", "additive", "average")
+        covered, apart = compare(ours, theirs, hidden=hidden)
+        wrong, most = apart.sum(), (0.02 if name == "noise" else 0.005) * covered.sum()
+        if wrong > most and look.interpolation == "nearest" and look.slab is None and look.method in EXACT:
+            # Rays that run along faces of pixels, where float32 says which pixel is the nearest: ours, or vispy's?
+            pixels = np.flatnonzero(apart)
+            wrong = (~as_exact(ours, DenseRays(Cast(bench.array, bench.view), cut, pixels), pixels)).sum()
+        assert wrong <= most, (name, camera, wrong, covered.sum())
 
 
 CASES = list(product(METHODS, ("volume", "plane"), ("linear", "nearest", "cubic")))
@@ -167,6 +185,44 @@ def test_a_volume_is_what_the_dense_one_is_from_twenty_sides(benches, name: str,
 @pytest.mark.parametrize("case", CASES, ids="-".join)
 def test_real_data_is_what_the_dense_volume_draws_of_it(real: Bench, case: tuple[str, str, str]) -> None:
     check(real, "brain", look_of(*case), cameras(20))
+
+
+def test_where_nearest_pixels_differ_rays_run_along_faces_and_float64_sides_with_ours(benches) -> None:
+    """The camera of the twenty with the most such rays: dozens of their samples lie in faces, exactly."""
+    camera, zoom = cameras(20)[11]
+    bench, look = benches["blobs"], replace(look_of("minip", "volume", "nearest"), clip=CLIP, gamma=0.7)
+    ours, theirs = bench.pair(look, camera, zoom)
+    covered, apart = compare(ours, theirs, hidden=False)
+    pixels, others = np.flatnonzero(apart), np.flatnonzero(covered & ~apart)[::10]
+    some, rest = (DenseRays(Cast(bench.array, bench.view), look, part) for part in (pixels, others))
+    assert (some.grazing() > 20).all()
+    assert np.median(rest.grazing()) == 0
+    assert as_exact(ours, some, pixels).sum() >= as_exact(theirs, some, pixels).sum()
+    assert as_exact(ours, rest, others).mean() > 0.99
+
+
+@pytest.mark.parametrize("method", ["mip", "minip", "average"])
+def test_what_a_cubic_filter_adds_to_the_values_of_a_brick_is_seen(kit, method: str) -> None:
+    """Its weights add up to 1.02: a brick a little darker than what was seen before it may turn out brighter."""
+    array = np.full(SHAPE, 50900, dtype=np.uint16)
+    array[:, :, :32] = 50000
+    bench = Bench(kit, array)
+    try:
+        for camera in (Camera(90, 0, fov=30), Camera(-90, 0, fov=30)):
+            ours, theirs = bench.pair(look_of(method, "volume", "cubic"), camera, 1.4)
+            assert agreement(ours, theirs, hidden=False) >= 0.995
+    finally:
+        bench.screen.close()
+
+
+def test_a_surface_without_a_normal_has_the_light_from_everywhere(kit) -> None:
+    """Where a surface lies in the border of the volume, the values around it may all be the same."""
+    bench = Bench(kit, np.full((20, 24, 28), 50000, dtype=np.uint16))
+    try:
+        ours, theirs = bench.pair(look_of("iso", "volume", "nearest"), Camera(30, 20), 1.4)
+        assert agreement(ours, theirs, hidden=False) == 1.0
+    finally:
+        bench.screen.close()
 
 
 @pytest.mark.parametrize("limit", [256, 512])

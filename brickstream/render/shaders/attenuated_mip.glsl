@@ -31,8 +31,8 @@ float samples_wanted(vec2 span, float index, float count) {
     return none ? 0.0 : count;
 }
 
-// Every sample dims itself, by one step of a finished picture. So a long step is walked in such steps, between the sample
-// before and this one; in one piece it would make fog darker.
+// Every sample dims itself, by one step of a finished picture. So a long step is walked in such steps, between the
+// sample before and this one; in one piece it would make fog darker.
 bool take_sample(float value, float index) {
     float steps = clamp(floor(g_longer * g_run + 0.5), 1.0, MOST_STEPS);
     float weight = u_pace * g_longer * g_run / steps;

@@ -1,14 +1,13 @@
-// A cubic filter from eight linear reads: each of them gives two neighbours along every axis, in the ratio of their weights,
-// which are all positive (Sigg and Hadwiger, GPU Gems 2, chapter 20). The atlas has linear sampling.
+// A cubic filter from eight linear reads: each of them gives two neighbours along every axis, in the ratio of their
+// weights, which are all positive (Sigg and Hadwiger, GPU Gems 2, chapter 20). The atlas has linear sampling.
 
 const float RIM = -0.5;         // so far inside the border of the level values change no more
 
 float sampled(vec3 coord) {
     vec3 pixel = coord * u_atlas_shape - 0.5;
     vec3 part = fract(pixel);
-    vec4 x = weights(part.x);
-    vec4 y = weights(part.y);
-    vec4 z = weights(part.z);
+    vec4 x, y, z;
+    weigh(part, x, y, z);
     vec3 left = vec3(x.r + x.g, y.r + y.g, z.r + z.g);
     vec3 right = vec3(x.b + x.a, y.b + y.a, z.b + z.a);
     vec3 low = (pixel - part + vec3(x.g, y.g, z.g) / left - 0.5) / u_atlas_shape;

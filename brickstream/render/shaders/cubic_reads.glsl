@@ -1,5 +1,5 @@
-// Four times four pixels, each read by itself: the sampler's own linear filter may round its weights to eight bits, which
-// is seen where few samples make a pixel.
+// Four times four pixels, each read by itself: the sampler's own linear filter may round its weights to eight bits,
+// which is seen where few samples make a pixel.
 
 float kept_texel(vec3 coord) {
     return texel(clamp(coord, g_first / u_atlas_shape, g_last / u_atlas_shape));

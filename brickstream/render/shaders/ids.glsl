@@ -1,5 +1,5 @@
-// Labels: a texel is the number of a thing in four bytes, the lowest first. Colours are found by a hash, in whole numbers
-// so small that floats hold them, and their quotients, exactly.
+// Labels: a texel is the number of a thing in four bytes, the lowest first. Colours are found by a hash, in whole
+// numbers so small that floats hold them, and their quotients, exactly.
 
 uniform float u_begin;          // of the hash
 uniform float u_factor;
@@ -44,4 +44,8 @@ vec4 colour_of(vec4 id) {
 // Whether something is to be seen: 1 or 0.
 float sampled(vec3 coord) {
     return colour_of(id_at(coord)).a > 0.0 ? 1.0 : 0.0;
+}
+
+vec2 reached(vec2 span) {
+    return span;
 }

@@ -1,5 +1,5 @@
-// The first surface of one value on the ray. Where a sample comes near the value, the way from the one before is searched in
-// ten smaller steps.
+// The first surface of one value on the ray. Where a sample comes near the value, the way from the one before is
+// searched in ten smaller steps.
 
 uniform float u_threshold;
 const float NEAR = 0.2;         // texel values

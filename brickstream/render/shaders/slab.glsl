@@ -11,9 +11,11 @@ float lay_out(vec3 near, vec3 ray) {
     g_start = hit - u_across * (0.5 * u_thickness);
     g_stride = u_across;
     vec2 window = crossing(v_position, ray, u_window_low, u_window_high);
-    // The ray is cast once, from the face where it leaves the box; what is nearer than the near plane is not seen.
-    bool outside = -window.x <= window.y || dot(hit - near, ray) < 0.0 || any(lessThan(hit, u_box_low)) || any(greaterThan(hit, u_box_high));
-    return outside ? 0.0 : u_thickness;
+    // Faces that rays enter by are culled before this; where a host's GL state draws them, no ray is cast twice.
+    bool entering = -window.x <= window.y;
+    // What is nearer than the near plane is not seen.
+    bool outside = dot(hit - near, ray) < 0.0 || any(lessThan(hit, u_box_low)) || any(greaterThan(hit, u_box_high));
+    return entering || outside ? 0.0 : u_thickness;
 }
 
 // Beyond the level's border its last pixels go on.

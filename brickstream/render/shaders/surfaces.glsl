@@ -85,7 +85,8 @@ vec3 normal_at(vec3 place) {
         vec3 aside = vec3(axis == 0, axis == 1, axis == 2) / g_scale;
         normal[axis] = value_at(place - aside) - value_at(place + aside);
     }
-    return normal;
+    // What has the same values on both sides, such as a sheet of one pixel, faces the eye.
+    return normal == vec3(0.0) ? g_ray : normal;
 }
 
 // The place of a surface between two samples, by bisection.

@@ -6,7 +6,7 @@ float lay_out(vec3 near, vec3 ray) {
     g_plain = u_pace;
     g_draft = u_draft;
     vec2 window = crossing(v_position, ray, u_window_low, u_window_high);
-    // Both faces of the box are drawn; the ray is cast once, from the one where it leaves.
+    // Faces that rays enter by are culled before this; where a host's GL state draws them, no ray is cast twice.
     bool entering = -window.x <= window.y;
     vec2 box = crossing(v_position, ray, u_box_low, u_box_high);
     float entry = max(dot(near - v_position, ray), box.x);

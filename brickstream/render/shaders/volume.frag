@@ -52,7 +52,7 @@ void main() {
         vec3 left = (mix(g_low, g_high, forwards) - place) * steps;
         float stop = i + clamp(ceil(min(min(left.x, left.y), left.z)), 1.0, g_end - i);
         taken = taken || g_there;
-        float last = g_there ? i + samples_wanted(g_span, i, stop - i) : i;
+        float last = g_there ? i + samples_wanted(reached(g_span), i, stop - i) : i;
         // A loop and no if: software rasterisers walk both sides of an if, but leave out a loop that nobody enters.
         for (bool closed = last > i; closed; closed = false)
             open_brick();
