@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -68,7 +70,7 @@ def bench_run(
     from brickstream.latency.suites.bench import Options, run_suite, table
 
     wished = Options(engines=tuple(engine.split(",")) if engine else None, runs=runs, folder=data, out=out)
-    with console.progress(f"bench {suite}") as step:
+    with _ended_as_interrupted(), console.progress(f"bench {suite}") as step:
         result: dict[str, Any] = run_suite(suite, progress=step, options=wished)
     if as_json:
         console.say_json(result)
@@ -77,6 +79,16 @@ def bench_run(
     if out is not None:
         console.tell(f"wrote {out / 'result.json'} and {out / 'report.html'}")
     return OK
+
+
+@contextmanager
+def _ended_as_interrupted() -> Iterator[None]:
+    """Asked to end, end as at Ctrl-C: servers, workers and browsers do not stay behind."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @bench_app.command("report")

@@ -1,5 +1,6 @@
 """What is measured of a session: quality over time, what requests were good for, frames, and the physical limit."""
 
+from itertools import permutations
 from math import inf
 
 import numpy as np
@@ -11,7 +12,7 @@ from shots import PYRAMID, SHAPES, SHOT
 from brickstream.latency.engines.protocol import Seen, Shot, shot_of
 from brickstream.latency.lab.cells import MEASURES, middle, summary
 from brickstream.latency.measures.frames import dropped, frame_times
-from brickstream.latency.measures.limit import Means, Need, arrivals, best_curve, find_limit
+from brickstream.latency.measures.limit import Means, Need, arrivals, best_curve, find_limit, shortest_first
 from brickstream.latency.measures.quality import Curve, first_seen, measure_curve
 from brickstream.latency.measures.requests import Moves, count_requests, read_log
 from brickstream.multiscale import View, navigate
@@ -106,17 +107,20 @@ def test_requests_are_judged_by_the_view_of_their_end() -> None:
 
 
 def test_frames_have_a_spread_and_views_can_be_dropped() -> None:
-    times = frame_times([0.001] * 98 + [0.010, 0.100])
+    times = frame_times([0.001] * 98 + [0.010, 0.100], [*np.arange(99) / 60, 3.0])
     assert times["frame_p50_ms"] == pytest.approx(1.0)
-    assert times["frame_max_ms"] == times["stall_ms"] == pytest.approx(100.0)
+    assert times["frame_max_ms"] == pytest.approx(100.0)
+    assert times["stall_ms"] == pytest.approx(1e3 * (3.0 - 98 / 60))
     assert dropped(5, [1.0, None, 2.0]) == 3
 
 
 MEANS = Means(0.1, 0.2, None, None, None, inf)
 
 
-def _need(at: float = 0.0, held: float = 0.0, count: int = 4, size: float = 1000.0) -> Need:
-    return Need(at, held, np.full(count, (1 - held) / max(1, count)), np.full(count, size), 4096.0)
+def _need(at: float = 0.0, known: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0), size: float = 1000.0) -> Need:
+    count = len(known)
+    every = np.full(count, size)
+    return Need(at, np.array(known), np.full(count, 1 / max(1, count)), every, np.full(count, 4096.0) * (every > 0))
 
 
 @pytest.mark.parametrize(
@@ -134,6 +138,23 @@ def test_each_resource_bounds_when_chunks_can_come(means: Means, expected: list[
     np.testing.assert_allclose(arrivals(_need(), means), expected, atol=1e-9)
 
 
+def test_what_is_not_stored_takes_a_round_trip_and_nothing_else() -> None:
+    np.testing.assert_allclose(arrivals(_need(size=0.0), Means(0.1, 0.2, None, 1.0, 1.0, 1.0)), 0.1)
+
+
+@given(st.lists(st.tuples(st.floats(0, 9), st.floats(0.01, 5)), min_size=1, max_size=6))
+def test_no_order_of_work_has_more_of_it_done_at_any_time(jobs: list[tuple[float, float]]) -> None:
+    """The server that always does the shortest left, against every order that jobs can be done in one by one."""
+    done = shortest_first(np.array([begin for begin, _ in jobs]), np.array([work for _, work in jobs]))
+    assert len(done) == len(jobs)
+    for order in permutations(jobs):
+        now, ends = 0.0, []
+        for begin, work in order:
+            now = max(now, begin) + work
+            ends.append(now)
+        assert (done <= np.array(ends) + 1e-9).all()
+
+
 def test_the_limit_of_opening_is_two_round_trips_a_set_up_and_the_bytes() -> None:
     limit = find_limit([_need()], Means(0.1, 0.2, None, 1e4, None, inf), documents=500, smallest=100.0)
     opened = 0.2 + 0.1 + 0.05
@@ -147,19 +168,27 @@ def test_the_limit_of_opening_is_two_round_trips_a_set_up_and_the_bytes() -> Non
 
 
 def test_who_moves_waits_only_for_what_is_new() -> None:
-    limit = find_limit([_need(), _need(at=2.0, held=0.75, count=1)], MEANS, documents=0, smallest=0.0)
+    moved = _need(at=2.0, known=(0.0, 0.0, 0.0, 2.0))
+    limit = find_limit([_need(), moved], MEANS, documents=0, smallest=0.0)
     assert limit.settle_s == pytest.approx(0.1)
     assert limit.half_s == 0.0
     assert limit.complete_s == limit.settle_s
     assert limit.missing_s == pytest.approx(0.3 + 0.1 + 0.25 * 0.1)
-    assert find_limit([_need(), _need(at=2.0, held=1.0, count=0)], MEANS, 0, 0.0).settle_s == 0.0
+    assert (limit.requests, limit.bytes) == (5, 4000)
+    assert find_limit([_need(), _need(at=2.0)], MEANS, 0, 0.0).settle_s == 0.0
+
+
+def test_what_an_earlier_view_asked_for_still_has_to_come_over_the_line() -> None:
+    slow = Means(0.1, 0.2, None, 1e3, None, inf)
+    limit = find_limit([_need(), _need(at=2.0)], slow, documents=0, smallest=0.0)
+    assert limit.settle_s == pytest.approx(0.1 + 4.0 - 2.0)
 
 
 @given(st.integers(1, 9), st.floats(0.001, 1), st.floats(1e3, 1e7), st.integers(1, 9))
 def test_a_worse_network_never_has_a_lower_limit(count: int, latency: float, rate: float, concurrency: int) -> None:
-    need = _need(count=count)
+    need = _need(known=(0.0,) * count)
     good, bad = (
-        find_limit([need], Means(latency * k, 0.1, concurrency, rate / k, None, 1e9), 100, 10.0) for k in (1.0, 2.0)
+        find_limit([need], Means(latency * k, 0.1, concurrency, rate / k, None, inf), 100, 10.0) for k in (1.0, 2.0)
     )
     for name in ("first_s", "half_s", "most_s", "complete_s", "missing_s"):
         assert getattr(good, name) <= getattr(bad, name) + 1e-12

@@ -147,6 +147,10 @@ class Chromium:
         picture: bytes = self._open_page.screenshot()
         return picture
 
+    def forget_peak(self) -> None:
+        """Let the most memory begin anew."""
+        self._peak = 0.0
+
     def usage(self) -> tuple[float, float]:
         """Say what the browser's processes have cost.
 
@@ -167,7 +171,7 @@ class Chromium:
                 self._cpu[process.pid] = times.user + times.system
                 also = getattr(memory, "shared", 0)
                 own, shared = own + memory.rss - also, max(shared, also)
-        self._peak = max(self._peak, (own + shared) / (1 << 20))
+        self._peak = max(self._peak, (own + shared) / 1e6)
         return sum(self._cpu.values()), self._peak
 
     def close(self) -> None:

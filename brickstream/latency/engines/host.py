@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from brickstream.errors import TimedOutError
 from brickstream.latency.engines.protocol import Adapter, Shot, Watch
@@ -22,14 +22,15 @@ class Played:
         The image was asked for; it was open; everything of the last view was there.
     shown : list of (int, float)
         Number of each shot that was shown, and when. A host that is held up leaves out those that have passed.
-    frames : list of float
-        Seconds that each frame held up the host's thread.
+    begun, frames : list of float
+        When each frame began, and the seconds that it held up the host's thread.
     """
 
     began: float
     opened: float
     ended: float
     shown: list[tuple[int, float]] = field(default_factory=list)
+    begun: list[float] = field(default_factory=list)
     frames: list[float] = field(default_factory=list)
 
 
@@ -60,10 +61,11 @@ def play(
         number = _advance(adapter, shots, number, started - opened, played, clock)
         adapter.poll()
         ended = clock()
+        played.begun.append(started)
         played.frames.append(ended - started)
         if number == len(shots) - 1:
             if adapter.is_complete():
-                return Played(began, opened, ended, played.shown, played.frames)
+                return replace(played, ended=ended)
             if ended > played.shown[-1][1] + timeout:
                 raise TimedOutError(f"not complete {timeout:g} s after the last view was set", url)
         due = max(due + FRAME_S, ended)

@@ -90,6 +90,7 @@ class NeuroglancerPage:
         if self._url:
             self._leave()
         self._url = url
+        self.browser.forget_peak()
 
     def set_view(self, shot: Shot) -> None:
         """Change neuroglancer's state, in the page."""

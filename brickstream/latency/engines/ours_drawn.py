@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+import numpy as np
+
 from brickstream.chunks import ChunkedImage
-from brickstream.engine import ChunkId, Engine, Outcome, ThreadedEngine, Update
+from brickstream.engine import ChunkId, Engine, ThreadedEngine, Update
 from brickstream.errors import StoreError
 from brickstream.latency.engines.ours import OPEN_S, POLL_MS
 from brickstream.latency.engines.protocol import Shot, Watch
 from brickstream.multiscale import Budget, Plan, Pyramid, View
-from brickstream.multiscale.affine import IntArray
+from brickstream.multiscale.affine import FloatArray, IntArray
 from brickstream.render import OffscreenView
-
-ALMOST = 0.99
 
 
 class Noted:
-    """A sink between the engine and the renderer that counts what of the finished picture the renderer was given."""
+    """A sink between the engine and the renderer that a failed chunk does not get past."""
 
     def __init__(self, sink: Any) -> None:
         self._sink = sink
-        self._final: set[ChunkId] = set()
-        self._there: set[ChunkId] = set()
-        self.has_pixels = False
 
     def budget(self, pyramid: Pyramid, view: View) -> Budget:
         """Ask the renderer."""
@@ -32,13 +29,8 @@ class Noted:
         return budget
 
     def begin(self, generation: int, plan: Plan) -> Collection[ChunkId]:
-        """Note what the plan calls final: the chunks of the levels that the finished picture shows."""
+        """Pass a plan on."""
         held: Collection[ChunkId] = self._sink.begin(generation, plan)
-        self._final = {
-            (part.level, tuple(index)) for part in plan.levels if part.final.any() for index in part.chunks.tolist()
-        }
-        self._there = self._final.intersection(held)
-        self.has_pixels = bool(held)
         return held
 
     def put(self, update: Update) -> None:
@@ -46,9 +38,6 @@ class Noted:
         if update.failure is not None:
             raise StoreError(f"a chunk failed: {update.failure.reason}", update.failure.key)
         self._sink.put(update)
-        if update.outcome is not Outcome.NOTHING:
-            self.has_pixels = True
-            self._there |= self._final & {(update.level, update.index)}
 
     def drop(self, pyramid: Pyramid, regions: Mapping[int, IntArray]) -> None:
         """Pass it on."""
@@ -58,10 +47,29 @@ class Noted:
         """Pass it on."""
         self._sink.complete(generation)
 
-    @property
-    def share(self) -> float:
-        """Part of the finished picture's chunks that the renderer has."""
-        return len(self._there) / len(self._final) if self._final else 1.0
+
+def drawn_part(plan: Plan, level_at: Callable[[FloatArray], int | None]) -> float:
+    """Part of the finished picture, 0 to 1, that the renderer draws from bricks as fine as it is going to have.
+
+    Parameters
+    ----------
+    plan : Plan
+    level_at : callable
+        Level that is drawn at a position, on the axes of the view, in the image's own coordinates.
+    """
+    there = total = 0.0
+    axes = list(plan.local.axes)
+    for part in plan.levels:
+        scale, shift = plan.pyramid.scales[part.level, axes], plan.pyramid.translations[part.level, axes]
+        size = np.array(plan.brick_shape)
+        first, stop = part.corner_pixels[:, axes] + np.array([[0], [1]])
+        for brick in part.bricks[part.final]:
+            low, high = np.maximum(brick * size, first), np.minimum((brick + 1) * size, stop)
+            weight = float(((high - low) * scale).prod())
+            level = level_at(shift + scale * (low + high - 1) / 2)
+            total += weight
+            there += weight if level is not None and level <= part.level else 0.0
+    return there / total if total else 1.0
 
 
 class OursDrawn:
@@ -75,6 +83,7 @@ class OursDrawn:
         self._sink: Noted | None = None
         self._drawn: tuple[float, int] | None = None
         self._moved = False
+        self._part = 0.0
 
     def warm_up(self, url: str) -> None:
         """Draw the small image, as a plane and as a volume: shaders are compiled then."""
@@ -114,14 +123,16 @@ class OursDrawn:
 
     def _tell(self) -> None:
         """Say what part of the view's bricks is on the GPU: how long it takes to draw them is in the frame times."""
-        _, sink = self._parts
-        if sink.has_pixels:
-            self._watch.share(min(sink.share, ALMOST) if self._screen.sink.pending_uploads else sink.share)
+        sink = self._screen.sink
+        if sink.plan is not None and sink.has_pixels:
+            self._part = drawn_part(sink.plan, sink.level_at)
+            self._watch.share(self._part)
 
     def is_complete(self) -> bool:
         """Whether everything is there and drawn."""
-        engine, sink = self._parts
-        return engine.is_complete and not self._screen.sink.pending_uploads and not self._moved and sink.share == 1.0
+        engine, _ = self._parts
+        drawn = not self._moved and self._part == 1.0
+        return engine.is_complete and not self._screen.sink.pending_uploads and drawn
 
     def usage(self) -> None:
         """Everything happens in this process."""

@@ -41,8 +41,8 @@ class ChunkReads:
     def __init__(self, watch: Watch, reader: Reader) -> None:
         self._watch = watch
         self._reader = reader
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="lab-reader", daemon=True)
+        self._running: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
         self._tasks: dict[Wanted, asyncio.Task[None]] = {}
         self._came: deque[tuple[Wanted, Any]] = deque()
         self._kept: dict[Wanted, Any] = {}
@@ -50,6 +50,8 @@ class ChunkReads:
 
     def warm_up(self, url: str) -> None:
         """Start the loop and read the small image."""
+        self._running = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._running.run_forever, name="lab-reader", daemon=True)
         self._thread.start()
         self._call(self._reader.open(url))
         self._call(self._reader.read(0, self._corner))
@@ -91,10 +93,23 @@ class ChunkReads:
 
     def close(self) -> None:
         """Cancel what is read, and end the loop."""
-        if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._begin, [])
+        if self._thread is not None:
+            self._call(self._end())
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
+            self._loop.close()
+            self._thread = self._running = None
+
+    async def _end(self) -> None:
+        tasks = list(self._tasks.values())
+        self._begin([])
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    @property
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        if self._running is None:
+            raise ClosedError("the reader was not warmed up")
+        return self._running
 
     def _begin(self, wanted: list[Wanted]) -> None:
         """Read these, and nothing else any more."""
@@ -114,9 +129,6 @@ class ChunkReads:
         self._tasks.pop(wanted, None)
 
     def _call(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        if not self._thread.is_alive():
-            coroutine.close()
-            raise ClosedError("the reader was not warmed up")
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(OPEN_S)
 
 

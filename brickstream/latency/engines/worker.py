@@ -1,4 +1,4 @@
-"""One run of one engine, in a process of its own: a task as JSON on its standard input, a line of JSON on its output.
+"""One run of one engine, in a process of its own: a task as JSON on its standard input, an answer on its output.
 
 Whatever an engine has imported, cached or started is gone with the process; so are its threads, of which some abort.
 """
@@ -23,11 +23,13 @@ from brickstream.latency.engines.protocol import Adapter, Seen, Shot, Watch, sho
 from brickstream.latency.workloads import read_session
 
 OPEN_S = 60.0
+ANSWER = "\nbrickstream-answer: "
+"""What the answer begins with: libraries write to the same output, some without ending their line."""
 
 
 def main() -> None:
     """Carry out the task, say what came of it, and end the process at once."""
-    sys.stdout.write(json.dumps(run(json.load(sys.stdin))) + "\n")
+    sys.stdout.write(ANSWER + json.dumps(run(json.load(sys.stdin))) + "\n")
     sys.stdout.flush()
     os._exit(0)
 
@@ -87,6 +89,7 @@ def _plain(played: Played, seen: list[Seen]) -> dict[str, Any]:
         "opened": played.opened,
         "ended": played.ended,
         "shown": played.shown,
+        "begun": played.begun,
         "frames": played.frames,
         "seen": [(event.t, event.level, event.box, event.share) for event in seen if event.t >= played.began],
     }
@@ -106,12 +109,12 @@ def _forget_peak() -> None:
 
 
 def _peak_mb() -> float:
-    """Most memory so far, of this process."""
+    """Most memory so far, of this process, in millions of bytes."""
     status = Path("/proc/self/status")
     if status.exists():
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        return int(line.split()[1]) * 1024 / 1e6
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from math import inf
 from statistics import median
 from typing import Any
 
@@ -83,8 +84,9 @@ def read_run(
     curve = measure_curve(shots, shown, seen, [level.shape for level in pyramid.levels])
     asked = read_log(log, root, began + ahead, Moves(pyramid, moves, [shots[number].view for number, _ in shown]))
     timeline = {"open": raw["opened"] - began, "first": first_seen(seen, 0.0), "complete": raw["ended"] - began}
-    measures = _times(curve, timeline, moves)
-    measures |= count_requests(asked) | frame_times(raw["frames"])
+    due = raw["opened"] - began + shots[-1].at
+    measures = _times(curve, timeline, moves, 0.0 if len(shots) == 1 else due, due)
+    measures |= count_requests(asked) | frame_times(raw["frames"], raw["begun"])
     measures |= {"cpu_s": raw["cpu_s"], "peak_mb": raw["peak_mb"], "dropped": None}
     if playback:
         measures["dropped"] = dropped(len(shots), _completions(curve, moves))
@@ -98,20 +100,21 @@ def read_run(
     }
 
 
-def _times(curve: Curve, timeline: Mapping[str, float | None], moves: Sequence[float]) -> dict[str, float | None]:
-    """Waiting times: who opened an image has waited since then, who moved since the move."""
-    since = 0.0 if len(moves) == 1 else moves[-1]
-    ended = timeline["complete"] or 0.0
+def _times(
+    curve: Curve, timeline: Mapping[str, float | None], moves: Sequence[float], since: float, due: float
+) -> dict[str, float | None]:
+    """Waiting times: who opened an image has waited since then; who moved, since the last move was due."""
     reached = {part: curve.reached(part, moves[-1]) for part in (0.5, 0.95, 1.0)}
     after = {part: None if t is None else t - since for part, t in reached.items()}
+    whole = reached[1.0]
     return {
         "open_s": timeline["open"],
         "first_s": timeline["first"],
         "half_s": after[0.5],
         "most_s": after[0.95],
         "complete_s": after[1.0],
-        "settle_s": None if reached[1.0] is None else reached[1.0] - moves[-1],
-        "missing_s": curve.missing(0.0, ended),
+        "settle_s": None if whole is None else whole - due,
+        "missing_s": None if whole is None else curve.missing(0.0, whole),
     }
 
 
@@ -148,5 +151,6 @@ def summary(runs: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float] | N
 
 def middle(runs: Sequence[Mapping[str, Any]]) -> int | None:
     """Number of the run whose missing seconds are the median ones; the lower one of two."""
-    done = sorted((run["measures"]["missing_s"], number) for number, run in enumerate(runs) if run["failed"] is None)
+    good = ((run["measures"]["missing_s"], number) for number, run in enumerate(runs) if run["failed"] is None)
+    done = sorted((inf if missing is None else missing, number) for missing, number in good)
     return done[(len(done) - 1) // 2][1] if done else None

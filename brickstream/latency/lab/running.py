@@ -20,6 +20,7 @@ from brickstream.engine import Engine
 from brickstream.errors import StoreError
 from brickstream.latency.engines import ENGINES, missing
 from brickstream.latency.engines.protocol import Shot, shot_of
+from brickstream.latency.engines.worker import ANSWER
 from brickstream.latency.lab.cells import middle, read_run, summary
 from brickstream.latency.lab.machine import describe_machine
 from brickstream.latency.lab.plan import Case, Suite
@@ -80,17 +81,18 @@ def measure(name: str, suite: Suite, options: Options, progress: Progress = lamb
     """
     begun, started = datetime.now(UTC), time.monotonic()
     runs = options.runs or suite.runs
-    present = [engine for engine in options.engines if not missing(engine)]
-    total = len(suite.cases) * runs * max(1, len(present))
-    counter = iter(range(1, total + 1))
-    cells: list[dict[str, Any]] = []
-    scenes: list[_Scene] = []
     with TemporaryDirectory(prefix="brickstream-bench-") as scratch:
         folder = options.folder or Path(scratch)
-        with server_process(folder) as warm, Engine.in_thread() as reader:
-            for number, case in enumerate(suite.cases):
-                scene = _stage(case, folder, Path(scratch) / f"{number}.json", reader.open)
-                scenes.append(scene)
+        with Engine.in_thread() as reader:
+            scenes = [
+                _stage(case, folder, Path(scratch) / f"{number}.json", reader.open)
+                for number, case in enumerate(suite.cases)
+            ]
+        total = runs * sum(not _obstacle(engine, scene) for scene in scenes for engine in options.engines)
+        counter = iter(range(1, total + 1))
+        cells: list[dict[str, Any]] = []
+        with server_process(folder) as warm:
+            for scene in scenes:
                 step = lambda: progress(next(counter), total)  # noqa: E731
                 cells += _measure(scene, suite, runs, options.engines, f"{warm}/{_warm_image(scene)}", step)
     found = {
@@ -209,10 +211,11 @@ def _work(task: dict[str, Any], limit: float) -> dict[str, Any]:
         )
     except subprocess.TimeoutExpired:
         return {"failed": f"did not end within {limit:.0f} s"}
-    lines = done.stdout.splitlines()
-    if done.returncode or not lines:
+    try:
+        # What libraries print comes before it.
+        answer: dict[str, Any] = json.loads(done.stdout.rpartition(ANSWER)[2])
+    except ValueError:
         return {"failed": f"exit code {done.returncode}: {' '.join(done.stderr.split())[-200:]}"}
-    answer: dict[str, Any] = json.loads(lines[-1])
     return answer
 
 
@@ -232,7 +235,7 @@ def _seeded(network: Network, number: int) -> Network:
 def _limit(scene: _Scene, network: Network) -> Limit:
     stored = StoredImage(scene.folder, scene.image.pyramid)
     means = Means(
-        round_trip_s=(network.latency_ms + network.ttfb_ms) / 1e3,
+        round_trip_s=(max(0.0, network.latency_ms - network.jitter_ms) + network.ttfb_ms) / 1e3,
         set_up_s=network.connect_s,
         concurrency=network.max_connections,
         bytes_per_s=_bytes_per_s(network.bandwidth_mbps),

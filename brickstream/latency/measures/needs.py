@@ -35,6 +35,7 @@ class StoredImage:
         self._folder = folder
         self._pyramid = pyramid
         self._means: dict[int, float] = {}
+        self._sizes: dict[tuple[int, ...], float] = {}
 
     def documents(self) -> int:
         """Bytes of the one document that describes the image, with those of its levels where they are consolidated."""
@@ -42,12 +43,11 @@ class StoredImage:
         return next(path.stat().st_size for path in found if path.exists())
 
     def chunk_bytes(self, level: int, index: Sequence[int]) -> float:
-        """Stored bytes of a chunk; in a shard, and where it is missing, what one of its level has on average."""
-        if self._pyramid.levels[level].shards is None:
-            path = self._path(level) / "/".join(map(str, index))
-            if path.exists():
-                return float(path.stat().st_size)
-        return self.mean_bytes(level)
+        """Stored bytes of a chunk, 0 where none are; in a shard, what a chunk of its level has on average."""
+        if self._pyramid.levels[level].shards is not None:
+            return self.mean_bytes(level)
+        path = self._path(level) / "/".join(map(str, index))
+        return float(path.stat().st_size) if path.exists() else 0.0
 
     def mean_bytes(self, level: int) -> float:
         """Stored bytes of a level over its chunks."""
@@ -78,20 +78,28 @@ class StoredImage:
         return float(pixels.nbytes) / min(spent) * (os.cpu_count() or 1)
 
     def needs(self, shots: Sequence[Shot]) -> list[Need]:
-        """Find for every view the chunks that no view before it needed."""
-        known: set[tuple[int, ...]] = set()
-        found = []
-        for shot in shots:
-            keys = [(shot.level, *index) for index in shot.chunks.tolist()]
-            sizes = (shot.regions[:, 1] - shot.regions[:, 0]).prod(axis=1)
-            parts = sizes / max(1, sizes.sum())
-            new = np.array([key not in known for key in keys], dtype=bool)
-            stored = [self.chunk_bytes(key[0], key[1:]) for key, fresh in zip(keys, new, strict=True) if fresh]
-            known.update(keys)
-            decoded = float(np.prod(self._pyramid.chunk_shapes[shot.level])) * self._pyramid.dtype.itemsize
-            held = float(parts[~new].sum())
-            found.append(Need(shot.at, held, parts[new], np.array(stored, dtype=np.float64), decoded))
-        return found
+        """Find for every view what it is made of, and since when each chunk of it was known to be needed."""
+        known: dict[tuple[int, ...], float] = {}
+        return [self._need(shot, known) for shot in shots]
+
+    def _need(self, shot: Shot, known: dict[tuple[int, ...], float]) -> Need:
+        keys = [(shot.level, *index) for index in shot.chunks.tolist()]
+        since = [known.setdefault(key, shot.at) for key in keys]
+        sizes = (shot.regions[:, 1] - shot.regions[:, 0]).prod(axis=1)
+        stored = np.array([self._stored(key) for key in keys], dtype=np.float64)
+        chunk = float(np.prod(self._pyramid.chunk_shapes[shot.level])) * self._pyramid.dtype.itemsize
+        return Need(
+            shot.at,
+            np.array(since, dtype=np.float64),
+            sizes / max(1, sizes.sum()),
+            stored,
+            np.where(stored > 0, chunk, 0),
+        )
+
+    def _stored(self, key: tuple[int, ...]) -> float:
+        if key not in self._sizes:
+            self._sizes[key] = self.chunk_bytes(key[0], key[1:])
+        return self._sizes[key]
 
     def _path(self, level: int) -> Path:
         """Folder that a level's chunks are in."""

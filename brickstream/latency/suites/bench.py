@@ -91,17 +91,28 @@ def _run_lab(suite: str, progress: Callable[[int, int], None], options: Options)
     wished = lab.Options(engines=engines, runs=options.runs, folder=options.folder, command=command)
     result = lab.measure(suite, lab.SUITES[suite], wished, progress)
     if options.out is not None:
-        (options.out / "result.json").write_text(json.dumps(result), encoding="utf-8")
+        _write(options.out / "result.json", json.dumps(result))
         write_report(result, options.out / "report.html")
     return result
 
 
 def _make_folder(folder: Path) -> None:
-    """Make a folder before minutes of measuring, not after them."""
+    """Make a folder and try whether it can be written to, before minutes of measuring and not after them."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"the report cannot be written: {error.strerror or error}", str(folder)) from error
+    for name in ("result.json", "report.html"):
+        path = folder / name
+        before = path.read_text(encoding="utf-8") if path.is_file() else ""
+        _write(path, before)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise StoreError(f"the report cannot be written: {error.strerror or error}", str(path)) from error
 
 
 def table(result: dict[str, Any]) -> str:
