@@ -55,7 +55,7 @@ def drawn_part(plan: Plan, level_at: Callable[[FloatArray], int | None]) -> floa
     ----------
     plan : Plan
     level_at : callable
-        Level that is drawn at a position, on the axes of the view, in the image's own coordinates.
+        Level that is drawn at a position, z, y, x in the image's own coordinates; of a plane z is 0.
     """
     there = total = 0.0
     axes = list(plan.local.axes)
@@ -66,7 +66,9 @@ def drawn_part(plan: Plan, level_at: Callable[[FloatArray], int | None]) -> floa
         for brick in part.bricks[part.final]:
             low, high = np.maximum(brick * size, first), np.minimum((brick + 1) * size, stop)
             weight = float(((high - low) * scale).prod())
-            level = level_at(shift + scale * (low + high - 1) / 2)
+            middle = shift + scale * (low + high - 1) / 2
+            # The renderer's places have three axes; those of a plane are the last two.
+            level = level_at(np.concatenate([np.zeros(3 - len(middle)), middle]))
             total += weight
             there += weight if level is not None and level <= part.level else 0.0
     return there / total if total else 1.0
