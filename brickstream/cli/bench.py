@@ -105,7 +105,7 @@ def bench_compare(
 ) -> int:
     """Say what got slower or quicker from one result to another, beyond noise. The rule: docs/bench-results.md.
 
-    Exit code 0; with --fail-on-slower 1 if a measure got worse or a cell no longer gives an answer; 2: error.
+    Exit code 0; with --fail-on-slower 1 if a measure got worse or fewer runs give an answer; 2: error.
 
     Example: brickstream bench compare before/result.json after/result.json --engine brickstream --fail-on-slower
     """
@@ -139,4 +139,5 @@ def _row(difference: Difference) -> list[str]:
     if not name:
         return [difference.kind, "-", *where, "-", "-", difference.why]
     medians = (number(value, measure_named(name).unit) for value in (difference.before, difference.after))
-    return [difference.kind, name, *where, *medians, "-" if difference.factor is None else f"{difference.factor:.2f}"]
+    factor = "-" if difference.factor is None else f"{difference.factor:.2f}"
+    return [difference.kind, name, *where, *medians, difference.why or factor]
