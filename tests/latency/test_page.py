@@ -9,7 +9,7 @@ import pytest
 from lab_results import lab_result
 
 from brickstream.cli import main
-from brickstream.errors import BrickstreamError
+from brickstream.errors import BrickstreamError, StoreError
 from brickstream.latency.report import measures, parse_result, write_report
 from brickstream.latency.report.axes import Axis, number, span, time_axis
 from brickstream.latency.report.markup import Html, tag
@@ -18,6 +18,7 @@ from brickstream.latency.report.plots import Curve, average, engine_class
 from brickstream.latency.report.waterfalls import MOST, kind, legend, levels_of, thin
 
 VOID = {"meta", "br", "col"}
+SMALL = lab_result(workloads=("pan",), networks=("lan",), engines=("brickstream",), runs=1, chunks=2)
 
 
 class Page(HTMLParser):
@@ -174,6 +175,17 @@ def test_a_result_that_is_none_makes_no_page(tmp_path: Path) -> None:
     with pytest.raises(BrickstreamError, match="not a result"):
         write_report({}, tmp_path / "report.html")
     assert not (tmp_path / "report.html").exists()
+
+
+def test_a_page_that_cannot_be_written_is_one_clear_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    result, folder = tmp_path / "result.json", tmp_path / "folder"
+    result.write_text(json.dumps(SMALL), encoding="utf-8")
+    folder.mkdir()
+    with pytest.raises(StoreError, match="cannot be written"):
+        write_report(SMALL, folder)
+    # Only writing shows that nobody can.
+    assert main(["bench", "report", str(result), "--out", "/dev/full"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_the_command_makes_the_page_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

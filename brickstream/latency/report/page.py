@@ -7,6 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from brickstream.errors import StoreError
 from brickstream.latency.report import plots, tables, words
 from brickstream.latency.report.axes import Axis, number
 from brickstream.latency.report.markup import Html, join, tag
@@ -28,11 +29,15 @@ def write_report(result: Result | Mapping[str, Any], path: Path) -> None:
     ------
     BrickstreamError
         If it is no result.
-    OSError
+    StoreError
         If the file cannot be written.
     """
     known = result if isinstance(result, Result) else parse_result(result)
-    path.write_text(make_page(known), encoding="utf-8")
+    page = make_page(known)
+    try:
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise StoreError(f"the page cannot be written: {error.strerror or error}", str(path)) from error
 
 
 def make_page(result: Result) -> str:
