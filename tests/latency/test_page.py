@@ -6,12 +6,14 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from lab_results import lab_result
 
 from brickstream.cli import main
 from brickstream.errors import BrickstreamError, StoreError
 from brickstream.latency.report import measures, parse_result, write_report
-from brickstream.latency.report.axes import Axis, number, span, time_axis
+from brickstream.latency.report.axes import Axis, logarithmic_axis, number, span, time_axis
 from brickstream.latency.report.markup import Html, tag
 from brickstream.latency.report.page import make_page
 from brickstream.latency.report.plots import Curve, average, engine_class
@@ -215,6 +217,16 @@ def test_time_is_logarithmic_where_ends_lie_far_apart_and_the_view_stands_still(
     assert not time_axis([0.1], [0.5, 35.0], moved=True).logarithmic
     assert not time_axis([0.1], [0.5, 3.5], moved=False).logarithmic
     assert time_axis([], [], moved=False) == Axis(0.0, 1.0)
+
+
+@given(ends=st.lists(st.floats(0, 1e15), min_size=1), moved=st.booleans())
+@example(ends=[5e-324], moved=False)
+@example(ends=[5e-324, 1e15], moved=False)
+def test_a_scale_of_any_times_has_a_place_for_each_and_few_ticks(ends: list[float], moved: bool) -> None:
+    axis = time_axis([], ends, moved=moved)
+    assert all(0 <= axis.place(end) <= 1 for end in ends)
+    assert len(axis.ticks()) <= 11
+    assert logarithmic_axis(min(ends) / 1.5, max(ends) * 1.3).ticks()
 
 
 @pytest.mark.parametrize(

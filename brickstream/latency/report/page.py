@@ -9,7 +9,7 @@ from typing import Any
 
 from brickstream.errors import StoreError
 from brickstream.latency.report import plots, tables, words
-from brickstream.latency.report.axes import Axis, number
+from brickstream.latency.report.axes import logarithmic_axis, number
 from brickstream.latency.report.markup import Html, join, tag
 from brickstream.latency.report.result import Cell, Place, Result, parse_result
 from brickstream.latency.report.sections import section
@@ -89,7 +89,7 @@ def _overview(result: Result) -> Html:
     ends = [end for _, numbers, limit in found for end in (*numbers.values(), limit) if end]
     if not ends:
         return Html("")
-    axis = Axis(min(ends) / 1.5, max(ends) * 1.3, logarithmic=True)
+    axis = logarithmic_axis(min(ends) / 1.5, max(ends) * 1.3)
     known = tables.colours(result)
     rows = []
     for place, numbers, limit in found:
