@@ -39,12 +39,22 @@ def bench(
     Example: brickstream bench --replay session.json
     """
     if context.invoked_subcommand is not None:
+        _refuse_options(context, context.invoked_subcommand)
         return OK
     if replay is None:
         raise OptionError("nothing to do", "bench", "name a command, or a session: --replay session.json")
     from brickstream.cli.replay import ReplayWish, run_replay
 
     return run_replay(ReplayWish(replay, url, data, network, folder, timeout), as_json=as_json)
+
+
+def _refuse_options(context: typer.Context, command: str) -> None:
+    """Refuse options that stand before a command: they are those of a replay, and the command would never see them."""
+    for parameter in context.command.params:
+        source = context.get_parameter_source(str(parameter.name))
+        if source is not None and source.name == "COMMANDLINE":
+            hint = f"what {command} takes stands after it: brickstream bench {command} --help"
+            raise OptionError("an option of a replay", f"{parameter.opts[0]} before {command}", hint)
 
 
 @bench_app.command("run")
@@ -67,7 +77,8 @@ def bench_run(
     """
     from brickstream.latency.suites.bench import Options, run_suite, table
 
-    wished = Options(engines=tuple(engine.split(",")) if engine else None, runs=runs, folder=data, out=out)
+    engines = None if engine is None else options.names(engine, "--engine")
+    wished = Options(engines=engines, runs=runs, folder=data, out=out)
     with console.progress(f"bench {suite}") as step:
         result: dict[str, Any] = run_suite(suite, progress=step, options=wished)
     if as_json:
