@@ -41,12 +41,22 @@ def bench(
     Example: brickstream bench --replay session.json
     """
     if context.invoked_subcommand is not None:
+        _refuse_options(context, context.invoked_subcommand)
         return OK
     if replay is None:
         raise OptionError("nothing to do", "bench", "name a command, or a session: --replay session.json")
     from brickstream.cli.replay import ReplayWish, run_replay
 
     return run_replay(ReplayWish(replay, url, data, network, folder, timeout), as_json=as_json)
+
+
+def _refuse_options(context: typer.Context, command: str) -> None:
+    """Refuse options that stand before a command: they are those of a replay, and the command would never see them."""
+    for parameter in context.command.params:
+        source = context.get_parameter_source(str(parameter.name))
+        if source is not None and source.name == "COMMANDLINE":
+            hint = f"what {command} takes stands after it: brickstream bench {command} --help"
+            raise OptionError("an option of a replay", f"{parameter.opts[0]} before {command}", hint)
 
 
 @bench_app.command("run")
@@ -69,7 +79,8 @@ def bench_run(
     """
     from brickstream.latency.suites.bench import Options, run_suite, table
 
-    wished = Options(engines=tuple(engine.split(",")) if engine else None, runs=runs, folder=data, out=out)
+    engines = None if engine is None else options.names(engine, "--engine")
+    wished = Options(engines=engines, runs=runs, folder=data, out=out)
     with _ended_as_interrupted(), console.progress(f"bench {suite}") as step:
         result: dict[str, Any] = run_suite(suite, progress=step, options=wished)
     if as_json:
@@ -117,7 +128,7 @@ def bench_compare(
 ) -> int:
     """Say what got slower or quicker from one result to another, beyond noise. The rule: docs/bench-results.md.
 
-    Exit code 0; with --fail-on-slower 1 if a measure got worse or a cell no longer gives an answer; 2: error.
+    Exit code 0; with --fail-on-slower 1 if a measure got worse or fewer runs give an answer; 2: error.
 
     Example: brickstream bench compare before/result.json after/result.json --engine brickstream --fail-on-slower
     """
@@ -151,4 +162,5 @@ def _row(difference: Difference) -> list[str]:
     if not name:
         return [difference.kind, "-", *where, "-", "-", difference.why]
     medians = (number(value, measure_named(name).unit) for value in (difference.before, difference.after))
-    return [difference.kind, name, *where, *medians, "-" if difference.factor is None else f"{difference.factor:.2f}"]
+    factor = "-" if difference.factor is None else f"{difference.factor:.2f}"
+    return [difference.kind, name, *where, *medians, difference.why or factor]

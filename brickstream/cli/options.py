@@ -125,6 +125,14 @@ def camera(texts: Sequence[str] | None) -> Camera:
     return Camera(**given)
 
 
+def names(text: str, option: str) -> tuple[str, ...]:
+    """Read ``a,b`` as names, each once."""
+    found = tuple(dict.fromkeys(_parts([text])))
+    if not found:
+        raise OptionError("no name", option, f"leave {option} out for all")
+    return found
+
+
 def clim(text: str | None) -> tuple[float, float] | None:
     """Read ``LO,HI``."""
     if text is None:

@@ -56,6 +56,7 @@ GOOD: list[tuple[Any, Any]] = [
     (lambda: options.camera(None), Camera()),
     (lambda: options.clim("0,255"), (0.0, 255.0)),
     (lambda: options.clim(None), None),
+    (lambda: options.names(" zarr, dask ,zarr", "-"), ("zarr", "dask")),
     (lambda: options.look(None, method=None), Look()),
     (lambda: options.look(["gamma=0.5", "method=iso"], method="mip", clim=(1, 2)), Look("mip", (1, 2), gamma=0.5)),
     (lambda: options.look(["clim=[1, 9]", "jitter=true"], clim=None), Look(clim=(1, 9), jitter=True)),

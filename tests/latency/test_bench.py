@@ -121,6 +121,17 @@ def test_render_says_how_long_a_frame_takes_beside_the_dense_one(monkeypatch: py
     assert len(bench.table(result).splitlines()) == 8
 
 
+@pytest.mark.parametrize("engine", ["", " , "])
+def test_no_engine_at_all_is_one_clear_line(engine: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "run", "smoke", "--engine", engine]) == 2
+    assert capsys.readouterr().err == "brickstream: error: no name: --engine (leave --engine out for all)\n"
+
+
+def test_engines_are_named_with_or_without_spaces(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "run", "smoke", "--engine", " brickstream, zarr ,nobody"]) == 2
+    assert "no engine 'nobody'" in capsys.readouterr().err
+
+
 def test_an_unknown_suite_is_one_clear_line(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(BrickstreamError, match="no suite 'nonsense'"):
         bench.run_suite("nonsense")

@@ -95,6 +95,43 @@ def test_a_cell_that_no_longer_answers_is_lost_and_one_that_is_not_installed_is_
     assert cautions(before, after) == ["1 cell is only in the first result"]
 
 
+def without(document: Document, measure: str, runs: slice) -> Document:
+    """The result with some runs of the first cell that have no such measure."""
+    found = copy.deepcopy(document)
+    for run in found["cells"][0]["runs"][runs]:
+        run["measures"][measure] = None
+    return found
+
+
+def failing(document: Document, runs: slice) -> Document:
+    """The result with some runs of the first cell that came to no end."""
+    found = copy.deepcopy(document)
+    for run in found["cells"][0]["runs"][runs]:
+        run.update(failed="not complete", measures={})
+    return found
+
+
+@pytest.mark.parametrize(("runs", "after"), [(slice(None), 0), (slice(1), 2)])
+def test_a_view_that_is_not_complete_any_more_is_lost(runs: slice, after: int) -> None:
+    old, new = parse_result(SMALL), parse_result(without(SMALL, "complete_s", runs))
+    (lost,) = compare(old, new)
+    assert (lost.kind, lost.measure, lost.is_regression) == ("lost", "complete_s", True)
+    assert lost.why == f"{after} of 3 runs, before 3 of 3, measured it"
+    assert (lost.after is None, lost.factor is None) == (after == 0, after == 0)
+    assert [(found.kind, found.measure) for found in compare(new, old)] == [("gained", "complete_s")]
+
+
+def test_a_cell_of_which_more_runs_fail_is_lost_whatever_the_number_of_runs() -> None:
+    old, new = parse_result(SMALL), parse_result(failing(SMALL, slice(1, 3)))
+    (lost,) = compare(old, new)
+    assert (lost.kind, lost.measure) == ("lost", "")
+    assert lost.why == "1 of 3 runs, before 3 of 3, came to an end"
+    assert [found.kind for found in compare(new, old)] == ["gained"]
+    twice = copy.deepcopy(SMALL)
+    twice["cells"][0]["runs"] *= 2
+    assert compare(old, parse_result(twice)) == []
+
+
 def test_what_may_be_the_reason_is_said() -> None:
     other = copy.deepcopy(SMALL)
     other["machine"] |= {"cores": 64, "packages": {**SMALL["machine"]["packages"], "dask": None}}
@@ -131,6 +168,19 @@ def test_compare_says_what_got_slower_and_fails_only_where_asked_to(
     assert main(["bench", "compare", *saved, "--fail-on-slower"]) == 1
     assert main(["bench", "compare", *saved, "--fail-on-slower", "--engine", "dask"]) == 0
     assert main(["bench", "compare", saved[1], saved[0], "--fail-on-slower"]) == 0
+
+
+def test_compare_fails_where_views_are_never_complete_or_runs_fail(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = [str(tmp_path / f"{name}.json") for name in ("before", "never", "failing")]
+    documents = (SMALL, without(SMALL, "complete_s", slice(None)), failing(SMALL, slice(2)))
+    for path, document in zip(paths, documents, strict=True):
+        Path(path).write_text(json.dumps(document), encoding="utf-8")
+    for path, said in zip(paths[1:], ("0 of 3 runs, before 3 of 3, measured it", "1 of 3 runs"), strict=True):
+        assert main(["bench", "compare", paths[0], path, "--fail-on-slower"]) == 1
+        assert said in capsys.readouterr().out
+        assert main(["bench", "compare", path, paths[0], "--fail-on-slower"]) == 0
 
 
 def test_compare_as_json_has_the_same(saved: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,18 +6,21 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from lab_results import lab_result
 
 from brickstream.cli import main
-from brickstream.errors import BrickstreamError
+from brickstream.errors import BrickstreamError, StoreError
 from brickstream.latency.report import measures, parse_result, write_report
-from brickstream.latency.report.axes import Axis, number, span, time_axis
+from brickstream.latency.report.axes import Axis, logarithmic_axis, number, span, time_axis
 from brickstream.latency.report.markup import Html, tag
 from brickstream.latency.report.page import make_page
 from brickstream.latency.report.plots import Curve, average, engine_class
 from brickstream.latency.report.waterfalls import MOST, kind, legend, levels_of, thin
 
 VOID = {"meta", "br", "col"}
+SMALL = lab_result(workloads=("pan",), networks=("lan",), engines=("brickstream",), runs=1, chunks=2)
 
 
 class Page(HTMLParser):
@@ -176,6 +179,17 @@ def test_a_result_that_is_none_makes_no_page(tmp_path: Path) -> None:
     assert not (tmp_path / "report.html").exists()
 
 
+def test_a_page_that_cannot_be_written_is_one_clear_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    result, folder = tmp_path / "result.json", tmp_path / "folder"
+    result.write_text(json.dumps(SMALL), encoding="utf-8")
+    folder.mkdir()
+    with pytest.raises(StoreError, match="cannot be written"):
+        write_report(SMALL, folder)
+    # Only writing shows that nobody can.
+    assert main(["bench", "report", str(result), "--out", "/dev/full"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
 def test_the_command_makes_the_page_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     result, out = tmp_path / "result.json", tmp_path / "report.html"
     document = lab_result(workloads=("pan",), engines=("brickstream",), chunks=2)
@@ -203,6 +217,16 @@ def test_time_is_logarithmic_where_ends_lie_far_apart_and_the_view_stands_still(
     assert not time_axis([0.1], [0.5, 35.0], moved=True).logarithmic
     assert not time_axis([0.1], [0.5, 3.5], moved=False).logarithmic
     assert time_axis([], [], moved=False) == Axis(0.0, 1.0)
+
+
+@given(ends=st.lists(st.floats(0, 1e15), min_size=1), moved=st.booleans())
+@example(ends=[5e-324], moved=False)
+@example(ends=[5e-324, 1e15], moved=False)
+def test_a_scale_of_any_times_has_a_place_for_each_and_few_ticks(ends: list[float], moved: bool) -> None:
+    axis = time_axis([], ends, moved=moved)
+    assert all(0 <= axis.place(end) <= 1 for end in ends)
+    assert len(axis.ticks()) <= 11
+    assert logarithmic_axis(min(ends) / 1.5, max(ends) * 1.3).ticks()
 
 
 @pytest.mark.parametrize(

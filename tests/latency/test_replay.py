@@ -220,6 +220,10 @@ def test_a_workload_is_replayed_by_name_over_a_network(tmp_path: Path, capsys: p
         (["--replay", "jump", "--url", "http://127.0.0.1:9/x", "--network", "lan"], "only folders of this machine"),
         (["--replay", "nothing.json"], "cannot be read"),
         (["--folder", "x"], "name a command"),
+        (["--network", "bad-day", "run", "plan"], "--network before run"),
+        (["--replay", "pan", "run", "plan"], "--replay before run"),
+        (["--folder", "bench-data", "compare", "a.json", "b.json"], "--folder before compare"),
+        (["--json", "report", "a.json"], "--json before report"),
     ],
 )
 def test_what_cannot_be_replayed_is_one_clear_line(

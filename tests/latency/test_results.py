@@ -80,6 +80,34 @@ def test_what_is_no_number_for_json_or_for_floats_is_refused(number: float) -> N
 
 
 @pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        ({"date": "yesterday"}, "date"),
+        ({"date": "2026-11-22T05:10:00"}, "date"),
+        ({"workloads": {}}, "cells[0].workload"),
+        ({"data": {}}, "cells[0].data"),
+        ({"networks": {}}, "cells[0].network"),
+        ({"seconds": 1e308}, "seconds"),
+    ],
+)
+def test_what_the_page_could_not_say_is_refused_with_its_place(change: dict[str, Any], path: str) -> None:
+    with pytest.raises(MetadataError) as caught:
+        parse_result({**SMALL, **change}, "result.json")
+    assert caught.value.path == path
+
+
+def test_every_number_that_is_measured_has_a_bound() -> None:
+    document = copy.deepcopy(SMALL)
+    run = document["cells"][0]["runs"][0]
+    for holder, key in ((run["timeline"], "complete"), (run["measures"], "complete_s"), (run["curve"][0], 0)):
+        kept, holder[key] = holder[key], 1e308
+        with pytest.raises(MetadataError, match="at most 1e\\+15"):
+            parse_result(document)
+        holder[key] = kept
+    parse_result(document)
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         ("{", "not JSON"),

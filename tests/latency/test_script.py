@@ -75,6 +75,9 @@ def test_a_script_is_a_file(tmp_path: Path) -> None:
     path.write_text("{")
     with pytest.raises(BrickstreamError, match="no JSON"):
         read_script(path)
+    path.write_text("[" * 100_000)
+    with pytest.raises(BrickstreamError, match="no JSON"):
+        read_script(path)
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(BrickstreamError, match="no JSON"):
         read_script(path)

@@ -80,7 +80,7 @@ def read_script(path: Path) -> Script:
         document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise NotFoundError(f"the script cannot be read ({error.strerror})", str(path)) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BrickstreamError(f"the script is no JSON document ({error})", str(path)) from error
     return script_of(document, str(path))
 

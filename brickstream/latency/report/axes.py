@@ -6,6 +6,9 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+LEAST_HIGH = 1e-9
+"""Where a scale ends at the earliest: no clock tells less than a nanosecond apart."""
+
 _ROUND = (1.0, 2.0, 5.0, 10.0)
 
 
@@ -69,11 +72,17 @@ def time_axis(starts: Iterable[float], ends: Iterable[float], moved: bool) -> Ax
     known = sorted(end for end in ends if end > 0)
     if not known:
         return Axis(0.0, 1.0)
-    last = known[-1] * 1.03
+    last = max(known[-1] * 1.03, LEAST_HIGH)
     if moved or known[-1] <= 8 * known[0]:
         return Axis(0.0, last)
     first = min((start for start in starts if start > 0), default=known[0] / 8)
-    return Axis(first / 1.25, last, logarithmic=True)
+    return logarithmic_axis(first / 1.25, last)
+
+
+def logarithmic_axis(low: float, high: float) -> Axis:
+    """Make a logarithmic scale of nine decades at most, as nobody reads more of them."""
+    high = max(high, LEAST_HIGH)
+    return Axis(max(low, high * 1e-9), high, logarithmic=True)
 
 
 def number(value: float | None, unit: str = "") -> str:

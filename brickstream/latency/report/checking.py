@@ -21,7 +21,7 @@ _LARGEST = sys.float_info.max
 def check(document: object, schema: Mapping[str, Any], where: str = "") -> None:
     """Check a document against a schema.
 
-    Of JSON Schema these keywords are known: ``type``, ``const``, ``enum``, ``minimum``, ``required``, ``properties``,
+    Of JSON Schema these keywords are known: ``type``, ``const``, ``enum``, ``minimum``, ``maximum``, ``required``, ``properties``,
     ``additionalProperties`` (a schema), ``items``, ``minItems``, ``maxItems`` and ``$ref`` to ``#/$defs``.
 
     Parameters
@@ -77,6 +77,8 @@ def _broken(value: object, schema: Mapping[str, Any]) -> str:
         return f"one of {', '.join(schema['enum'])}"
     if isinstance(value, int | float) and value < schema.get("minimum", value):
         return f"at least {schema['minimum']}"
+    if isinstance(value, int | float) and value > schema.get("maximum", value):
+        return f"at most {schema['maximum']:g}"
     if isinstance(value, list) and not schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value)):
         return f"a list of {schema.get('minItems', 0)} to {schema.get('maxItems', 'any number')}"
     if isinstance(value, dict):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from brickstream.latency.report.result import Cell, Measure, Place, Result, measures
 
@@ -23,20 +23,21 @@ _LEAST_STEP = {"s": 0.005, "ms": 0.5, "MB": 1.0, "bytes": 1.0, "": 1.0}
 
 @dataclass(frozen=True)
 class Difference:
-    """A measure of a cell that changed, or a cell that is measured in one of two results only.
+    """A measure of a cell that changed, or what one of two results has fewer answers of: a measure, or a whole cell.
 
     Attributes
     ----------
     place : Place
     engine : str
     kind : {"worse", "better", "lost", "gained"}
-        Of a measure: ``worse`` is slower or more. Of a cell: it no longer gives an answer, or does so now.
+        Of a measure: ``worse`` is slower or more. Of a measure or a cell: a smaller part of its runs gives an answer
+        than before, or a greater one.
     measure : str
         "" where it is about the cell.
     before, after : float or None
-        Medians, in the measure's unit.
+        Medians, in the measure's unit; None where no run has it.
     why : str, default ""
-        Of a cell, in words.
+        In words, of what was lost or gained.
     """
 
     place: Place
@@ -66,9 +67,10 @@ class Difference:
 def compare(a: Result, b: Result) -> list[Difference]:
     """Say what became worse or better from one result to another, beyond noise.
 
-    Every measure of every cell that both have is compared (see :func:`changed`). A cell counts as *lost* where it was
-    measured before and every run of it failed now, or the engine can no longer do it; as *gained* the other way round.
-    Cells that are in one result only, or whose engine is not installed, are told by :func:`cautions`.
+    Every measure of every cell that both have is compared (see :func:`changed`). A cell counts as *lost* where a greater
+    part of its runs failed than before, or the engine can no longer do it; a measure where a smaller part of the runs
+    that did not fail has it, as with a view that is never complete; as *gained* the other way round. Cells that are in
+    one result only, or whose engine is not installed, are told by :func:`cautions`.
 
     Returns
     -------
@@ -127,11 +129,37 @@ def _differences(old: Cell, new: Cell) -> Iterator[Difference]:
 
 
 def _measured(old: Cell, new: Cell) -> Iterator[Difference]:
+    kind, why = _answers(Share(len(old.good), len(old.runs)), Share(len(new.good), len(new.runs)))
+    if kind is not None:
+        yield Difference(new.place, new.engine, kind, why=f"{why} came to an end")
     for measure in measures():
-        before, after = old.values(measure.name), new.values(measure.name)
-        kind = changed(before, after, measure.unit)
-        if kind is not None:
-            yield Difference(new.place, new.engine, kind, measure.name, median(before), median(after))
+        yield from _of_measure(old, new, measure)
+
+
+def _of_measure(old: Cell, new: Cell, measure: Measure) -> Iterator[Difference]:
+    before, after = old.values(measure.name), new.values(measure.name)
+    medians = median(before) if before else None, median(after) if after else None
+    kind, why = _answers(Share(len(before), len(old.good)), Share(len(after), len(new.good)))
+    if kind is not None:
+        yield Difference(new.place, new.engine, kind, measure.name, *medians, f"{why} measured it")
+    trend = changed(before, after, measure.unit)
+    if trend is not None:
+        yield Difference(new.place, new.engine, trend, measure.name, *medians)
+
+
+class Share(NamedTuple):
+    """How many of all runs gave an answer."""
+
+    many: int
+    of: int
+
+
+def _answers(before: Share, after: Share) -> tuple[Literal["lost", "gained"] | None, str]:
+    """Say whether a smaller or a greater part of the runs gives an answer, and how many do."""
+    change = after.many * before.of - before.many * after.of
+    if change == 0:
+        return None, ""
+    return "lost" if change < 0 else "gained", f"{after.many} of {after.of} runs, before {before.many} of {before.of},"
 
 
 def comparisons(a: Result, b: Result) -> int:

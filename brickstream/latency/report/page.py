@@ -7,8 +7,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from brickstream.errors import StoreError
 from brickstream.latency.report import plots, tables, words
-from brickstream.latency.report.axes import Axis, number
+from brickstream.latency.report.axes import logarithmic_axis, number
 from brickstream.latency.report.markup import Html, join, tag
 from brickstream.latency.report.result import Cell, Place, Result, parse_result
 from brickstream.latency.report.sections import section
@@ -28,11 +29,15 @@ def write_report(result: Result | Mapping[str, Any], path: Path) -> None:
     ------
     BrickstreamError
         If it is no result.
-    OSError
+    StoreError
         If the file cannot be written.
     """
     known = result if isinstance(result, Result) else parse_result(result)
-    path.write_text(make_page(known), encoding="utf-8")
+    page = make_page(known)
+    try:
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise StoreError(f"the page cannot be written: {error.strerror or error}", str(path)) from error
 
 
 def make_page(result: Result) -> str:
@@ -84,7 +89,7 @@ def _overview(result: Result) -> Html:
     ends = [end for _, numbers, limit in found for end in (*numbers.values(), limit) if end]
     if not ends:
         return Html("")
-    axis = Axis(min(ends) / 1.5, max(ends) * 1.3, logarithmic=True)
+    axis = logarithmic_axis(min(ends) / 1.5, max(ends) * 1.3)
     known = tables.colours(result)
     rows = []
     for place, numbers, limit in found:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from brickstream.errors import BrickstreamError, NotFoundError
+from brickstream.errors import BrickstreamError, MetadataError, NotFoundError
 from brickstream.latency.report.checking import check
 
 FORMAT, VERSION = "brickstream-bench", 1
@@ -233,7 +234,8 @@ def parse_result(document: object, where: str = "") -> Result:
     BrickstreamError
         If it is another format or of a newer version.
     MetadataError
-        If a field is missing or something else than the schema says.
+        If a field is missing or something else than the schema says, the date is none, or a cell is of a workload, data
+        set or network that is not described.
     """
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise BrickstreamError("not a result of brickstream bench", where, f'"format" is not "{FORMAT}"')
@@ -241,8 +243,27 @@ def parse_result(document: object, where: str = "") -> Result:
     if isinstance(version, int) and version > VERSION:
         raise BrickstreamError(f"a result of version {version}", where, "a newer brickstream reads it")
     check(document, schema(), where)
+    _check_date(document["date"], where)
+    _check_names(document, where)
     head = {key: value for key, value in document.items() if key != "cells"}
     return Result(head, tuple(map(_cell, document["cells"])))
+
+
+def _check_date(date: str, where: str) -> None:
+    try:
+        is_known = datetime.fromisoformat(date).tzinfo is not None
+    except ValueError:
+        is_known = False
+    if not is_known:
+        raise MetadataError("date", date, "a date and time of ISO 8601, with its offset from UTC", where)
+
+
+def _check_names(document: Mapping[str, Any], where: str) -> None:
+    """Check that what the cells name is described."""
+    for k, cell in enumerate(document["cells"]):
+        for name, described in (("workload", "workloads"), ("data", "data"), ("network", "networks")):
+            if cell[name] not in document[described]:
+                raise MetadataError(f"cells[{k}].{name}", cell[name], f"a name in {described}", where)
 
 
 def _cell(cell: Mapping[str, Any]) -> Cell:
