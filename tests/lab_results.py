@@ -172,8 +172,8 @@ def _limit(network: str, chunks: int) -> Document:
 
 def _run(random: Random, habits: Habits, workload: str, network: str, chunks: int) -> Document:
     views, seconds = WORKLOADS[workload]["views"], WORKLOADS[workload]["seconds"]
-    moves = [seconds * k / max(views - 1, 1) for k in range(views)]
     opened, requests = _metadata(random, habits, network)
+    moves = [opened + seconds * k / max(views - 1, 1) for k in range(views)]
     asked = _asked(habits, opened, seconds, chunks)
     requests += _fetch(random, habits, network, asked, seconds)
     curve = _curve(requests, moves)
@@ -200,7 +200,7 @@ def _asked(habits: Habits, opened: float, seconds: float, chunks: int) -> list[t
     """When which level is asked for, and whether that view is soon left."""
     coarse = [(opened, 2, False)] * (chunks // 16) + [(opened, 1, False)] * (chunks // 4) if habits.pyramid else []
     passed = [(opened + seconds * k / chunks, 0, True) for k in range(chunks)] if seconds else []
-    return [*coarse, *passed, *[(max(opened, seconds), 0, False)] * chunks]
+    return [*coarse, *passed, *[(opened + seconds, 0, False)] * chunks]
 
 
 def _fetch(

@@ -18,6 +18,7 @@ from brickstream.latency.report.markup import Html, tag
 from brickstream.latency.report.page import make_page
 from brickstream.latency.report.plots import Curve, average, engine_class
 from brickstream.latency.report.waterfalls import MOST, kind, legend, levels_of, thin
+from brickstream.latency.report.words import about_limit
 
 VOID = {"meta", "br", "col"}
 SMALL = lab_result(workloads=("pan",), networks=("lan",), engines=("brickstream",), runs=1, chunks=2)
@@ -140,6 +141,39 @@ def test_sixty_cells_make_a_page_below_two_megabytes() -> None:
     document["workloads"] = {f"pan-{k}": pan for k in range(6)}
     document["cells"] = [{**cell, "workload": name} for name in document["workloads"] for cell in cells]
     assert len(make_page(parse_result(document))) < 2_000_000 * len(document["cells"]) / 60
+
+
+def test_the_limit_is_said_of_the_view_that_it_is_of() -> None:
+    limit = lab_result(networks=("s3-far",), engines=("brickstream",), runs=1)["cells"][0]["limit"]
+    still = about_limit(limit, moved=False)
+    assert still.startswith(
+        "What no engine can do without: 2 round trips of 80.0 ms, after 80.0 ms to set a connection up;"
+    )
+    assert "6.78 MB in 50 requests, that for the first document among them, up to 64 at once;" in still
+    assert "67.8 ms for the chunks on the link and 30.0 ms to decode them." in still
+    limit["parts"] |= {"concurrency": 1, "set_up_s": 0.0}
+    moved = about_limit(limit, moved=True)
+    assert "for the last view, were it the only one: 2 round trips of 80.0 ms; 6.78 MB" in moved
+    assert "one at a time" in moved
+    assert "is 0 where that is nothing" in moved
+
+
+def test_where_everything_could_be_there_already_there_is_no_ratio() -> None:
+    document = lab_result(("pan",), ("lan",), ("brickstream",), runs=1, chunks=4)
+    document["cells"][0]["limit"] |= {"half_s": 0.0, "most_s": 0.0, "complete_s": 0.0, "settle_s": 0.0}
+    result = parse_result(document)
+    assert result.cells[0].ratio("settle_s") is None
+    assert "limit: 0 ms" in make_page(result)
+
+
+def test_waiting_counts_from_when_the_last_view_was_due_however_late_it_was_set() -> None:
+    document = lab_result(("open-plane", "pan"), ("lan",), ("brickstream",), runs=1, chunks=4)
+    late = document["cells"][1]["runs"][0]
+    late["moves"] = [9.0]
+    result = parse_result(document)
+    still, moved = ((cell.place, cell.runs[0]) for cell in result.cells)
+    assert result.begin(*still) == 0.0
+    assert result.begin(*moved) == late["timeline"]["open"] + 3.0
 
 
 def test_many_requests_are_thinned_evenly_with_both_ends() -> None:

@@ -150,6 +150,10 @@ def test_cells_stand_together_by_place_and_the_run_in_the_middle_is_typical() ->
     typical = cells[0].typical
     assert typical is not None
     assert typical.measures["missing_s"] == 2.0
+    document["cells"][0]["runs"][1]["measures"]["missing_s"] = None
+    never = parse_result(document).cells[0].typical
+    assert never is not None
+    assert never.measures["missing_s"] == 3.0
     failed = next(cell for cell in result.cells if cell.state == "failed")
     assert failed.typical is None
 

@@ -21,8 +21,9 @@ _LARGEST = sys.float_info.max
 def check(document: object, schema: Mapping[str, Any], where: str = "") -> None:
     """Check a document against a schema.
 
-    Of JSON Schema these keywords are known: ``type``, ``const``, ``enum``, ``minimum``, ``maximum``, ``required``, ``properties``,
-    ``additionalProperties`` (a schema), ``items``, ``minItems``, ``maxItems`` and ``$ref`` to ``#/$defs``.
+    Of JSON Schema these keywords are known: ``type``, ``const``, ``enum``, ``minimum``, ``maximum``, ``required``,
+    ``properties``, ``additionalProperties`` (a schema), ``items``, ``minItems``, ``maxItems`` and ``$ref`` to
+    ``#/$defs``.
 
     Parameters
     ----------

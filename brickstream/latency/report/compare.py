@@ -67,10 +67,10 @@ class Difference:
 def compare(a: Result, b: Result) -> list[Difference]:
     """Say what became worse or better from one result to another, beyond noise.
 
-    Every measure of every cell that both have is compared (see :func:`changed`). A cell counts as *lost* where a greater
-    part of its runs failed than before, or the engine can no longer do it; a measure where a smaller part of the runs
-    that did not fail has it, as with a view that is never complete; as *gained* the other way round. Cells that are in
-    one result only, or whose engine is not installed, are told by :func:`cautions`.
+    Every measure of every cell that both have is compared (see :func:`changed`). A cell counts as *lost* where a
+    greater part of its runs failed than before, or the engine can no longer do it; a measure where a smaller part of
+    the runs that did not fail has it, as with a view that is never complete; as *gained* the other way round. Cells
+    that are in one result only, or whose engine is not installed, are told by :func:`cautions`.
 
     Returns
     -------

@@ -126,7 +126,11 @@ def _keys(result: Result) -> Html:
 
 
 def _glossary() -> Html:
-    return tag("section", tag("h2", "What the measures are"), tables.glossary(), id="measures", class_="glossary")
+    limit = (
+        "The limit is what no engine can beat that asks for nothing before a view shows it; one that fetches ahead may."
+    )
+    text = tag("p", limit, class_="hint")
+    return tag("section", tag("h2", "What the measures are"), text, tables.glossary(), id="measures", class_="glossary")
 
 
 def _file(name: str) -> str:

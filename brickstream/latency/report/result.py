@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +44,6 @@ class Run:
     moves: tuple[float, ...]
     timeline: Mapping[str, float | None]
     requests: tuple[Mapping[str, Any], ...]
-
-    @property
-    def begin(self) -> float:
-        """From when ``half_s``, ``most_s`` and ``complete_s`` count: open, or the last of several moves."""
-        return self.moves[-1] if len(self.moves) > 1 else 0.0
 
 
 @dataclass(frozen=True)
@@ -109,8 +105,14 @@ class Cell:
     @property
     def typical(self) -> Run | None:
         """The run in the middle by ``missing_s`` (the better one of two), which is drawn; None where all failed."""
-        ranked = sorted(self.good, key=lambda run: run.measures.get("missing_s") or 0.0)
+        ranked = sorted(self.good, key=_missing_s)
         return ranked[(len(ranked) - 1) // 2] if ranked else None
+
+
+def _missing_s(run: Run) -> float:
+    """Seconds of a whole picture that were missing: without end where it was never complete."""
+    missing = run.measures.get("missing_s")
+    return inf if missing is None else missing
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,15 @@ class Result:
         if name is not None and name not in self.engines:
             raise BrickstreamError(f"no engine {name!r}", "", f"there is {', '.join(self.engines)}")
         return self if name is None else Result(self.head, tuple(cell for cell in self.cells if cell.engine == name))
+
+    def begin(self, place: Place, run: Run) -> float:
+        """From when ``half_s``, ``most_s`` and ``complete_s`` of a run count: see :meth:`due`."""
+        return self.due(place, run.timeline["open"] or 0.0)
+
+    def due(self, place: Place, opened: float) -> float:
+        """When waiting begins: with opening (0), or when the last of several views is due, in seconds since open."""
+        workload = self.head["workloads"][place.workload]
+        return opened + workload["seconds"] if workload["views"] > 1 else 0.0
 
     @property
     def places(self) -> Mapping[Place, tuple[Cell, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from brickstream.latency.report import plots, tables, waterfalls, words
 from brickstream.latency.report.axes import Axis, number, time_axis
@@ -38,14 +39,13 @@ def section(result: Result, place: Place, cells: Sequence[Cell]) -> Html:
     )
 
 
-def _drawn(result: Result, place: Place, cells: Sequence[Cell], limit: Mapping[str, float] | None) -> Html:
+def _drawn(result: Result, place: Place, cells: Sequence[Cell], limit: Mapping[str, Any] | None) -> Html:
     runs = _ranked(cells)
     if not runs:
         return tag("p", "Nothing was measured here.", class_="hint")
     known = tables.colours(result)
-    moved = any(len(run.moves) > 1 for _, run in runs)
-    begin = max(run.begin for _, run in runs)
-    ends = [_end(run) for _, run in runs] + ([begin + limit["complete_s"]] if limit else [])
+    moved = result.head["workloads"][place.workload]["views"] > 1
+    ends = [_end(run) for _, run in runs] + ([_due(result, place, limit) + limit["complete_s"]] if limit else [])
     starts = [run.timeline["open"] or 0.0 for _, run in runs] + ([limit["first_s"]] if limit else [])
     axis = time_axis(starts, ends, moved)
     curves = [plots.Curve(cell.engine, known[cell.engine], run.curve, run.moves, _end(run)) for cell, run in runs]
@@ -57,7 +57,7 @@ def _drawn(result: Result, place: Place, cells: Sequence[Cell], limit: Mapping[s
             tag("h3", "Timelines"),
             plots.bars(_bars(result, place, runs, limit), axis),
             _legend(moved),
-            tag("p", words.about_limit(limit), class_="hint") if limit else "",
+            tag("p", words.about_limit(limit, moved), class_="hint") if limit else "",
             tag("h3", "Requests"),
             _requests(runs, known),
         ]
@@ -76,7 +76,7 @@ def _end(run: Run) -> float:
     return complete if complete is not None else (run.curve[-1][0] if run.curve else 0.0)
 
 
-def _about_curves(axis: Axis, moved: bool, limit: Mapping[str, float] | None) -> str:
+def _about_curves(axis: Axis, moved: bool, limit: Mapping[str, Any] | None) -> str:
     said = ["The part of the picture that is at its final quality, in the run in the middle."]
     said += ["The scale of time is logarithmic."] if axis.logarithmic else []
     said += ["Ticks: the view moves. On the right: on average, until the view is complete."] if moved else []
@@ -84,7 +84,7 @@ def _about_curves(axis: Axis, moved: bool, limit: Mapping[str, float] | None) ->
     return " ".join(said)
 
 
-def _quality(curves: Sequence[plots.Curve], axis: Axis, moved: bool, limit: Mapping[str, float] | None) -> Html:
+def _quality(curves: Sequence[plots.Curve], axis: Axis, moved: bool, limit: Mapping[str, Any] | None) -> Html:
     """One plot for a view that stands still; for one that moves a strip an engine, since qualities jump up and down."""
     if moved:
         return plots.strips(curves, axis)
@@ -94,7 +94,7 @@ def _quality(curves: Sequence[plots.Curve], axis: Axis, moved: bool, limit: Mapp
 
 
 def _bars(
-    result: Result, place: Place, runs: Sequence[tuple[Cell, Run]], limit: Mapping[str, float] | None
+    result: Result, place: Place, runs: Sequence[tuple[Cell, Run]], limit: Mapping[str, Any] | None
 ) -> list[plots.Bar]:
     known = tables.colours(result)
     main = tables.main_measure(result, place)
@@ -104,18 +104,24 @@ def _bars(
         label = f"{cell.engine}: {main.title.lower()} {value}"
         name = join((plots.key(known[cell.engine]), cell.engine))
         at_end = join((value, " ", tables.ratio(cell.ratio(main.name))))
-        found.append(plots.Bar(name, label, plots.engine_class(known[cell.engine]), _stretches(run), at_end))
+        stretches = _stretches(run, result.begin(place, run))
+        found.append(plots.Bar(name, label, plots.engine_class(known[cell.engine]), stretches, at_end))
     if limit is None:
         return found
-    begin = max(run.begin for _, run in runs)
+    begin = _due(result, place, limit)
     value = number(limit[main.name], main.unit)
     stretches = _one_after_another({"wait": limit["first_s"], "moving": begin, **_from(begin, limit)})
     return [plots.Bar(join("limit"), f"limit: {value}", "none", stretches, join(value)), *found]
 
 
-def _stretches(run: Run) -> list[tuple[str, float, float]]:
-    ends = {"open": run.timeline["open"], "wait": run.timeline["first"], "moving": run.begin}
-    return _one_after_another({**ends, **_from(run.begin, run.measures)})
+def _due(result: Result, place: Place, limit: Mapping[str, Any]) -> float:
+    """When the last view is due for who opens the image in one round trip."""
+    return result.due(place, limit["parts"]["set_up_s"] + limit["parts"]["round_trip_s"])
+
+
+def _stretches(run: Run, begin: float) -> list[tuple[str, float, float]]:
+    ends = {"open": run.timeline["open"], "wait": run.timeline["first"], "moving": begin}
+    return _one_after_another({**ends, **_from(begin, run.measures)})
 
 
 def _from(begin: float, measured: Mapping[str, float | None]) -> dict[str, float | None]:

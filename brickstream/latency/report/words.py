@@ -10,7 +10,6 @@ from brickstream.latency.report.axes import number
 from brickstream.latency.report.result import Result
 
 _UNITS = {"_ms": "ms", "_mbps": "Mbit/s", "_s": "s", "_bytes": "bytes"}
-_PARTS = ("round_trip_s", "transfer_s", "decode_s", "set_up_s")
 
 
 def about_suite(result: Result) -> str:
@@ -62,15 +61,39 @@ def about_network(settings: Mapping[str, Any]) -> str:
     return f"{text[0].upper()}{text[1:]}." if said else "No delay, no bound."
 
 
-def about_limit(limit: Mapping[str, Any]) -> str:
-    """Say what the limit is made of."""
-    parts = limit["parts"]
-    trip, link, decode, set_up = (number(parts[key], "s") for key in _PARTS)
-    at_once = "any number" if parts["concurrency"] is None else parts["concurrency"]
+def about_limit(limit: Mapping[str, Any], moved: bool) -> str:
+    """Say what the limit is made of.
+
+    Parameters
+    ----------
+    limit : mapping
+        As in a result.
+    moved : bool
+        Whether the session has several views.
+    """
+    needs = f"{_trips(limit['parts'])}; {_load(limit)}"
+    if not moved:
+        return f"What no engine can do without: {needs}."
     return (
-        f"What no engine can do without: {_many(parts['rounds'], 'round trip')} of {trip} after {set_up} to set up "
-        f"connections; {number(limit['bytes'], 'bytes')} in {_many(limit['requests'], 'request')}, {at_once} at once, "
-        f"which take {link} on the link and {decode} to decode."
+        f"What no engine can do without for the last view, were it the only one: {needs}. "
+        "What views before it showed can be there when it is due: the limit of “Settled” counts the rest alone, "
+        "and is 0 where that is nothing."
+    )
+
+
+def _trips(parts: Mapping[str, Any]) -> str:
+    set_up = f", after {number(parts['set_up_s'], 's')} to set a connection up" if parts["set_up_s"] else ""
+    return f"{_many(parts['rounds'], 'round trip')} of {number(parts['round_trip_s'], 's')}{set_up}"
+
+
+def _load(limit: Mapping[str, Any]) -> str:
+    parts = limit["parts"]
+    at_once = "one at a time" if parts["concurrency"] == 1 else f"up to {parts['concurrency']:,} at once"
+    link, decode = number(parts["transfer_s"], "s"), number(parts["decode_s"], "s")
+    return (
+        f"{number(limit['bytes'], 'bytes')} in {_many(limit['requests'], 'request')}, "
+        f"that for the first document among them, {at_once}; "
+        f"{link} for the chunks on the link and {decode} to decode them"
     )
 
 
