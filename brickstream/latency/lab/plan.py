@@ -45,6 +45,18 @@ SUITES = {
             Case("open-volume", "brain", "s3-far"),
         ),
     ),
+    "sessions": Suite(
+        "people who move, a sharded volume, and a bad day",
+        (
+            Case("open-plane", "volume-64-sharded", "s3-far"),
+            Case("open-plane", "brain", "bad-day"),
+            Case("jump", "globe", "home-30mbps"),
+            Case("scrub", "volume-64", "s3-far"),
+            Case("playback", "planes-1024", "campus"),
+            Case("orbit", "volume-64", "s3-far"),
+            Case("recorded", "brain", "home-30mbps"),
+        ),
+    ),
     "full": Suite(
         "every session, and every way to store the same volume",
         (
