@@ -61,7 +61,7 @@ def _refuse_options(context: typer.Context, command: str) -> None:
 
 @bench_app.command("run")
 def bench_run(
-    suite: Annotated[str, typer.Argument(help="short, sessions, full, smoke; quick, open, hold, plan or render.")] = "quick",
+    suite: Annotated[str, typer.Argument(help="short, sessions, full; quick, open, hold, plan or render.")] = "quick",
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write result.json and report.html there.")] = None,
     engine: Annotated[str | None, typer.Option(help="Only these: brickstream,zarr")] = None,
     runs: Annotated[int | None, typer.Option(help="Instead of the suite's own number.", min=1)] = None,
@@ -70,7 +70,7 @@ def bench_run(
 ) -> int:
     """Run a benchmark suite.
 
-    short, sessions, full, smoke: sessions on images over networks, by every engine that is installed; with --out as a page.
+    short, sessions, full: images over networks, looked at with every engine that is installed; with --out as a page.
 
     quick: first pixels and complete at a few latencies. open: the first update, in round trips, and what a pan costs.
     hold: how long the render thread is held up while chunks arrive. plan: what a plan costs. render: a frame.

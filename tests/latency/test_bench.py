@@ -138,5 +138,6 @@ def test_an_unknown_suite_is_one_clear_line(capsys: pytest.CaptureFixture[str]) 
     assert main(["bench", "run", "nonsense"]) == 2
     said = capsys.readouterr().err.strip()
     assert (
-        said == "brickstream: error: no suite 'nonsense' (there is smoke, short, full, quick, open, hold, plan, render)"
+        said == "brickstream: error: no suite 'nonsense' "
+        "(there is smoke, short, sessions, full, quick, open, hold, plan, render)"
     )
