@@ -46,11 +46,9 @@ SUITES = {
         ),
     ),
     "sessions": Suite(
-        "people who move, a sharded volume, and a bad day",
+        "people who move, and a bad day",
         (
-            Case("open-plane", "volume-64-sharded", "s3-far"),
             Case("open-plane", "brain", "bad-day"),
-            Case("jump", "globe", "home-30mbps"),
             Case("scrub", "volume-64", "s3-far"),
             Case("playback", "planes-1024", "campus"),
             Case("orbit", "volume-64", "s3-far"),
