@@ -34,6 +34,7 @@ def bench(
     network: Annotated[str | None, typer.Option(help="Of images on this machine: home-30mbps, s3-far, ...")] = None,
     folder: Annotated[Path, typer.Option(help="Where the lab's images are kept.")] = Path("bench-data"),
     timeout: Annotated[float | None, typer.Option(help="Seconds to wait for the last view.", min=0)] = None,
+    settled: Annotated[bool, typer.Option("--settled", help="Wait for each view before the next one.")] = False,
     as_json: Json = False,
 ) -> int:
     """Measure how long people wait.
@@ -47,7 +48,7 @@ def bench(
         raise OptionError("nothing to do", "bench", "name a command, or a session: --replay session.json")
     from brickstream.cli.replay import ReplayWish, run_replay
 
-    return run_replay(ReplayWish(replay, url, data, network, folder, timeout), as_json=as_json)
+    return run_replay(ReplayWish(replay, url, data, network, folder, timeout, settled), as_json=as_json)
 
 
 def _refuse_options(context: typer.Context, command: str) -> None:

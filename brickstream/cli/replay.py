@@ -39,6 +39,8 @@ class ReplayWish:
         Where the lab's images are kept.
     timeout : float or None
         Seconds to wait for the last view.
+    settled : bool
+        Whether every view is waited for.
     """
 
     what: str
@@ -47,6 +49,7 @@ class ReplayWish:
     network: str | None = None
     folder: Path = Path("bench-data")
     timeout: float | None = None
+    settled: bool = False
 
 
 def run_replay(wish: ReplayWish, *, as_json: bool) -> int:
@@ -58,7 +61,7 @@ def run_replay(wish: ReplayWish, *, as_json: bool) -> int:
         open_s = time.perf_counter() - began
         session = session or _session(wish.what, image)
         with console.progress(f"replaying {wish.what}") as step:
-            played = replay(engine.main, image, session, timeout=wish.timeout, progress=step)
+            played = replay(engine.main, image, session, timeout=wish.timeout, progress=step, settled=wish.settled)
         stats = engine.stats()
     result: dict[str, Any] = {
         "title": session.title,

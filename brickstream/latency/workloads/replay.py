@@ -46,6 +46,7 @@ def replay(
     *,
     timeout: float | None = None,
     progress: Progress = lambda done, total: None,
+    settled: bool = False,
 ) -> Replayed:
     """Show every view of a session at its time, and wait for the last one; the render thread, which it blocks.
 
@@ -59,18 +60,20 @@ def replay(
         The session's, or another one with the same axes.
     session : Session
     timeout : float, optional
-        Seconds to wait for the last view.
+        Seconds to wait for the last view; with `settled` for each.
     progress : callable
         Takes views shown and all views.
+    settled : bool, default False
+        Wait for every view before the next one: then what is asked for does not depend on how quick anything is.
 
     Raises
     ------
     ViewError
         If the image has no such view.
     TimedOutError
-        If the last view is not complete in time.
+        If a view that is waited for is not complete in time.
     """
-    run = _Run(viewport, image, session, time.perf_counter, timeout, progress)
+    run = _Run(viewport, image, session, time.perf_counter, timeout, progress, settled)
     for nap in run.naps():
         time.sleep(nap)
     return run.result()
@@ -101,9 +104,10 @@ class _Run:
         clock: Callable[[], float],
         timeout: float | None = None,
         progress: Progress = lambda done, total: None,
+        settled: bool = False,
     ) -> None:
         self._viewport, self._image, self._session = viewport, image, session
-        self._clock, self._timeout, self._progress = clock, timeout, progress
+        self._clock, self._timeout, self._progress, self._settled = clock, timeout, progress, settled
         self._began = self._moved = self._ended = clock()
         self._first: float | None = None
         self._failed = 0
@@ -118,12 +122,16 @@ class _Run:
             self._viewport.show(self._image, step.view)
             self._moved = self._clock()
             self._progress(number, len(steps))
+            if self._settled or number == len(steps):
+                yield from self._until_complete()
+        self._ended = self._clock()
+
+    def _until_complete(self) -> Iterator[float]:
         while not self._viewport.is_complete:
             if self._timeout is not None and self._clock() > self._moved + self._timeout:
-                raise TimedOutError(f"the last view is not complete after {self._timeout:g} s", self._session.title)
+                raise TimedOutError(f"a view is not complete after {self._timeout:g} s", self._session.title)
             yield TICK_S
             self._poll()
-        self._ended = self._clock()
 
     def result(self) -> Replayed:
         """What came of it."""
