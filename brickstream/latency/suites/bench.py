@@ -104,8 +104,11 @@ def _make_folder(folder: Path) -> None:
         raise StoreError(f"the report cannot be written: {error.strerror or error}", str(folder)) from error
     for name in ("result.json", "report.html"):
         path = folder / name
-        before = path.read_text(encoding="utf-8") if path.is_file() else ""
-        _write(path, before)
+        if path.exists():
+            _write(path, path.read_text(encoding="utf-8") if path.is_file() else "")
+        else:
+            _write(path, "")
+            path.unlink()
 
 
 def _write(path: Path, text: str) -> None:
