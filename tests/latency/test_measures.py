@@ -34,7 +34,7 @@ def test_a_shot_has_the_chunks_of_the_level_that_fills_the_canvas() -> None:
     assert SHOT.level == 0
     assert len(SHOT.chunks) == 16
     assert SHOT.bounds == ((1, 0, 0), (2, 64, 64))
-    assert sum(np.prod(np.subtract(stop, start)) for start, stop in SHOT.boxes) == 64 * 64
+    assert (SHOT.regions[:, 1] - SHOT.regions[:, 0]).prod(axis=1).sum() == 64 * 64
 
 
 def test_quality_is_the_share_of_the_view_at_its_final_level() -> None:

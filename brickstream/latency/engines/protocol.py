@@ -47,11 +47,6 @@ class Shot:
     extents: IntArray
 
     @property
-    def boxes(self) -> list[Box]:
-        """The regions as plain tuples."""
-        return [(tuple(start), tuple(stop)) for start, stop in self.regions.tolist()]
-
-    @property
     def whole(self) -> list[Box]:
         """The chunks themselves, as plain tuples: what is read of each, whatever of it is in view."""
         return [(tuple(start), tuple(stop)) for start, stop in self.extents.tolist()]
