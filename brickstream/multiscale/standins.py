@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 # Stand-ins are worth their reads only where they need at most this share of the chunks that come next in their place: a
-# quarter in a plane, an eighth in a volume, and what the edges of chunks add. With a half, views of few chunks spent half
-# as much again on the level before the last, and on slow links that is what people waited for.
+# quarter in a plane, an eighth in a volume, and what the edges of chunks add. With a half, views of few chunks spent
+# half as much again on the level before the last, and on slow links that is what people waited for.
 WORTH = 1 / 3
 
 Counts = Sequence[float]
