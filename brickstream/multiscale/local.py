@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -17,6 +18,8 @@ from brickstream.multiscale.view import View
 PIXEL_NOISE = 1e-9
 # So many units in the last place may a position be off that has been through a few sums and products.
 ULPS = 8
+# A view change asks for the same view of the same image a dozen times, from the planner to the visual.
+KEPT = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,8 +90,9 @@ class LocalView:
         return _diagonal(self.along)
 
 
+@lru_cache(KEPT)
 def localize(pyramid: Pyramid, view: View) -> LocalView:
-    """Bring a view into the coordinates of an image.
+    """Bring a view into the coordinates of an image; the newest answers are kept, their arrays are read-only.
 
     Axes are matched by name. An axis of the view that the image does not have is no restriction; an axis of the image
     that the view does not name is taken at its first pixel.
@@ -117,6 +121,9 @@ def localize(pyramid: Pyramid, view: View) -> LocalView:
     focus = center[list(axes)]
     along = own[list(axes)]
     region, resolution = _place(span, along, focus), _resolution(view, along)
+    for array in (focus, resolution, window, along, region.box, region.planes):
+        if array is not None:
+            array.flags.writeable = False
     return LocalView(axes, region, focus, resolution, window, _eye(view, along, focus), along)
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from brickstream.multiscale import Oblique
 from brickstream.multiscale.affine import FloatArray, IntArray
 from brickstream.multiscale.samples import Samples
-from brickstream.render.grid import Layer
 from brickstream.render.page_table import PageTable
 
 # Axes of an image that a shader can bound: two half-spaces each, in two matrices.
@@ -59,7 +58,7 @@ class Frame:
 def make_frame(
     table: PageTable,
     reach: tuple[FloatArray, FloatArray],
-    final: list[tuple[Layer, IntArray]],
+    shown: list[int],
     oblique: Oblique | None = None,
 ) -> Frame:
     """Describe a page table.
@@ -69,8 +68,8 @@ def make_frame(
     table : PageTable
     reach : tuple of ndarray of shape (3,)
         Box around the finished picture, in own coordinates.
-    final : list of (Layer, ndarray of shape (n, 3))
-        The bricks of the finished picture.
+    shown : list of int
+        Positions of the levels that are drawn.
     oblique : Oblique, optional
         The cut that is shown.
     """
@@ -81,12 +80,22 @@ def make_frame(
     box = np.stack([np.full(3, -0.5), grid.shape - 0.5]) - origin
     # A coarser level may end a little beyond this one.
     window = np.clip((np.stack(reach) - shift) / grid.scale, box[0], box[1])
-    ratios = [float((table.windows[i].grid.scale / grid.scale).max()) for i in table.shown(final)]
-    draft = max(1.0, min(ratios, default=1.0))
     sides = None if oblique is None else _sides(oblique.samples(grid.layer.level), origin)
     scale, box, window = grid.scale[::-1], box[:, ::-1], window[:, ::-1]
     levels = len(table.windows)
-    return Frame(scale, shift[::-1], box, window, levels, table.finest, draft, sides, table.target)
+    return Frame(scale, shift[::-1], box, window, levels, table.finest, _draft(table, shown), sides, table.target)
+
+
+def drafted(frame: Frame, table: PageTable, shown: list[int]) -> Frame:
+    """Describe the same page table with other levels shown: the very frame where that changes nothing of it."""
+    draft = _draft(table, shown)
+    return frame if draft == frame.draft else replace(frame, draft=draft)
+
+
+def _draft(table: PageTable, shown: list[int]) -> float:
+    target = table.windows[table.target].grid.scale
+    ratios = [float((table.windows[i].grid.scale / target).max()) for i in shown]
+    return max(1.0, min(ratios, default=1.0))
 
 
 def _sides(samples: Samples, origin: IntArray) -> FloatArray | None:

@@ -75,6 +75,7 @@ class BrickScene:
         self.sink.wish = self._wish(self._look)
         self.view: View | None = None
         self._drawn: tuple[object, ...] = ()
+        self._revision = 0
         self._looked: tuple[object, ...] = ()
         self._placed: tuple[object, ...] = ()
         self._labelled: tuple[object, ...] = ()
@@ -282,6 +283,9 @@ class BrickScene:
         if drawn != self._drawn:
             node.set_frame(frame)
             self._drawn = drawn
+        elif self.sink.revision != self._revision:
+            node.update()
+        self._revision = self.sink.revision
 
     def pick(self, x: float, y: float) -> Pick | None:
         """Find the pixel that is drawn under a place on the canvas, in physical pixels; see :func:`pick_plane`.

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from brickstream.multiscale import Plan
 from brickstream.multiscale.affine import FloatArray
 from brickstream.render.apron import Brick
-from brickstream.render.frame import Frame, make_frame
+from brickstream.render.frame import Frame, drafted, make_frame
 from brickstream.render.grid import Index, Layer, LevelGrid, level_grid, three
 from brickstream.render.page_table import Box, PageTable, make_windows
 from brickstream.render.residency import Key, Residency
@@ -64,7 +64,9 @@ class Screen:
         windows = make_windows(grids, target, boxes, self._reach, focus, cells)
         self.table = PageTable(windows, target, width, residency.layout.encoding.unit)
         self._fill(grids)
-        self.frame: Frame = make_frame(self.table, self._reach, self._final, self.plan.oblique)
+        self.table.refresh()
+        self._shown = self.table.shown(self._final)
+        self.frame: Frame = make_frame(self.table, self._reach, self._shown, self.plan.oblique)
 
     def _without(self, keys: set[Key]) -> set[Key]:
         """Leave out the bricks that are on the GPU with all that is in view of them."""
@@ -150,7 +152,8 @@ class Screen:
         for first, stop in runs:
             device.write_table(cells, first, stop)
         if runs:
-            self.frame = make_frame(self.table, self._reach, self._final, self.plan.oblique)
+            self._shown = self.table.shown(self._final)
+            self.frame = drafted(self.frame, self.table, self._shown)
         return sum(stop - first for first, stop in runs) * int(cells[0].nbytes)
 
     # -- what is there -----------------------------------------------------------------------------------------------
@@ -170,8 +173,8 @@ class Screen:
         return self._leftovers and not self._unshown
 
     def shown_levels(self) -> list[int]:
-        """Levels that the bricks in view are drawn from, sorted."""
-        return sorted(self.table.windows[i].grid.layer.level for i in self.table.shown(self._final))
+        """Levels that the bricks in view are drawn from as of the last :meth:`write`, sorted."""
+        return sorted(self.table.windows[i].grid.layer.level for i in self._shown)
 
     def is_like(self, other: Screen) -> bool:
         """Whether both show the same planes: bricks of the one may stand in for those of the other."""

@@ -88,6 +88,8 @@ class BrickSink:
     ----------
     wants_anew : bool
         Whether the view that is shown has to begin anew; the engine does that at its next poll.
+    revision : int
+        How often the page table was written: another number, and the picture has to be drawn again.
     """
 
     def __init__(
@@ -99,6 +101,7 @@ class BrickSink:
         apron: int = 1,
     ) -> None:
         self.wants_anew = False
+        self.revision = 0
         self.counters = Counters()
         self.generation: int | None = None
         self.plan: Plan | None = None
@@ -493,5 +496,7 @@ class BrickSink:
     def _write_table(self) -> None:
         if self._screen is None:
             return
-        self.counters.bytes_table += self._screen.write(self._device, everything=not self._is_written)
+        written = self._screen.write(self._device, everything=not self._is_written)
+        self.counters.bytes_table += written
+        self.revision += written > 0
         self._is_written = True

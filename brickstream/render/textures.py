@@ -47,6 +47,7 @@ class Textures:
         self._interpolation = interpolation
         self.atlases = [self._new_atlas()]
         self._handles: list[int] = []
+        self._table_handle = 0
         self._type = self._form = 0
         self.table = gloo.Texture2D((1, 1, 4), internalformat="rgba32f", interpolation="nearest")
         canvas.context.glir.associate(self.table.glir)
@@ -85,12 +86,14 @@ class Textures:
             self._flush()
             size = " x ".join(map(str, layout.texture_shape))
             raise TextureMemoryError("the GPU has no room", f"{layout.textures} textures of {size} {layout.dtype}")
-        # GL's names of the textures, which gloo keeps to itself.
-        objects = self._canvas.context.shared.parser
-        self._handles = [int(objects.get_object(atlas.id).handle) for atlas in self.atlases]
+        self._handles = [self._handle_of(atlas) for atlas in self.atlases]
         self._type = int(getattr(GL, TYPES[layout.dtype.name]))
         self._form = int(GL.GL_RGBA if form == RGBA else GL.GL_RED)
         self.layout = layout
+
+    def _handle_of(self, texture: Any) -> int:
+        """GL's name of a texture, which gloo keeps to itself."""
+        return int(self._canvas.context.shared.parser.get_object(texture.id).handle)
 
     def _resize(self, count: int, shape: Triple, form: str) -> None:
         while len(self.atlases) > count:
@@ -154,11 +157,18 @@ class Textures:
         GL.glPixelStorei(GL.GL_UNPACK_ALIGNMENT, 4)  # as gloo takes it to be
 
     def write_table(self, cells: NDArray[np.float32], first: int, stop: int) -> None:
-        """Write rows of the page table."""
-        if self.table.shape != cells.shape:
+        """Write rows of the page table; past gloo's queue too, which else does its work within every frame."""
+        from OpenGL import GL
+        from OpenGL.raw.GL.VERSION.GL_1_1 import glTexSubImage2D
+
+        if self.table.shape != cells.shape or not self._table_handle:
             self.table.resize(cells.shape, internalformat="rgba32f")
-        self.table.set_data(cells[first:stop], offset=(first, 0))
-        self._flush()
+            self._flush()
+            self._table_handle = self._handle_of(self.table)
+        rows = np.ascontiguousarray(cells[first:stop], dtype=np.float32)
+        place = 0, first, rows.shape[1], rows.shape[0]
+        GL.glBindTexture(GL.GL_TEXTURE_2D, self._table_handle)
+        glTexSubImage2D(GL.GL_TEXTURE_2D, 0, *place, GL.GL_RGBA, GL.GL_FLOAT, c_void_p(rows.ctypes.data))
 
     @property
     def nbytes(self) -> int:
