@@ -40,6 +40,14 @@ class Layer:
     projection: str = ""
     cut: Oblique | None = None
 
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        # Bricks are looked up by their layer all the time.
+        return hash((self.level, self.plane, self.displayed, self.last, self.projection, self.cut))
+
     def meets(self, brick: Index, size: Triple, region: IntArray) -> bool:
         """Whether a brick of this layer has a pixel in a box of the level.
 

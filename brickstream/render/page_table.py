@@ -11,7 +11,7 @@ Levels finer than the target take part only while the target is not there yet: w
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,12 +23,16 @@ from brickstream.render.apron import Brick
 from brickstream.render.grid import Index, Layer, LevelGrid, ravel
 
 SLOT, LEVEL, LOW, HIGH = range(4)
+# What a cell says of its own brick.
+OWN = [SLOT, LOW, HIGH]
 HEADER = 3
 # Added to a slot, which is a whole number: what marks show, and nothing else looks at.
 MISSING, FAILED = 0.125, 0.25
 Spans = list[tuple[IntArray, IntArray]]
 Box = tuple[IntArray, IntArray]
-"""First cell and one past the last, by axis."""
+"""First cell and last one, both inclusive."""
+Under = tuple[list[tuple[int, int]], ...]
+"""By axis, for each cell of a coarse window: which cells of a finer one it lies over, half-open."""
 
 
 @dataclass(eq=False)
@@ -50,25 +54,38 @@ class Window:
     first: int = 0
     slots: NDArray[np.int32] = field(init=False)
     whole: NDArray[np.bool_] = field(init=False)
-    dirty: Box | None = field(init=False, default=None)
+    dirty: tuple[list[int], list[int]] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.slots = np.zeros(self.count, dtype=np.int32)
         self.whole = np.zeros(self.count, dtype=bool)
+        # As plain numbers: they are asked for with every brick, and an array of three takes ten times as long.
+        self._low: list[int] = self.low.tolist()
+        self._count: list[int] = self.count.tolist()
 
     @property
     def cells(self) -> int:
         """Number of cells."""
         return int(self.count.prod())
 
-    def spoil(self, low: IntArray, high: IntArray) -> None:
-        """Mark a box of cells (half-open) to be resolved again."""
-        low, high = np.maximum(low, 0), np.minimum(high, self.count)
-        if (low >= high).any():
-            return
-        if self.dirty is not None:
-            low, high = np.minimum(low, self.dirty[0]), np.maximum(high, self.dirty[1])
-        self.dirty = low, high
+    def cell(self, index: Index) -> Index | None:
+        """Cell of a brick; None where the window does not reach."""
+        (z, y, x), (low_z, low_y, low_x), (nz, ny, nx) = index, self._low, self._count
+        z, y, x = z - low_z, y - low_y, x - low_x
+        return (z, y, x) if 0 <= z < nz and 0 <= y < ny and 0 <= x < nx else None
+
+    def row(self, cell: Index) -> int:
+        """Number of a cell in the table."""
+        return self.first + (cell[0] * self._count[1] + cell[1]) * self._count[2] + cell[2]
+
+    def spoil(self, low: Iterable[int], high: Iterable[int]) -> None:
+        """Mark a box of cells (half-open, within the window) to be resolved again."""
+        before = self.dirty or (low, high)
+        self.dirty = list(map(min, low, before[0])), list(map(max, high, before[1]))
+
+    def spoil_all(self) -> None:
+        """Mark every cell."""
+        self.dirty = [0, 0, 0], list(self._count)
 
 
 def make_windows(
@@ -155,7 +172,7 @@ class PageTable:
         total = HEADER * len(windows)
         for window in windows:
             window.first, total = total, total + window.cells
-            window.spoil(np.zeros(3, dtype=np.int64), window.count)
+            window.spoil_all()
         self.cells = np.zeros((-(-total // width), width, 4), dtype=np.float32)
         self._flat = self.cells.reshape(-1, 4)
         self._flat[: HEADER * len(windows)] = self._header()
@@ -163,6 +180,10 @@ class PageTable:
         self._spans = {
             (i, j): _spans(windows[i], windows[j]) for i in range(len(windows)) for j in self._order(i) if i != j
         }
+        self._under = [
+            [(i, _under(spans, windows[j])) for (i, k), spans in self._spans.items() if k == j]
+            for j in range(len(windows))
+        ]
 
     def _header(self) -> NDArray[np.float32]:
         target = self.windows[self.target]
@@ -190,62 +211,67 @@ class PageTable:
             return rest
         return [self.target, *(j for j in rest if j != self.target)]
 
+    def fill(self, layer: Layer, bricks: Sequence[tuple[Brick, bool]]) -> None:
+        """Enter resident bricks of a level, as :meth:`place` does, before anything was resolved."""
+        j = self._places.get(layer)
+        if j is None or not bricks:
+            return
+        window = self.windows[j]
+        cells = np.array([brick.index for brick, _ in bricks]) - window.low
+        inside = ((cells >= 0) & (cells < window.count)).all(axis=1)
+        at = tuple(cells[inside].T)
+        window.slots[at] = np.array([brick.slot for brick, _ in bricks])[inside]
+        window.whole[at] = np.array([whole for _, whole in bricks])[inside]
+        rows = window.first + ravel(cells[inside], window.count)
+        self._flat[rows[:, None], OWN] = np.array([self._entry(brick) for brick, _ in bricks])[inside]
+
+    def _entry(self, brick: Brick) -> tuple[float, float, float]:
+        """What the cell of a brick says of it: the columns `OWN`."""
+        low, high = brick.low / self._unit, brick.high / self._unit
+        # Float noise of the sampler must not pass for a value outside the brick's range.
+        return brick.slot + MISSING * brick.missing, low - 1e-6 * abs(low), high + 1e-6 * abs(high)
+
     def place(self, layer: Layer, brick: Brick, whole: bool) -> None:
         """Enter a resident brick; `whole` where it has all pixels that are in view."""
-        state = MISSING if brick.missing else 0.0
-        self._set(layer, brick.index, brick.slot, whole, (brick.low, brick.high), state)
+        self._set(layer, brick.index, brick.slot, whole, self._entry(brick))
 
     def fail(self, layer: Layer, index: Index) -> None:
         """Note that nothing more comes for a brick, since a chunk has failed."""
         found = self._find(layer, index)
         if found is not None:
-            j, cell, row = found
+            j, cell = found
+            row = self._flat[self.windows[j].row(cell)]
             row[SLOT] = np.floor(row[SLOT]) + FAILED
-            self.windows[j].spoil(cell, cell + 1)
+            self.windows[j].spoil(cell, [c + 1 for c in cell])
 
     def remove(self, layer: Layer, index: Index) -> None:
         """Take a brick out."""
-        self._set(layer, index, 0, False, (0.0, 0.0))
+        self._set(layer, index, 0, False, (0.0, 0.0, 0.0))
 
     def holds(self, layer: Layer, index: Index) -> bool:
         """Whether a brick has a cell and so may be on screen."""
-        j = self._places.get(layer)
-        if j is None:
-            return False
-        window = self.windows[j]
-        z, y, x = (i - int(low) for i, low in zip(index, window.low, strict=True))
-        nz, ny, nx = window.slots.shape
-        return 0 <= z < nz and 0 <= y < ny and 0 <= x < nx and bool(window.slots[z, y, x])
+        found = self._find(layer, index)
+        return found is not None and bool(self.windows[found[0]].slots[found[1]])
 
-    def _find(self, layer: Layer, index: Index) -> tuple[int, IntArray, NDArray[np.float32]] | None:
-        """Position of the level, cell in its window and row of the texture of a brick; None where there is none."""
+    def _find(self, layer: Layer, index: Index) -> tuple[int, Index] | None:
+        """Position of the level and cell in its window of a brick; None where there is none."""
         j = self._places.get(layer)
-        if j is None:
-            return None
-        window = self.windows[j]
-        cell = np.array(index) - window.low
-        if (cell < 0).any() or (cell >= window.count).any():
-            return None
-        return j, cell, self._flat[window.first + int(np.ravel_multi_index(tuple(cell), tuple(window.count)))]
+        cell = None if j is None else self.windows[j].cell(index)
+        return None if j is None or cell is None else (j, cell)
 
-    def _set(
-        self, layer: Layer, index: Index, slot: int, whole: bool, span: tuple[float, float], state: float = 0.0
-    ) -> None:
+    def _set(self, layer: Layer, index: Index, slot: int, whole: bool, entry: tuple[float, float, float]) -> None:
         found = self._find(layer, index)
         if found is None:
             return
-        j, cell, row = found
-        window, at = self.windows[j], tuple(cell)
-        window.slots[at], window.whole[at] = slot, whole
-        # Float noise of the sampler must not pass for a value outside the brick's range.
-        low, high = (v / self._unit for v in span)
-        row[SLOT], row[LOW], row[HIGH] = slot + state, low - 1e-6 * abs(low), high + 1e-6 * abs(high)
-        window.spoil(cell, cell + 1)
-        for i in range(len(self.windows)):
-            if (i, j) in self._spans:
-                first = [np.searchsorted(s[1], c) for s, c in zip(self._spans[i, j], cell, strict=True)]
-                stop = [np.searchsorted(s[0], c, side="right") for s, c in zip(self._spans[i, j], cell, strict=True)]
-                self.windows[i].spoil(np.array(first), np.array(stop))
+        j, cell = found
+        window = self.windows[j]
+        window.slots[cell], window.whole[cell] = slot, whole
+        self._flat[window.row(cell), OWN] = entry
+        window.spoil(cell, [c + 1 for c in cell])
+        for i, under in self._under[j]:
+            fine = [cells[c] for cells, c in zip(under, cell, strict=True)]
+            if all(first < stop for first, stop in fine):
+                self.windows[i].spoil(*zip(*fine, strict=True))
 
     def refresh(self) -> Iterable[tuple[int, int]]:
         """Resolve what has changed; return the changed rows of `cells` as (first, stop) runs."""
@@ -259,10 +285,8 @@ class PageTable:
             levels = self._resolve(i, (slice(z0, z1), slice(y0, y1), slice(x0, x1)))
             mine = self._flat[window.first : window.first + window.cells].reshape(*window.count, 4)
             mine[z0:z1, y0:y1, x0:x1, LEVEL] = levels
-            strides = window.count[1] * window.count[2], window.count[2]
-            first = window.first + z0 * strides[0] + y0 * strides[1] + x0
-            last = window.first + (z1 - 1) * strides[0] + (y1 - 1) * strides[1] + x1 - 1
-            rows.append((int(first) // width, int(last) // width + 1))
+            first, last = window.row((z0, y0, x0)), window.row((z1 - 1, y1 - 1, x1 - 1))
+            rows.append((first // width, last // width + 1))
         return rows
 
     def _resolve(self, i: int, at: tuple[slice, slice, slice]) -> NDArray[np.int32]:
@@ -343,3 +367,13 @@ def _spans(fine: Window, coarse: Window) -> Spans:
         low, high = coarse.grid.bricks_in(*fine.grid.box(bricks))
         spans.append((low[:, axis] - coarse.low[axis], high[:, axis] - coarse.low[axis]))
     return spans
+
+
+def _under(spans: Spans, coarse: Window) -> Under:
+    """Turn it round: first cell and one past the last of the finer window under each cell of `coarse`, by axis."""
+    found = []
+    for (low, high), count in zip(spans, coarse.count.tolist(), strict=True):
+        cells = np.arange(count)
+        first, stop = np.searchsorted(high, cells), np.searchsorted(low, cells, side="right")
+        found.append(list(zip(first.tolist(), stop.tolist(), strict=True)))
+    return tuple(found)

@@ -81,12 +81,13 @@ class Residency:
     def doubt(self, is_stale: Callable[[Key], bool]) -> None:
         """Take some bricks to have nothing of what they should; what they show stays until they are added anew."""
         for layer, bricks in self.layers.items():
-            for index in [index for index in bricks if is_stale((layer, index))]:
+            stale = {index for index in bricks if is_stale((layer, index))}
+            for index in stale:
                 bricks[index].known = frozenset()
+            for index, brick in bricks.items():
                 # Neighbours have a pixel of it in their aprons.
-                for place in product(*(range(i - 1, i + 2) for i in index)):
-                    if place in bricks:
-                        bricks[place].joined.clear()
+                if index in stale or not stale.isdisjoint(product(*(range(i - 1, i + 2) for i in index))):
+                    brick.joined.clear()
 
     def drop_queued(self, keep: Callable[[Key], bool]) -> None:
         """Forget bricks that wait for their upload and are no longer wanted."""

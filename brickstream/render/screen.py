@@ -50,6 +50,7 @@ class Screen:
     def __init__(self, plan: Plan, wanted: dict[Layer, Wanted], residency: Residency, room: tuple[int, int]) -> None:
         self.plan = plan
         self._wanted, self._residency = wanted, residency
+        self._began_with: dict[Layer, list[tuple[Brick, bool]]] = {}
         self._final = [(layer, np.array(sorted(w.final), dtype=np.int64)) for layer, w in wanted.items() if w.final]
         self._unshown = self._without({(layer, index) for layer, w in wanted.items() for index in w.final})
         cover = {part.level for part in plan.levels[: plan.cover]}
@@ -64,24 +65,24 @@ class Screen:
         windows = make_windows(grids, target, boxes, self._reach, focus, cells)
         self.table = PageTable(windows, target, width, residency.layout.encoding.unit)
         self._fill(grids)
+        self._began_with.clear()
         self.table.refresh()
         self._shown = self.table.shown(self._final)
         self.frame: Frame = make_frame(self.table, self._reach, self._shown, self.plan.oblique)
 
     def _without(self, keys: set[Key]) -> set[Key]:
         """Leave out the bricks that are on the GPU with all that is in view of them."""
-        for layer, wanted in self._wanted.items():
-            keys -= {(layer, index) for index, brick in self._uploaded(layer) if is_whole(wanted, brick)}
+        for layer in self._wanted:
+            keys.difference_update((layer, brick.index) for brick, whole in self._uploaded(layer) if whole)
         return keys
 
     def _fill(self, grids: list[LevelGrid]) -> None:
         for grid in grids:
             wanted = self._wanted.get(grid.layer)
-            for index, brick in self._uploaded(grid.layer):
-                planned = wanted is not None and index in wanted.parts
-                if planned or self._unshown:
-                    self._leftovers |= not planned
-                    self.table.place(grid.layer, brick, is_whole(wanted, brick))
+            there = self._uploaded(grid.layer)
+            planned = [b for b in there if wanted is not None and b[0].index in wanted.parts]
+            self._leftovers |= bool(self._unshown) and len(planned) < len(there)
+            self.table.fill(grid.layer, there if self._unshown else planned)
 
     def _find_reach(self) -> tuple[FloatArray, FloatArray]:
         """Box, in own coordinates, around the bricks of the finished picture."""
@@ -89,8 +90,13 @@ class Screen:
         low, high = ([box[i] for box in boxes] for i in (0, 1))
         return np.concatenate(low).min(axis=0), np.concatenate(high).max(axis=0)
 
-    def _uploaded(self, layer: Layer) -> list[tuple[Index, Brick]]:
-        return [(i, b) for i, b in self._residency.layers.get(layer, {}).items() if b.uploaded or b.stands]
+    def _uploaded(self, layer: Layer) -> list[tuple[Brick, bool]]:
+        """Bricks of a layer that the GPU has, and whether each has all pixels that are in view; as of the beginning."""
+        if layer not in self._began_with:
+            wanted = self._wanted.get(layer)
+            bricks = self._residency.layers.get(layer, {}).values()
+            self._began_with[layer] = [(b, is_whole(wanted, b)) for b in bricks if b.uploaded or b.stands]
+        return self._began_with[layer]
 
     def _take_part(self) -> tuple[list[LevelGrid], list[Box]]:
         """Levels of the page table, finest first, and the bricks that each has to show.
@@ -105,7 +111,7 @@ class Screen:
             cells = np.array(wanted.bricks if wanted is not None else [], dtype=np.int64).reshape(-1, 3)
             if self._unshown:
                 first, last = grid.bricks_in(*self._reach)
-                there = np.array([i for i, _ in self._uploaded(grid.layer)], dtype=np.int64).reshape(-1, 3)
+                there = np.array([b.index for b, _ in self._uploaded(grid.layer)], dtype=np.int64).reshape(-1, 3)
                 cells = np.concatenate([cells, there[((there >= first) & (there <= last)).all(axis=1)]])
             if len(cells):
                 grids.append(grid)
