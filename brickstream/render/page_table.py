@@ -338,24 +338,36 @@ class PageTable:
                 return window.grid.layer.level
         return None
 
-    def shown(self, final: Iterable[tuple[Layer, IntArray]]) -> list[int]:
-        """Positions of the levels that are drawn where the finished picture has its bricks, or that are finer and kept.
+    def rows_of(self, final: Iterable[tuple[Layer, IntArray]]) -> list[tuple[int, IntArray]]:
+        """Where the cells of bricks are.
 
         Parameters
         ----------
         final : iterable of (Layer, ndarray of shape (n, 3))
-            Bricks of the finished picture by level; those outside a level's window do not count.
+            Bricks by level; those outside a level's window are left out.
+
+        Returns
+        -------
+        list of (int, ndarray of shape (n,))
+            Position of each level, and numbers of the cells in the table.
         """
-        levels: set[int] = set()
+        found = []
         for layer, cells in final:
-            i = self._places[layer]
-            window = self.windows[i]
+            window = self.windows[self._places[layer]]
             at = cells - window.low
             at = at[((at >= 0) & (at < window.count)).all(axis=1)]
-            rows = self._flat[window.first + ravel(at, window.count)]
-            drawn = rows[:, LEVEL].astype(np.int64)
-            levels.update(np.unique(drawn[(drawn != i) | (rows[:, SLOT] >= 1)]).tolist())
-        return sorted(levels.union(i for i, finer in enumerate(self.windows[: self.target]) if finer.slots.any()))
+            found.append((self._places[layer], window.first + ravel(at, window.count)))
+        return found
+
+    def shown(self, final: Iterable[tuple[int, IntArray]]) -> list[int]:
+        """Positions of the levels that are drawn in some cells, as :meth:`rows_of` has them, or are finer and kept."""
+        counts = np.zeros(len(self.windows), dtype=np.int64)
+        for i, rows in final:
+            drawn = self._flat[rows, LEVEL].astype(np.int64)
+            there = (drawn != i) | (self._flat[rows, SLOT] >= 1)
+            counts += np.bincount(drawn[there], minlength=len(counts))
+        finer = [i for i, window in enumerate(self.windows[: self.target]) if window.slots.any()]
+        return sorted({*np.flatnonzero(counts).tolist(), *finer})
 
 
 def _spans(fine: Window, coarse: Window) -> Spans:

@@ -248,8 +248,9 @@ class BrickScene:
             return done
         self.prepare(self.view.ndisplay)
         node = self._nodes[self.view.ndisplay]
-        fits = frame is not None and plan is not None and _same_axes(plan.view, self.view)
-        node.visible = fits and self._visible
+        fits = frame is not None and plan is not None and _same_axes(plan.view, self.view) and self._suits()
+        if node.visible != (fits and self._visible):  # vispy draws anew even where this is what it was
+            node.visible = fits and self._visible
         if frame is None or plan is None or not fits:
             return done
         # Most frames differ in what is drawn, not in where.
@@ -259,6 +260,11 @@ class BrickScene:
             self._placed = where
         self._draw_with(node, frame, plan)
         return done
+
+    def _suits(self) -> bool:
+        """Whether what is on the GPU is values or ids, as the look is."""
+        atlas = self.sink.layout
+        return atlas is not None and isinstance(atlas.encoding, IdEncoding) == (self._look.labels is not None)
 
     def _draw_with(self, node: BrickVisual, frame: Frame, plan: Plan) -> None:
         """Give the visual what has changed since the last frame."""
@@ -301,14 +307,12 @@ class BrickScene:
         return pick_plane(plan, view, x, y, self.sink.level_at)
 
     def _draw_labels(self, node: BrickVisual, labels: Labels | None, encoding: Encoding) -> None:
-        """Give the visual the colours of ids; what is on the GPU must be values or ids as the look is."""
-        ids = encoding if isinstance(encoding, IdEncoding) else None
-        node.visible = node.visible and (ids is None) == (labels is None)
-        if ids is None or labels is None:
+        """Give the visual the colours of ids."""
+        if labels is None or not isinstance(encoding, IdEncoding):
             return
-        labelled = node, labels, ids.book
+        labelled = node, labels, encoding.book
         if labelled != self._labelled:
-            node.set_labels(labels, ids)
+            node.set_labels(labels, encoding)
             self._labelled = labelled
 
     def restore(self, canvas: Any, viewbox: Any, *, parent: Any = None) -> None:

@@ -14,7 +14,7 @@ from brickstream.multiscale import Plan
 from brickstream.multiscale.affine import FloatArray
 from brickstream.render.apron import Brick
 from brickstream.render.frame import Frame, drafted, make_frame
-from brickstream.render.grid import Index, Layer, LevelGrid, level_grid, three
+from brickstream.render.grid import Layer, LevelGrid, level_grid, three
 from brickstream.render.page_table import Box, PageTable, make_windows
 from brickstream.render.residency import Key, Residency
 from brickstream.render.wanted import Wanted
@@ -67,7 +67,8 @@ class Screen:
         self._fill(grids)
         self._began_with.clear()
         self.table.refresh()
-        self._shown = self.table.shown(self._final)
+        self._cells = self.table.rows_of(self._final)
+        self._shown = self.table.shown(self._cells)
         self.frame: Frame = make_frame(self.table, self._reach, self._shown, self.plan.oblique)
 
     def _without(self, keys: set[Key]) -> set[Key]:
@@ -158,7 +159,7 @@ class Screen:
         for first, stop in runs:
             device.write_table(cells, first, stop)
         if runs:
-            self._shown = self.table.shown(self._final)
+            self._shown = self.table.shown(self._cells)
             self.frame = drafted(self.frame, self.table, self._shown)
         return sum(stop - first for first, stop in runs) * int(cells[0].nbytes)
 
