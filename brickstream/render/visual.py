@@ -20,6 +20,7 @@ from brickstream.render.look import MARKS, MOST_PLANES, Look
 from brickstream.render.placing import Placing
 from brickstream.render.surfaces import KNOTS, MOST_SHEETS, PATTERNS, Surfaces
 from brickstream.render.textures import Textures
+from brickstream.render.uniforms import Uniforms
 
 # What else the shader of a method is made of.
 NEEDS = {
@@ -99,21 +100,22 @@ class BrickVisual(Visual):  # type: ignore[misc]
         self._index_buffer = IndexBuffer(STRIP)
         self._draw_mode = "triangle_strip"
         self.shared_program["a_position"] = self._corners
+        self._uniforms = Uniforms(self.shared_program)
         self._cubic = "u_weights_size" in fragment
         # Reads that are kept to the slot one by one need no place that is.
         self._inset = (-8.0,) * 3 if "kept_texel" in fragment else (float(self._cubic),) * 3
         self._ids = "u_palette" in fragment
         if self._ids:
-            self.shared_program["u_palette"] = Texture2D(palette()[None], interpolation="nearest")
+            self._uniforms["u_palette"] = Texture2D(palette()[None], interpolation="nearest")
         if self._cubic:
             weights = cubic_weights()
-            self.shared_program["u_weights"] = Texture2D(weights, internalformat="rgba32f", interpolation="linear")
-            self.shared_program["u_weights_size"] = weights.shape[1]
+            self._uniforms["u_weights"] = Texture2D(weights, internalformat="rgba32f", interpolation="linear")
+            self._uniforms["u_weights_size"] = weights.shape[1]
             sums = weights.sum(axis=-1, dtype=np.float64)
-            self.shared_program["u_gain"] = sums.min() ** 3, sums.max() ** 3
-        self.shared_program["u_layer_opacity"], self.shared_program["u_marks"] = 1.0, 0.0
+            self._uniforms["u_gain"] = sums.min() ** 3, sums.max() ** 3
+        self._uniforms["u_layer_opacity"], self._uniforms["u_marks"] = 1.0, 0.0
         if not self._ids:
-            self.shared_program["u_gamma"] = 1.0
+            self._uniforms["u_gamma"] = 1.0
         self._blending = "translucent"
         self.set_gl_state(**gl_state(self._blending, self.ndisplay), cull_face=False)
         self.shared_program.frag["sample_atlas"] = Function(atlas_reader(1, ids=self._ids))
@@ -144,7 +146,7 @@ class BrickVisual(Visual):  # type: ignore[misc]
     def clim(self, value: tuple[float, float]) -> None:
         self._clim = value
         if not self._ids:
-            self.shared_program["u_clim"] = value
+            self._uniforms["u_clim"] = value
         self.update()
 
     @property
@@ -171,10 +173,10 @@ class BrickVisual(Visual):  # type: ignore[misc]
         place : Placing
             Its values and places, as the shader has them.
         """
-        self.shared_program["u_layer_opacity"] = look.opacity
-        self.shared_program["u_marks"] = float(MARKS.index(look.marks))
+        self._uniforms["u_layer_opacity"] = look.opacity
+        self._uniforms["u_marks"] = float(MARKS.index(look.marks))
         if not self._ids:
-            self.shared_program["u_gamma"] = look.gamma
+            self._uniforms["u_gamma"] = look.gamma
         if look.blending != self._blending:
             self._blending = look.blending
             self.update_gl_state(**gl_state(look.blending, self.ndisplay))
@@ -185,7 +187,7 @@ class BrickVisual(Visual):  # type: ignore[misc]
 
     def set_labels(self, labels: Labels, encoding: IdEncoding) -> None:
         """Take the colours of ids."""
-        program, chosen = self.shared_program, chosen_table(labels, encoding)
+        program, chosen = self._uniforms, chosen_table(labels, encoding)
         program["u_begin"], program["u_factor"] = factors(labels.seed)
         program["u_chosen"] = Texture2D(chosen, interpolation="nearest")
         program["u_depth"] = len(chosen) // 2 if chosen.any() else 0
@@ -200,7 +202,7 @@ class BrickVisual(Visual):  # type: ignore[misc]
         layout = self._textures.layout
         if layout is None:
             return
-        program = self.shared_program
+        program = self._uniforms
         low, high = frame.window
         corners = [[(low, high)[i >> a & 1][a] for a in range(3)] for i in range(8)]
         self._corners.set_data(np.array(corners, dtype=np.float32))
@@ -223,7 +225,7 @@ class BrickVisual(Visual):  # type: ignore[misc]
             self._atlases = len(atlases)
             self.shared_program.frag["sample_atlas"] = Function(atlas_reader(len(atlases), ids=self._ids))
         for name, atlas in zip(atlas_names(len(atlases)), atlases, strict=True):
-            self.shared_program[name] = atlas
+            self._uniforms[name] = atlas
 
     def _compute_bounds(self, axis: int, view: Any) -> tuple[float, float]:
         box = self._frame.box if self._frame is not None else np.zeros((2, 3))
@@ -262,13 +264,13 @@ class PlaneBricksVisual(BrickVisual):
         self._corners.set_data(flat)
         self._index_buffer.set_data(np.array([0, 1, 2, 3], dtype=np.uint32))
         if self._ids:
-            self.shared_program["u_box_low"], self.shared_program["u_box_high"] = frame.box
+            self._uniforms["u_box_low"], self._uniforms["u_box_high"] = frame.box
         self._set_sides(EVERYWHERE if frame.sides is None else frame.sides)
 
     def _set_sides(self, sides: FloatArray) -> None:
         # GLSL takes the rows of a NumPy matrix for columns.
         for name, rows in (("u_sides_low", sides[:4]), ("u_sides_high", sides[4:])):
-            self.shared_program[name] = np.ascontiguousarray(rows.T, dtype=np.float32)
+            self._uniforms[name] = np.ascontiguousarray(rows.T, dtype=np.float32)
 
 
 class VolumeBricksVisual(BrickVisual):
@@ -295,7 +297,7 @@ class VolumeBricksVisual(BrickVisual):
     def set_look(self, look: Look, place: Placing) -> None:
         """Take what can change without another shader."""
         BrickVisual.set_look(self, look, place)
-        program = self.shared_program
+        program = self._uniforms
         self._step = look.step
         # Surfaces lie where they are, wherever the samples are.
         program["u_pace"], program["u_jitter"] = look.step, float(look.jitter and not self._surfaces)
@@ -308,7 +310,7 @@ class VolumeBricksVisual(BrickVisual):
         self._set_steps()
 
     def _set_method(self, look: Look, place: Placing) -> None:
-        program = self.shared_program
+        program = self._uniforms
         if self._ids:
             return
         if look.method == "iso":
@@ -331,7 +333,7 @@ class VolumeBricksVisual(BrickVisual):
     def set_frame(self, frame: Frame) -> None:
         """Take a new state of the page table; while only coarse levels are shown, steps are as long as their pixels."""
         BrickVisual.set_frame(self, frame)
-        program = self.shared_program
+        program = self._uniforms
         program["u_box_low"], program["u_box_high"] = frame.box
         program["u_window_low"], program["u_window_high"] = frame.window
         if self._surfaces:
@@ -340,7 +342,7 @@ class VolumeBricksVisual(BrickVisual):
 
     def _set_steps(self) -> None:
         draft = self._coarseness * (1.0 if self._frame is None else self._frame.draft)
-        self.shared_program["u_step"], self.shared_program["u_draft"] = self._step * draft, draft
+        self._uniforms["u_step"], self._uniforms["u_draft"] = self._step * draft, draft
 
     def _prepare_transforms(self, view: Any) -> None:
         BrickVisual._prepare_transforms(self, view)
@@ -362,13 +364,13 @@ class VolumeBricksVisual(BrickVisual):
             self.update_gl_state(cull_face=entered)
 
 
-def _set_rows(program: Any, name: str, rows: FloatArray, most: int) -> None:
+def _set_rows(program: Uniforms, name: str, rows: FloatArray, most: int) -> None:
     """Set an array of uniforms; all of it, since vispy wants every value."""
     for i in range(most):
         program[f"{name}[{i}]"] = rows[i] if i < len(rows) else np.zeros(rows.shape[1:])
 
 
-def _set_surfaces(program: Any, surfaces: Surfaces, place: Placing) -> None:
+def _set_surfaces(program: Uniforms, surfaces: Surfaces, place: Placing) -> None:
     levels = place.levels
     program["u_iso"], program["u_count"] = place.span, len(levels)
     program["u_first"] = levels[0] if len(levels) else 0.0
