@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-
 import pytest
 
 from brickstream.multiscale import View
@@ -54,5 +53,6 @@ def test_a_further_brick_is_drawn_without_a_word_to_the_shader(kit: Any, monkeyp
         assert not updates, "nothing has come"
         next(steps)
         fed.screen.commit()
-        assert updates and not told
+        assert updates
+        assert not told
         assert (fed.picture() != before).any()
