@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Container
+from collections.abc import Callable
 
-from brickstream.render.grid import Index, LevelGrid
+from brickstream.render.grid import Index, Layer, LevelGrid
 from brickstream.render.residency import Key, Residency
+
+Missing = Callable[[Layer, Index], bool]
 
 
 class Patching:
@@ -42,23 +44,23 @@ class Patching:
         for index in self._residency.layers.get(grid.layer, {}):
             self._ripe[grid.layer, index] = grid
 
-    def step(self, missing: Container[Key]) -> None:
+    def step(self, is_missing: Missing) -> None:
         """Do one piece of it; the uploads that follow are queued.
 
         Parameters
         ----------
-        missing : container of Key
-            Bricks that have not settled.
+        is_missing : callable
+            Whether a brick has not settled.
         """
         if self._settled:
             grid, index = self._settled.popleft()
             bricks = self._residency.layers.get(grid.layer, {})
             for name in self._residency.around(grid, index):
-                if name in bricks and (grid.layer, name) not in self._ripe and self._is_ripe(grid, name, missing):
+                if name in bricks and (grid.layer, name) not in self._ripe and self._is_ripe(grid, name, is_missing):
                     self._ripe[grid.layer, name] = grid
         elif self._ripe:
             key = next(iter(self._ripe))
             self._residency.patch(self._ripe.pop(key), key[1])
 
-    def _is_ripe(self, grid: LevelGrid, index: Index, missing: Container[Key]) -> bool:
-        return not any((grid.layer, name) in missing for name in self._residency.around(grid, index))
+    def _is_ripe(self, grid: LevelGrid, index: Index, is_missing: Missing) -> bool:
+        return not any(is_missing(grid.layer, name) for name in self._residency.around(grid, index))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import product
 
@@ -72,11 +72,14 @@ class Residency:
         """Give a brick that has a slot."""
         return self.layers.get(layer, {}).get(index)
 
-    def touch(self, layer: Layer, index: Index) -> None:
-        """Note that a brick is wanted now."""
-        key = (layer, index)
-        self._used.pop(key, None)
-        self._used[key] = None
+    def touch(self, layer: Layer, indices: Iterable[Index]) -> None:
+        """Note which bricks of a layer are wanted now; those that have no slot are left out."""
+        used, there = self._used, self.layers.get(layer, {})
+        for index in indices:
+            if index in there:
+                key = layer, index
+                used.pop(key, None)
+                used[key] = None
 
     def doubt(self, is_stale: Callable[[Key], bool]) -> None:
         """Take some bricks to have nothing of what they should; what they show stays until they are added anew."""
@@ -132,7 +135,7 @@ class Residency:
             # Until the upload its slot has the texels of the one before.
             brick.low, brick.high = float(np.fmin(brick.low, before.low)), float(np.fmax(brick.high, before.high))
         self.layers.setdefault(layer, {})[index] = brick
-        self.touch(layer, index)
+        self.touch(layer, [index])
         self.uploads.append(Upload((layer, index), brick, self.layout.origin(slot), texels))
         return brick
 

@@ -14,7 +14,7 @@ from brickstream.multiscale import Plan
 from brickstream.multiscale.affine import FloatArray
 from brickstream.render.apron import Brick
 from brickstream.render.frame import Frame, drafted, make_frame
-from brickstream.render.grid import Layer, LevelGrid, level_grid, three
+from brickstream.render.grid import Index, Layer, LevelGrid, level_grid, three
 from brickstream.render.page_table import Box, PageTable, make_windows
 from brickstream.render.residency import Key, Residency
 from brickstream.render.wanted import Wanted
@@ -51,11 +51,10 @@ class Screen:
         self.plan = plan
         self._wanted, self._residency = wanted, residency
         self._began_with: dict[Layer, list[tuple[Brick, bool]]] = {}
-        self._final = [(layer, np.array(sorted(w.final), dtype=np.int64)) for layer, w in wanted.items() if w.final]
-        self._unshown = self._without({(layer, index) for layer, w in wanted.items() for index in w.final})
+        self._final = [(layer, np.array(list(w.final), dtype=np.int64)) for layer, w in wanted.items() if w.final]
         cover = {part.level for part in plan.levels[: plan.cover]}
-        first = {(layer, index) for layer, w in wanted.items() if layer.level in cover for index in w.bricks}
-        self._uncovered = self._without(first)
+        self._unshown = self._without({layer: w.final for layer, w in wanted.items()})
+        self._uncovered = self._without({layer: set(w.bricks) for layer, w in wanted.items() if layer.level in cover})
         self._leftovers = False
         self._reach = self._find_reach()
         grids, boxes = self._take_part()
@@ -71,11 +70,11 @@ class Screen:
         self._shown = self.table.shown(self._cells)
         self.frame: Frame = make_frame(self.table, self._reach, self._shown, self.plan.oblique)
 
-    def _without(self, keys: set[Key]) -> set[Key]:
-        """Leave out the bricks that are on the GPU with all that is in view of them."""
-        for layer in self._wanted:
-            keys.difference_update((layer, brick.index) for brick, whole in self._uploaded(layer) if whole)
-        return keys
+    def _without(self, bricks: dict[Layer, set[Index]]) -> dict[Layer, set[Index]]:
+        """Leave out the bricks that are on the GPU with all that is in view of them, and layers with no other ones."""
+        there = {layer: {brick.index for brick, whole in self._uploaded(layer) if whole} for layer in bricks}
+        left = {layer: names - there[layer] for layer, names in bricks.items()}
+        return {layer: names for layer, names in left.items() if names}
 
     def _fill(self, grids: list[LevelGrid]) -> None:
         for grid in grids:
@@ -106,9 +105,10 @@ class Screen:
         """
         grids: list[LevelGrid] = []
         boxes: list[Box] = []
+        planned = {layer.level: wanted for layer, wanted in self._wanted.items()}
         for level in range(len(self.plan.pyramid.levels)):
-            grid = level_grid(self.plan, level, self._residency.layout.brick)
-            wanted = self._wanted.get(grid.layer)
+            wanted = planned.get(level)
+            grid = wanted.grid if wanted is not None else level_grid(self.plan, level, self._residency.layout.brick)
             cells = np.array(wanted.bricks if wanted is not None else [], dtype=np.int64).reshape(-1, 3)
             if self._unshown:
                 first, last = grid.bricks_in(*self._reach)
@@ -128,7 +128,7 @@ class Screen:
         self.table.place(key[0], brick, whole)
         if whole:
             self.settle(key)
-            self._unshown.discard(key)
+            _discard(self._unshown, key)
 
     def remove(self, key: Key) -> None:
         """Show a brick no longer: it has lost its slot."""
@@ -136,7 +136,7 @@ class Screen:
 
     def settle(self, key: Key) -> None:
         """Wait no longer for a brick of the first picture: it is there, or will not come."""
-        self._uncovered.discard(key)
+        _discard(self._uncovered, key)
 
     def fail(self, key: Key) -> None:
         """Wait no longer for a brick, and let marks say why."""
@@ -192,3 +192,13 @@ class Screen:
 def is_whole(wanted: Wanted | None, brick: Brick) -> bool:
     """Whether a brick has all pixels of it that are in view."""
     return brick.uploaded and (brick.known is None or (wanted is not None and wanted.is_whole(brick)))
+
+
+def _discard(bricks: dict[Layer, set[Index]], key: Key) -> None:
+    """Take a brick out, and its layer with the last one."""
+    layer, index = key
+    names = bricks.get(layer)
+    if names is not None:
+        names.discard(index)
+        if not names:
+            del bricks[layer]

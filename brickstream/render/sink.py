@@ -112,8 +112,6 @@ class BrickSink:
         self._patching: Patching
         self._image: Pyramid | None = None
         self._wanted: dict[Layer, Wanted] = {}
-        self._stages: dict[Key, Stage] = {}
-        self._missing: dict[Key, int] = {}
         self._rows: dict[ChunkId, tuple[Wanted, int]] = {}
         self._screen: Screen | None = None
         self._coming: Screen | None = None
@@ -149,20 +147,22 @@ class BrickSink:
         residency = self._prepare(plan)
         self.generation, self.plan = generation, plan
         levels = list(wanted_levels(plan, residency.layout.brick, residency.layout.capacity))
+        # What a thick slice has gathered so far begins anew with each view.
+        half = {} if thick_axes(plan.local) else {layer: old.stages for layer, old in self._wanted.items()}
         self._wanted = {w.grid.layer: w for w in levels if w.bricks}
         residency.drop_queued(self._is_wanted)
         self._patching.clear()
-        # What a thick slice has gathered so far begins anew with each view.
-        stages = {} if thick_axes(plan.local) else self._stages
-        self._stages, self._missing, self._rows = {}, {}, {}
         held: set[ChunkId] = set()
+        self._rows = {}
         for wanted in levels:
-            self._await(wanted, stages)
-            for row, chunk in enumerate(wanted.chunks):
-                name = (wanted.grid.layer.level, chunk)
-                self._rows[name] = wanted, row
-                if all(self._has(wanted, index, row) for index in wanted.bricks_of.get(row, ())):
-                    held.add(name)
+            layer = wanted.grid.layer
+            self._atlas.touch(layer, wanted.bricks)
+            for stage in wanted.begin(self._atlas.layers.get(layer, {}), half.get(layer, {})):
+                self._finish(wanted, stage)
+            awaited = {(layer.level, wanted.chunks[row]): (wanted, row) for row in wanted.awaited()}
+            held.update((layer.level, chunk) for chunk in wanted.chunks)
+            held.difference_update(awaited)
+            self._rows.update(awaited)
         self._rebuild()
         return held
 
@@ -181,16 +181,15 @@ class BrickSink:
         texels = self._encoding_for(update.data).encode(update.data)
         texels = texels[None] if plan.view.ndisplay == 2 else texels
         for index in wanted.bricks_of.get(row, ()):
-            if self._has(wanted, index, row):
+            if not wanted.lacks(index, row):
                 continue
-            key = wanted.grid.layer, index
-            stage = self._stages.get(key)
+            stage = wanted.stages.get(index)
             if stage is None:
-                stage = self._stages[key] = Stage.empty(index, wanted.grid, self._atlas.layout)
+                stage = wanted.stages[index] = Stage.empty(index, wanted.grid, self._atlas.layout)
             stage.put(update.index, wanted.cells[row], start, texels)
             stage.missing &= update.outcome is Outcome.MISSING
-            self._missing[key] -= 1
-            if not self._missing[key]:
+            wanted.missing[index] -= 1
+            if not wanted.missing[index]:
                 self._finish(wanted, stage)
 
     def drop(self, pyramid: Pyramid, regions: Mapping[int, IntArray]) -> None:
@@ -209,7 +208,8 @@ class BrickSink:
             return not of_cut and layer.cut is not shown
 
         self._residency.doubt(is_stale)
-        self._stages = {key: stage for key, stage in self._stages.items() if not is_stale(key)}
+        for layer, wanted in self._wanted.items():
+            wanted.stages = {index: stage for index, stage in wanted.stages.items() if not is_stale((layer, index))}
 
     def complete(self, generation: int) -> None:
         """Hear that nothing of a generation is outstanding: aprons that still can be patched are."""
@@ -298,7 +298,7 @@ class BrickSink:
         self._device = device or self._device
         self._residency = self._image = self._screen = self._coming = None
         self._allocation.forget()
-        self._wanted, self._stages, self._missing, self._rows = {}, {}, {}, {}
+        self._wanted, self._rows = {}, {}
         self.begin_anew()
 
     @property
@@ -327,7 +327,7 @@ class BrickSink:
             return old
         self._residency, self._image = Residency(layout), plan.image
         self._patching = Patching(self._residency)
-        self._stages, self._screen, self._coming = {}, None, None
+        self._wanted, self._screen, self._coming = {}, None, None
         self._allocation.forget()
         self.value_range = None
         return self._residency
@@ -347,39 +347,17 @@ class BrickSink:
 
     # -- bricks ----------------------------------------------------------------------------------------------------
 
-    def _await(self, wanted: Wanted, stages: dict[Key, Stage]) -> None:
-        """Note what each brick of a level still waits for; bricks half put together for an older plan go on."""
-        layer = wanted.grid.layer
-        for index in wanted.bricks:
-            key = layer, index
-            brick = self._atlas.get(layer, index)
-            if brick is not None:
-                self._atlas.touch(layer, index)
-                if wanted.is_whole(brick):
-                    continue
-            stage = stages.get(key)
-            parts = wanted.parts[index]
-            self._missing[key] = len(parts)
-            if stage is not None:
-                self._stages[key] = stage
-                self._missing[key] -= sum(wanted.chunks[row] in stage.known for row in parts)
-                if not self._missing[key]:
-                    self._finish(wanted, stage)
-
-    def _has(self, wanted: Wanted, index: Index, row: int) -> bool:
-        key = wanted.grid.layer, index
-        if key not in self._missing:
-            return True
-        stage = self._stages.get(key)
-        return stage is not None and wanted.chunks[row] in stage.known
-
     def _is_wanted(self, key: Key) -> bool:
         wanted = self._wanted.get(key[0])
         return wanted is not None and key[1] in wanted.parts
 
+    def _is_missing(self, layer: Layer, index: Index) -> bool:
+        wanted = self._wanted.get(layer)
+        return wanted is not None and index in wanted.missing
+
     def _finish(self, wanted: Wanted, stage: Stage) -> None:
-        _, index = key = wanted.grid.layer, stage.index
-        del self._missing[key], self._stages[key]
+        index = stage.index
+        del wanted.missing[index], wanted.stages[index]
         whole = wanted.whole[index]
         known = None if whole else frozenset(stage.known)
         brick = self._atlas.add(wanted.grid, index, stage.finished(whole), known, self._spare)
@@ -392,11 +370,10 @@ class BrickSink:
     def _fail(self, wanted: Wanted, row: int) -> None:
         """A chunk will not come: the bricks that need it stay as they are, and neighbours need not wait for them."""
         for index in wanted.bricks_of.get(row, ()):
-            key = wanted.grid.layer, index
-            if self._missing.pop(key, None) is not None:
-                self._stages.pop(key, None)
+            if wanted.missing.pop(index, None) is not None:
+                wanted.stages.pop(index, None)
                 for screen in self._screens():
-                    screen.fail(key)
+                    screen.fail((wanted.grid.layer, index))
                 self._patching.settled(wanted.grid, index)
 
     def _spare(self, key: Key) -> int:
@@ -473,7 +450,7 @@ class BrickSink:
                 self._write(upload)
                 done += 1
             elif len(self._patching):
-                self._patching.step(self._missing)
+                self._patching.step(self._is_missing)
             else:
                 return done
             if budget_ms is not None and (perf_counter() - start) * 1e3 >= budget_ms:
