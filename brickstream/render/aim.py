@@ -56,11 +56,12 @@ class PartCamera(TurntableCamera):  # type: ignore[misc]
         if view.camera is None:
             return
         self._view = view
-        self.fov = view.camera.fov
-        self.azimuth, self.elevation, self.roll = view.camera.azimuth, view.camera.elevation, view.camera.roll
-        self.distance = view.camera.distance
-        self.center = (0.0, 0.0, 0.0)
-        self.scale_factor = min(view.canvas) / view.zoom
+        with self._block_updates():  # else each of them costs what all of them do
+            self.fov = view.camera.fov
+            self.azimuth, self.elevation, self.roll = view.camera.azimuth, view.camera.elevation, view.camera.roll
+            self.distance = view.camera.distance
+            self.center = (0.0, 0.0, 0.0)
+            self.scale_factor = min(view.canvas) / view.zoom
         self.view_changed()  # the part may be all that has changed
 
     def _update_projection_transform(self, fx: float, fy: float) -> None:

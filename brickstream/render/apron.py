@@ -46,6 +46,10 @@ class Brick:
         Chunks whose pixels the brick has; None means all that it can have.
     joined : set of offset
         Blocks of the apron that hold the neighbour's pixels.
+    joints : int
+        How many can.
+    used : int
+        When it was wanted last: a number that grows with each plan.
     uploaded : bool
         Whether the GPU has it.
     stands : bool
@@ -62,6 +66,8 @@ class Brick:
     high: float = nan
     known: frozenset[tuple[int, ...]] | None = None
     joined: set[Offset] = field(default_factory=set)
+    joints: int = 0
+    used: int = 0
     uploaded: bool = False
     stands: bool = False
     missing: bool = False

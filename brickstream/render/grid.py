@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -108,13 +109,7 @@ class LevelGrid:
 
     def bricks_in(self, low: FloatArray, high: FloatArray) -> tuple[IntArray, IntArray]:
         """First and last brick (inclusive, clamped to the grid) that hold a part of own boxes of shape (..., 3)."""
-        edges = [(corner - self.shift) / self.scale + 0.5 for corner in (low, high)]
-        noise = 1e-6
-        first = np.floor((edges[0] + noise) / self.brick).astype(np.int64)
-        last = np.ceil((edges[1] - noise) / self.brick).astype(np.int64) - 1
-        top = self.count - 1
-        first = np.clip(first, 0, top)
-        return first, np.maximum(np.clip(last, 0, top), first)
+        return bricks_between(low, high, self.brick, self.shape, self.scale, self.shift)
 
     def box(self, bricks: IntArray) -> tuple[FloatArray, FloatArray]:
         """Own corners of bricks (..., 3), clipped to the level."""
@@ -131,6 +126,26 @@ class LevelGrid:
         """Interior of a brick and shape of the level as plain numbers: they are asked for with every brick."""
         (d, h, w), (whole_d, whole_h, whole_w) = self.brick.tolist(), self.shape.tolist()
         return (d, h, w), (whole_d, whole_h, whole_w)
+
+
+def bricks_between(low: Any, high: Any, brick: Any, shape: Any, scale: Any, shift: Any) -> tuple[IntArray, IntArray]:
+    """First and last brick (inclusive, clamped to the grid) that hold a part of own intervals; all arrays broadcast.
+
+    Parameters
+    ----------
+    low, high : ndarray, float64
+        Own positions.
+    brick, shape : ndarray or int
+        Pixels of a brick's interior, and of the level.
+    scale, shift : ndarray or float
+        As those of :class:`LevelGrid`.
+    """
+    noise = 1e-6
+    first = np.floor(((low - shift) / scale + 0.5 + noise) / brick).astype(np.int64)
+    last = np.ceil(((high - shift) / scale + 0.5 - noise) / brick).astype(np.int64) - 1
+    top = -(-shape // brick) - 1
+    first = np.minimum(np.maximum(first, 0), top)
+    return first, np.maximum(np.minimum(last, top), first)
 
 
 def level_grid(plan: Plan, level: int, brick: Triple) -> LevelGrid:

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.ma  # np.unique loads it at its first call: 40 ms that the first picture would pay
@@ -20,7 +22,7 @@ from numpy.typing import NDArray
 
 from brickstream.multiscale.affine import FloatArray, IntArray
 from brickstream.render.apron import Brick
-from brickstream.render.grid import Index, Layer, LevelGrid, ravel
+from brickstream.render.grid import Index, Layer, LevelGrid, bricks_between, ravel
 
 SLOT, LEVEL, LOW, HIGH = range(4)
 # What a cell says of its own brick.
@@ -219,21 +221,22 @@ class PageTable:
         window = self.windows[j]
         cells = np.array([brick.index for brick, _ in bricks]) - window.low
         inside = ((cells >= 0) & (cells < window.count)).all(axis=1)
-        at = tuple(cells[inside].T)
-        window.slots[at] = np.array([brick.slot for brick, _ in bricks])[inside]
-        window.whole[at] = np.array([whole for _, whole in bricks])[inside]
         rows = window.first + ravel(cells[inside], window.count)
-        self._flat[rows[:, None], OWN] = np.array([self._entry(brick) for brick, _ in bricks])[inside]
+        about = np.array([(b.slot, b.missing, b.low, b.high, whole) for b, whole in bricks])[inside].T
+        at = tuple(cells[inside].T)
+        window.slots[at], window.whole[at] = about[0], about[4]
+        self._flat[rows[:, None], OWN] = self._entries(*about[:4]).T
 
-    def _entry(self, brick: Brick) -> tuple[float, float, float]:
-        """What the cell of a brick says of it: the columns `OWN`."""
-        low, high = brick.low / self._unit, brick.high / self._unit
+    def _entries(self, slot: Any, missing: Any, low: Any, high: Any) -> NDArray[np.float64]:
+        """What the cells of bricks say of them: the columns `OWN`; of one brick, or an array for each argument."""
+        low, high = low / self._unit, high / self._unit
         # Float noise of the sampler must not pass for a value outside the brick's range.
-        return brick.slot + MISSING * brick.missing, low - 1e-6 * abs(low), high + 1e-6 * abs(high)
+        return np.array([slot + MISSING * missing, low - 1e-6 * abs(low), high + 1e-6 * abs(high)])
 
     def place(self, layer: Layer, brick: Brick, whole: bool) -> None:
         """Enter a resident brick; `whole` where it has all pixels that are in view."""
-        self._set(layer, brick.index, brick.slot, whole, self._entry(brick))
+        entry = self._entries(brick.slot, brick.missing, brick.low, brick.high)
+        self._set(layer, brick.index, brick.slot, whole, entry)
 
     def fail(self, layer: Layer, index: Index) -> None:
         """Note that nothing more comes for a brick, since a chunk has failed."""
@@ -246,7 +249,7 @@ class PageTable:
 
     def remove(self, layer: Layer, index: Index) -> None:
         """Take a brick out."""
-        self._set(layer, index, 0, False, (0.0, 0.0, 0.0))
+        self._set(layer, index, 0, False, np.zeros(3))
 
     def holds(self, layer: Layer, index: Index) -> bool:
         """Whether a brick has a cell and so may be on screen."""
@@ -259,7 +262,7 @@ class PageTable:
         cell = None if j is None else self.windows[j].cell(index)
         return None if j is None or cell is None else (j, cell)
 
-    def _set(self, layer: Layer, index: Index, slot: int, whole: bool, entry: tuple[float, float, float]) -> None:
+    def _set(self, layer: Layer, index: Index, slot: int, whole: bool, entry: NDArray[np.float64]) -> None:
         found = self._find(layer, index)
         if found is None:
             return
@@ -372,13 +375,35 @@ class PageTable:
 
 def _spans(fine: Window, coarse: Window) -> Spans:
     """First and last cell (inclusive) of `coarse` under each cell of `fine`, by axis; relative to the window."""
-    spans = []
-    for axis in range(3):
-        bricks = np.zeros((int(fine.count[axis]), 3), dtype=np.int64)
-        bricks[:, axis] = fine.low[axis] + np.arange(fine.count[axis])
-        low, high = coarse.grid.bricks_in(*fine.grid.box(bricks))
-        spans.append((low[:, axis] - coarse.low[axis], high[:, axis] - coarse.low[axis]))
-    return spans
+    return [_span(_axis(fine, axis), _axis(coarse, axis)) for axis in range(3)]
+
+
+class _Axis(NamedTuple):
+    """One axis of a window."""
+
+    low: int
+    cells: int
+    brick: int
+    shape: int
+    scale: float
+    shift: float
+
+
+def _axis(window: Window, axis: int) -> _Axis:
+    grid = window.grid
+    return _Axis(
+        *(array[axis].item() for array in (window.low, window.count, grid.brick, grid.shape, grid.scale, grid.shift))
+    )
+
+
+@lru_cache(512)
+def _span(fine: _Axis, coarse: _Axis) -> tuple[IntArray, IntArray]:
+    # From one view to the next most windows are the same ones.
+    start = np.arange(fine.low, fine.low + fine.cells) * fine.brick
+    edges = np.stack([start, np.minimum(start + fine.brick, fine.shape)]) - 0.5
+    low, high = edges * fine.scale + fine.shift
+    low, high = bricks_between(low, high, coarse.brick, coarse.shape, coarse.scale, coarse.shift)
+    return low - coarse.low, high - coarse.low
 
 
 def _under(spans: Spans, coarse: Window) -> Under:

@@ -41,8 +41,9 @@ class Patching:
 
     def ripen(self, grid: LevelGrid) -> None:
         """Note that no brick of a layer waits for another one any more."""
-        for index in self._residency.layers.get(grid.layer, {}):
-            self._ripe[grid.layer, index] = grid
+        for index, brick in self._residency.layers.get(grid.layer, {}).items():
+            if len(brick.joined) < brick.joints:
+                self._ripe[grid.layer, index] = grid
 
     def step(self, is_missing: Missing) -> None:
         """Do one piece of it; the uploads that follow are queued.

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import product
+from operator import itemgetter
 
 import numpy as np
 
@@ -66,7 +67,8 @@ class Residency:
         self.last_slot = 0
         self._free = list(range(layout.capacity, 0, -1))
         self._offsets = apron.offsets(layout.apron)
-        self._used: dict[Key, None] = {}
+        self._now = 0
+        self._oldest: dict[Key, None] | None = None
 
     def get(self, layer: Layer, index: Index) -> Brick | None:
         """Give a brick that has a slot."""
@@ -74,12 +76,13 @@ class Residency:
 
     def touch(self, layer: Layer, indices: Iterable[Index]) -> None:
         """Note which bricks of a layer are wanted now; those that have no slot are left out."""
-        used, there = self._used, self.layers.get(layer, {})
+        self._now += 1
+        self._oldest = None
+        there = self.layers.get(layer, {})
         for index in indices:
-            if index in there:
-                key = layer, index
-                used.pop(key, None)
-                used[key] = None
+            brick = there.get(index)
+            if brick is not None:
+                brick.used = self._now
 
     def doubt(self, is_stale: Callable[[Key], bool]) -> None:
         """Take some bricks to have nothing of what they should; what they show stays until they are added anew."""
@@ -130,12 +133,12 @@ class Residency:
             brick.joined.add(joint.offset)
         # Both read all of it in order; what then reads it across finds it in the processor's cache.
         brick.low, brick.high = value_span(texels)
+        brick.joints, brick.used = len(apron.joints(grid, index, self.layout)), self._now
         brick.skins = apron.skins(apron.interior_of(texels, width, size), width)
         if before is not None and brick.stands:
             # Until the upload its slot has the texels of the one before.
             brick.low, brick.high = float(np.fmin(brick.low, before.low)), float(np.fmax(brick.high, before.high))
         self.layers.setdefault(layer, {})[index] = brick
-        self.touch(layer, [index])
         self.uploads.append(Upload((layer, index), brick, self.layout.origin(slot), texels))
         return brick
 
@@ -205,8 +208,13 @@ class Residency:
 
     def _victim(self, spare: Callable[[Key], int]) -> Key:
         """The least recently wanted of the bricks that are best spared."""
+        if self._oldest is None:
+            keys = [
+                (brick.used, layer, index) for layer, bricks in self.layers.items() for index, brick in bricks.items()
+            ]
+            self._oldest = {(layer, index): None for _, layer, index in sorted(keys, key=itemgetter(0))}
         best: tuple[int, Key] | None = None
-        for key in self._used:
+        for key in self._oldest:
             rank = spare(key)
             if rank == 0:
                 return key
@@ -222,8 +230,9 @@ class Residency:
         self._free.append(bricks.pop(index).slot)
         if not bricks:
             del self.layers[layer]
-        self._used.pop(key, None)
         self.evicted.append(key)
+        if self._oldest is not None:
+            self._oldest.pop(key, None)
 
     def _current(self, upload: Upload) -> bool:
         return self.get(*upload.key) is upload.brick
