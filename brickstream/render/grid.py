@@ -182,20 +182,20 @@ def expand(low: IntArray, high: IntArray) -> tuple[IntArray, IntArray]:
 
     Parameters
     ----------
-    low, high : ndarray of shape (n, 3), int64
+    low, high : ndarray of shape (n, d), int64
 
     Returns
     -------
     owner : ndarray of shape (m,), int64
         Which box each point is of.
-    points : ndarray of shape (m, 3), int64
+    points : ndarray of shape (m, d), int64
     """
     sizes = np.maximum(high - low + 1, 0)
     counts = sizes.prod(axis=1)
     owner = np.repeat(np.arange(len(low)), counts)
     rest = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
-    points = np.empty((len(owner), 3), dtype=np.int64)
-    for axis in (2, 1, 0):
+    points = np.empty((len(owner), low.shape[1]), dtype=np.int64)
+    for axis in range(low.shape[1])[::-1]:
         size = sizes[owner, axis]
         points[:, axis] = low[owner, axis] + rest % size
         rest = rest // size

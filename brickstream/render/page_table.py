@@ -30,11 +30,35 @@ OWN = [SLOT, LOW, HIGH]
 HEADER = 3
 # Added to a slot, which is a whole number: what marks show, and nothing else looks at.
 MISSING, FAILED = 0.125, 0.25
-Spans = list[tuple[IntArray, IntArray]]
 Box = tuple[IntArray, IntArray]
 """First cell and last one, both inclusive."""
-Under = tuple[list[tuple[int, int]], ...]
-"""By axis, for each cell of a coarse window: which cells of a finer one it lies over, half-open."""
+
+
+class Axis(NamedTuple):
+    """One axis of a window: its first brick, its cells, and the grid there."""
+
+    low: int
+    cells: int
+    brick: int
+    shape: int
+    scale: float
+    shift: float
+
+
+class Overlap(NamedTuple):
+    """How the cells of a fine and of a coarse window lie over one another, along one axis.
+
+    Attributes
+    ----------
+    low, high : ndarray of shape (cells of the fine one,), int64
+        First and last cell (inclusive) of the coarse window under each, beyond its ends too.
+    under : list of (int, int)
+        For each cell of the coarse window the cells of the fine one that it lies under, half-open.
+    """
+
+    low: IntArray
+    high: IntArray
+    under: list[tuple[int, int]]
 
 
 @dataclass(eq=False)
@@ -64,6 +88,9 @@ class Window:
         # As plain numbers: they are asked for with every brick, and an array of three takes ten times as long.
         self._low: list[int] = self.low.tolist()
         self._count: list[int] = self.count.tolist()
+        grid = self.grid
+        columns = [self._low, self._count, *(v.tolist() for v in (grid.brick, grid.shape, grid.scale, grid.shift))]
+        self.axes = [Axis(*values) for values in zip(*columns, strict=True)]
 
     @property
     def cells(self) -> int:
@@ -179,13 +206,13 @@ class PageTable:
         self._flat = self.cells.reshape(-1, 4)
         self._flat[: HEADER * len(windows)] = self._header()
         self._places = {window.grid.layer: i for i, window in enumerate(windows)}
-        self._spans = {
-            (i, j): _spans(windows[i], windows[j]) for i in range(len(windows)) for j in self._order(i) if i != j
+        self._overlaps = {
+            (i, j): list(map(_overlap, windows[i].axes, windows[j].axes))
+            for i in range(len(windows))
+            for j in self._order(i)
+            if i != j
         }
-        self._under = [
-            [(i, _under(spans, windows[j])) for (i, k), spans in self._spans.items() if k == j]
-            for j in range(len(windows))
-        ]
+        self._finer = [[i for i in range(len(windows)) if (i, j) in self._overlaps] for j in range(len(windows))]
 
     def _header(self) -> NDArray[np.float32]:
         target = self.windows[self.target]
@@ -271,8 +298,8 @@ class PageTable:
         window.slots[cell], window.whole[cell] = slot, whole
         self._flat[window.row(cell), OWN] = entry
         window.spoil(cell, [c + 1 for c in cell])
-        for i, under in self._under[j]:
-            fine = [cells[c] for cells, c in zip(under, cell, strict=True)]
+        for i in self._finer[j]:
+            fine = [overlap.under[c] for overlap, c in zip(self._overlaps[i, j], cell, strict=True)]
             if all(first < stop for first, stop in fine):
                 self.windows[i].spoil(*zip(*fine, strict=True))
 
@@ -315,7 +342,7 @@ class PageTable:
         window = self.windows[j]
         there = window.whole if every else window.slots > 0
         merge = np.logical_and if every else np.logical_or
-        for axis, ((low, high), part) in enumerate(zip(self._spans[i, j], at, strict=True)):
+        for axis, ((low, high, _), part) in enumerate(zip(self._overlaps[i, j], at, strict=True)):
             low, high, top = low[part], high[part], int(window.count[axis]) - 1
             inside = (low >= 0) & (high <= top) if every else (low <= top) & (high >= 0)
             low, high = low.clip(0, top), high.clip(0, top)
@@ -373,44 +400,14 @@ class PageTable:
         return sorted({*np.flatnonzero(counts).tolist(), *finer})
 
 
-def _spans(fine: Window, coarse: Window) -> Spans:
-    """First and last cell (inclusive) of `coarse` under each cell of `fine`, by axis; relative to the window."""
-    return [_span(_axis(fine, axis), _axis(coarse, axis)) for axis in range(3)]
-
-
-class _Axis(NamedTuple):
-    """One axis of a window."""
-
-    low: int
-    cells: int
-    brick: int
-    shape: int
-    scale: float
-    shift: float
-
-
-def _axis(window: Window, axis: int) -> _Axis:
-    grid = window.grid
-    return _Axis(
-        *(array[axis].item() for array in (window.low, window.count, grid.brick, grid.shape, grid.scale, grid.shift))
-    )
-
-
 @lru_cache(512)
-def _span(fine: _Axis, coarse: _Axis) -> tuple[IntArray, IntArray]:
-    # From one view to the next most windows are the same ones.
+def _overlap(fine: Axis, coarse: Axis) -> Overlap:
+    """How the cells of two windows lie over one another; from one view to the next most windows are the same ones."""
     start = np.arange(fine.low, fine.low + fine.cells) * fine.brick
     edges = np.stack([start, np.minimum(start + fine.brick, fine.shape)]) - 0.5
     low, high = edges * fine.scale + fine.shift
     low, high = bricks_between(low, high, coarse.brick, coarse.shape, coarse.scale, coarse.shift)
-    return low - coarse.low, high - coarse.low
-
-
-def _under(spans: Spans, coarse: Window) -> Under:
-    """Turn it round: first cell and one past the last of the finer window under each cell of `coarse`, by axis."""
-    found = []
-    for (low, high), count in zip(spans, coarse.count.tolist(), strict=True):
-        cells = np.arange(count)
-        first, stop = np.searchsorted(high, cells), np.searchsorted(low, cells, side="right")
-        found.append(list(zip(first.tolist(), stop.tolist(), strict=True)))
-    return tuple(found)
+    low, high = low - coarse.low, high - coarse.low
+    cells = np.arange(coarse.cells)
+    first, stop = np.searchsorted(high, cells), np.searchsorted(low, cells, side="right")
+    return Overlap(low, high, list(zip(first.tolist(), stop.tolist(), strict=True)))

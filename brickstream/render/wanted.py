@@ -126,20 +126,16 @@ def _wanted(plan: Plan, part: LevelPlan, brick: Triple, room: int) -> Wanted:
     count = -(-grid.shape // grid.chunk)
     planned, keys = ravel(cells, count), ravel(points, count)
     order = np.argsort(planned, kind="stable")
-    begin, end = (np.searchsorted(planned, keys, side=side, sorter=order).tolist() for side in ("left", "right"))
-    total = (high - low + 1).prod(axis=1)
-    there = dict.fromkeys(wanted.bricks, 0)
-    for name in wanted.bricks:
-        wanted.parts[name] = []
-    for b, first, last in zip(owner.tolist(), begin, end, strict=True):
+    begin, end = (np.searchsorted(planned, keys, side=side, sorter=order) for side in ("left", "right"))
+    there = np.bincount(owner[begin < end], minlength=len(bricks))
+    wanted.whole = dict(zip(wanted.bricks, (there == (high - low + 1).prod(axis=1)).tolist(), strict=True))
+    wanted.parts = {name: [] for name in wanted.bricks}
+    # In a thick slice several chunks lie behind one another.
+    pair, at = expand(begin[:, None], end[:, None] - 1)
+    for b, row in zip(owner[pair].tolist(), order[at[:, 0]].tolist(), strict=True):
         name = wanted.bricks[b]
-        there[name] += first < last
-        # In a thick slice several chunks lie behind one another.
-        for row in order[first:last].tolist():
-            wanted.parts[name].append(row)
-            wanted.bricks_of.setdefault(row, []).append(name)
-    for name, n in zip(wanted.bricks, total.tolist(), strict=True):
-        wanted.whole[name] = there[name] == n
+        wanted.parts[name].append(row)
+        wanted.bricks_of.setdefault(row, []).append(name)
     return wanted
 
 
