@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Set
 
 from brickstream.render.grid import Index, Layer, LevelGrid
 from brickstream.render.residency import Key, Residency
 
-Missing = Callable[[Layer, Index], bool]
+Missing = Callable[[Layer], Set[Index]]
 
 
 class Patching:
@@ -45,23 +45,20 @@ class Patching:
             if len(brick.joined) < brick.joints:
                 self._ripe[grid.layer, index] = grid
 
-    def step(self, is_missing: Missing) -> None:
+    def step(self, missing_of: Missing) -> None:
         """Do one piece of it; the uploads that follow are queued.
 
         Parameters
         ----------
-        is_missing : callable
-            Whether a brick has not settled.
+        missing_of : callable
+            Gives the bricks of a layer that have not settled.
         """
         if self._settled:
             grid, index = self._settled.popleft()
-            bricks = self._residency.layers.get(grid.layer, {})
+            bricks, missing = self._residency.layers.get(grid.layer, {}), missing_of(grid.layer)
             for name in self._residency.around(grid, index):
-                if name in bricks and (grid.layer, name) not in self._ripe and self._is_ripe(grid, name, is_missing):
+                if name in bricks and missing.isdisjoint(self._residency.around(grid, name)):
                     self._ripe[grid.layer, name] = grid
         elif self._ripe:
             key = next(iter(self._ripe))
             self._residency.patch(self._ripe.pop(key), key[1])
-
-    def _is_ripe(self, grid: LevelGrid, index: Index, is_missing: Missing) -> bool:
-        return not any(is_missing(grid.layer, name) for name in self._residency.around(grid, index))

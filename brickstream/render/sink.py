@@ -6,7 +6,7 @@ Needs no GPU itself: what the GPU has to do goes through a :class:`Device`.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Set
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Protocol
@@ -351,9 +351,9 @@ class BrickSink:
         wanted = self._wanted.get(key[0])
         return wanted is not None and key[1] in wanted.parts
 
-    def _is_missing(self, layer: Layer, index: Index) -> bool:
+    def _missing(self, layer: Layer) -> Set[Index]:
         wanted = self._wanted.get(layer)
-        return wanted is not None and index in wanted.missing
+        return wanted.missing.keys() if wanted is not None else frozenset()
 
     def _finish(self, wanted: Wanted, stage: Stage) -> None:
         index = stage.index
@@ -450,7 +450,7 @@ class BrickSink:
                 self._write(upload)
                 done += 1
             elif len(self._patching):
-                self._patching.step(self._is_missing)
+                self._patching.step(self._missing)
             else:
                 return done
             if budget_ms is not None and (perf_counter() - start) * 1e3 >= budget_ms:
