@@ -19,7 +19,8 @@ from brickstream.render.gl import texture_limits
 from brickstream.render.ids import IdEncoding, Labels, id_encoding
 from brickstream.render.layout import AtlasLayout, TextureLimits
 from brickstream.render.look import Look
-from brickstream.render.pick import Pick, pick_plane
+from brickstream.render.pick import Pick, pick_plane, pick_volume
+from brickstream.render.picker import GATHERING, place_under
 from brickstream.render.placing import Placing, place_look
 from brickstream.render.sink import BrickSink
 from brickstream.render.textures import Textures
@@ -67,8 +68,10 @@ class BrickScene:
         self._telemetry = telemetry
         self._parent = viewbox.scene if parent is None else parent
         self._max_texture = max_texture
+        self._canvas = canvas
         self._textures = Textures(canvas, "linear")
         self._nodes: dict[int, BrickVisual] = {}
+        self._brightest: BrickVisual | None = None
         self._order, self._visible = 0, True
         self._coarseness = 1.0
         self.sink = BrickSink(self._textures, max_gpu_bytes, self._limits, self._find_contrast)
@@ -105,6 +108,7 @@ class BrickScene:
         for ndisplay in [n for n in self._nodes if variant(old, n) != variant(look, n)]:
             self._nodes.pop(ndisplay).parent = None
             self.prepare(ndisplay)
+            self._forget_brightest()
 
     @property
     def textures(self) -> Textures:
@@ -294,17 +298,46 @@ class BrickScene:
         self._revision = self.sink.revision
 
     def pick(self, x: float, y: float) -> Pick | None:
-        """Find the pixel that is drawn under a place on the canvas, in physical pixels; see :func:`pick_plane`.
+        """Find the pixel that is drawn under a place on the canvas.
 
-        Raises
-        ------
-        ViewError
-            If no plane is shown.
+        In a volume it is what the ray finds: the first surface, the brightest or the darkest; for methods that gather
+        the whole ray the brightest.
+
+        Parameters
+        ----------
+        x, y : float
+            Physical pixels from the top left corner of the canvas.
+
+        Returns
+        -------
+        Pick or None
+            None outside the image, and where nothing is drawn.
         """
         plan, view, frame = self.sink.plan, self.view, self.sink.frame
-        if plan is None or view is None or frame is None:
+        if plan is None or view is None or frame is None or not _same_axes(plan.view, view):
             return None
-        return pick_plane(plan, view, x, y, self.sink.level_at)
+        if view.ndisplay == 2:
+            return pick_plane(plan, view, x, y, self.sink.level_at)
+        place = place_under(self._canvas, self._finder(plan, frame), x, y)
+        return (
+            None if place is None else pick_volume(plan, (frame.shift + frame.scale * place)[::-1], self.sink.level_at)
+        )
+
+    def _finder(self, plan: Plan, frame: Frame) -> BrickVisual:
+        """The visual that finds places: that which is shown, or one of another method beside it."""
+        node = self._nodes[3]
+        if self._look.labels is not None or self._look.method not in GATHERING:
+            return node
+        layout = self.sink.layout
+        look = replace(self._look, method="mip")
+        if self._brightest is None:
+            self._brightest = VolumeBricks(self._textures, look, parent=self._parent)
+            self._brightest.visible = False
+        if layout is not None:
+            self._brightest.set_look(look, place_look(look, self.clim, plan, frame, layout.encoding))
+        self._brightest.transform = node.transform
+        self._brightest.set_frame(frame)
+        return self._brightest
 
     def _draw_labels(self, node: BrickVisual, labels: Labels | None, encoding: Encoding) -> None:
         """Give the visual the colours of ids."""
@@ -327,6 +360,7 @@ class BrickScene:
         """
         self._take_out()
         texture_limits.cache_clear()
+        self._canvas = canvas
         self._viewbox, self._parent = viewbox, viewbox.scene if parent is None else parent
         self._textures = Textures(canvas, self._textures.interpolation)
         self._drawn, self._looked, self._placed, self._labelled = (), (), (), ()
@@ -338,6 +372,12 @@ class BrickScene:
         for node in self._nodes.values():
             node.parent = None
         self._nodes.clear()
+        self._forget_brightest()
+
+    def _forget_brightest(self) -> None:
+        if self._brightest is not None:
+            self._brightest.parent = None
+            self._brightest = None
 
     def close(self) -> None:
         """Take the visuals out of the scene and give their textures back."""

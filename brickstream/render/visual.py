@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.resources import files
 from typing import Any
 
@@ -114,6 +116,8 @@ class BrickVisual(Visual):  # type: ignore[misc]
             sums = weights.sum(axis=-1, dtype=np.float64)
             self._uniforms["u_gain"] = sums.min() ** 3, sums.max() ** 3
         self._uniforms["u_layer_opacity"], self._uniforms["u_marks"] = 1.0, 0.0
+        if self.ndisplay == 3:
+            self._uniforms["u_places"] = 0.0
         if not self._ids:
             self._uniforms["u_gamma"] = 1.0
         self._blending = "translucent"
@@ -226,6 +230,20 @@ class BrickVisual(Visual):  # type: ignore[misc]
             self.shared_program.frag["sample_atlas"] = Function(atlas_reader(len(atlases), ids=self._ids))
         for name, atlas in zip(atlas_names(len(atlases)), atlases, strict=True):
             self._uniforms[name] = atlas
+
+    @contextmanager
+    def as_places(self) -> Iterator[None]:
+        """Draw, while this lasts, the local place of what a ray finds instead of its colour, and 1."""
+        node: Any = self
+        was_visible, node.visible = node.visible, True
+        self._uniforms["u_places"] = 1.0
+        self.update_gl_state(blend=False)
+        try:
+            yield
+        finally:
+            node.visible = was_visible
+            self._uniforms["u_places"] = 0.0
+            self.update_gl_state(blend=gl_state(self._blending, self.ndisplay)["blend"])
 
     def _compute_bounds(self, axis: int, view: Any) -> tuple[float, float]:
         box = self._frame.box if self._frame is not None else np.zeros((2, 3))

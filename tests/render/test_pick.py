@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from brickstream.chunks import ChunkedImage
 from brickstream.engine import Engine
-from brickstream.errors import ViewError
-from brickstream.multiscale import View
+from brickstream.multiscale import Camera, View
 from brickstream.render import OffscreenView
+from brickstream.render.look import Look
 from brickstream.testing import StepSource, memory_image
 
 CANVAS = (80, 60)
@@ -51,6 +52,59 @@ def test_a_pick_is_the_pixel_that_is_drawn_there() -> None:
         pick = screen.scene.pick(40.0, 30.0)
         assert pick is not None
         assert engine.engine.value_shown(image, pick.point) == (arrays[0][pick.index], 0)
-        screen.show(View.volume(image, canvas=CANVAS))
-        with pytest.raises(ViewError, match="planes"):
-            screen.scene.pick(1.0, 1.0)
+        cut = View.oblique(image, [(0.5, 1.0, 0.2), (0.1, 0.3, 1.0)], canvas=CANVAS, zoom=3.3, center=(4.0, 9.0, 6.0))
+        screen.show(cut)
+        engine.show(image, cut)
+        engine.complete(10)
+        screen.commit()
+        check_all(screen, arrays, 0)
+
+
+def volume_of(array: np.ndarray, **camera: float) -> tuple[ChunkedImage, View]:
+    image = memory_image(array, (16, 16, 16), scale=(2.0, 0.5, 0.25), axes="zyx")
+    return image, View.volume(image, canvas=CANVAS, zoom=3.0, camera=Camera(azimuth=33, elevation=20, **camera))
+
+
+@pytest.mark.parametrize("fov", [0.0, 50.0])
+@pytest.mark.parametrize("method", ["mip", "minip"])
+def test_a_pick_in_a_volume_is_the_voxel_that_the_ray_shows(method: str, fov: float) -> None:
+    pixels = np.random.default_rng(6).integers(1, 255, (12, 40, 80), dtype=np.uint8)
+    image, view = volume_of(pixels, fov=fov)
+    look = Look(method=method, clim=(0, 255), interpolation="nearest", cutoff=None)
+    with OffscreenView(CANVAS, look=look) as screen, Engine.in_thread(sink=screen.sink) as engine:
+        screen.show(view)
+        engine.show(image, view)
+        engine.complete(20)
+        picture, same, found = screen.draw()[..., 0], 0, 0
+        for y in range(2, 60, 6):
+            for x in range(2, 80, 6):
+                pick = screen.scene.pick(x + 0.5, y + 0.5)
+                if pick is None:
+                    assert not picture[y, x]
+                    continue
+                found += 1
+                same += picture[y, x] == pixels[pick.index]
+                assert engine.engine.value_shown(image, pick.point) == (pixels[pick.index], pick.level)
+        assert found > 40
+        # A place on a voxel's face is rounded to either side.
+        assert same >= 0.97 * found
+        assert (screen.draw()[..., 0] == picture).all(), "a pick leaves nothing behind"
+
+
+@pytest.mark.parametrize("method", ["translucent", "additive", "average", "iso"])
+def test_a_pick_finds_a_lone_bright_voxel_by_any_method(method: str) -> None:
+    pixels = np.zeros((12, 40, 80), dtype=np.uint8)
+    pixels[5:8, 18:22, 36:44] = 250
+    image, view = volume_of(pixels)
+    look = Look(method=method, clim=(0, 255), colormap="grays")
+    with OffscreenView(CANVAS, look=look) as screen, Engine.in_thread(sink=screen.sink) as engine:
+        screen.show(view)
+        engine.show(image, view)
+        engine.complete(20)
+        screen.commit()
+        pick = screen.scene.pick(40.0, 30.0)
+        assert pick is not None
+        assert pick.level == 0
+        assert pixels[pick.index] == 250
+        if method == "iso":
+            assert screen.scene.pick(1.0, 1.0) is None

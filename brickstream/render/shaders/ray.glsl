@@ -6,6 +6,7 @@ uniform float u_step;           // pixels of the target level
 uniform float u_draft;          // that, relative to a finished picture's
 uniform vec3 u_unit;            // pixels of the level that opacity is meant for, in one of the target level
 uniform float u_jitter;
+uniform float u_places;         // whether places are drawn and not colours
 vec3 g_start, g_stride;         // first sample, and from one sample to the next
 uniform float u_pace;           // relative step size
 float g_begin, g_end;           // samples: the first, and one past the last

@@ -81,6 +81,8 @@ void main() {
         gl_FragColor.rgb = mix(gl_FragColor.rgb, mark.rgb, mark.a);
     }
     gl_FragColor.a *= u_layer_opacity;
+    for (bool places = u_places > 0.5; places; places = false)
+        gl_FragColor = vec4(place_of(depth_at), 1.0);
     vec4 point = $to_document(vec4(place_of(depth_at), 1.0));
     // A point at the near plane can round to behind the eye.
     // What is far away must stay in front of nothing, in a depth buffer of 16 bits too.
