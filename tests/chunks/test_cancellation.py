@@ -50,7 +50,7 @@ BUDGET = Limits(1 << 20, 4)
 class Impatient(Pace):
     """Every read is late at once."""
 
-    def late_after(self, now: float) -> float | None:
+    def late_after(self) -> float | None:
         return 0.0
 
 

@@ -16,7 +16,7 @@ class Impatient(Pace):
 
     late: float | None = 0.0
 
-    def late_after(self, now: float) -> float | None:
+    def late_after(self) -> float | None:
         return self.late
 
 

@@ -35,7 +35,7 @@ class Read:
 
 
 async def begun() -> tuple[Patience, Read, float]:
-    patience = Patience(10)
+    patience = Patience(10, 10)
     read = Read(patience)
     await settle()
     return patience, read, asyncio.get_running_loop().time()
@@ -52,8 +52,8 @@ async def test_a_read_of_which_nothing_comes_is_late() -> None:
     assert read.task.cancelling() == 0
 
 
-async def test_until_the_answer_begins_there_is_the_time_of_a_connection_besides() -> None:
-    patience = Patience(10, connect_s=5)
+async def test_until_the_answer_begins_there_is_more_time() -> None:
+    patience = Patience(15, 10)
     read = Read(patience, begun=False)
     await settle()
     now = asyncio.get_running_loop().time()
@@ -97,7 +97,7 @@ async def test_who_is_late_is_told_once() -> None:
 
 
 async def test_one_timer_looks_after_all_and_none_after_nobody() -> None:
-    patience = Patience(0.0)
+    patience = Patience(0.0, 0.0)
     reads = [Read(patience) for _ in range(3)]
     outcomes = await asyncio.gather(*(read.task for read in reads), return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [TimeoutError] * 3

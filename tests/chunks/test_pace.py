@@ -12,6 +12,9 @@ from brickstream.chunks.http.pace import (
     EXTRA_FIRST,
     EXTRA_SHARE,
     FIRST_WINDOW,
+    LOST_FIRST,
+    LOST_LEAST_S,
+    LOST_P95,
     SHEDDING_S,
     SMALLEST_WINDOW,
     USUAL,
@@ -86,11 +89,11 @@ def test_a_server_that_sheds_load_is_asked_for_less_and_nothing_twice() -> None:
     pace = Pace(64)
     for _ in range(ENOUGH):
         pace.usual.add(0.05)
-    assert pace.late_after(10.0) is not None
+    assert pace.again_at(10.0) == pytest.approx(10.0 + 0.11)
     pace.shed(10.0)
     assert pace.window == FIRST_WINDOW // 2
-    assert pace.late_after(10.0 + 0.99 * SHEDDING_S) is None
-    assert pace.late_after(10.0 + SHEDDING_S) is not None
+    # Not sooner; and what waits then is asked for again, though nothing else has come.
+    assert pace.again_at(10.0) == 10.0 + SHEDDING_S
     for _ in range(20):
         pace.shed(20.0)
     assert pace.window == SMALLEST_WINDOW
@@ -99,14 +102,14 @@ def test_a_server_that_sheds_load_is_asked_for_less_and_nothing_twice() -> None:
 def test_what_is_late_is_known_only_from_enough_answers() -> None:
     pace = Pace(64)
     for i in range(ENOUGH):
-        assert pace.late_after(0.0) is None
+        assert pace.late_after() is None
         pace.usual.add(0.05 if i else 1.0)
-    late = pace.late_after(0.0)
+    late = pace.late_after()
     assert late is not None
     assert 1.0 < late < 2.0  # one in sixteen is usual
     for _ in range(USUAL):
         pace.usual.add(0.05)
-    assert pace.late_after(0.0) == pytest.approx(0.11)
+    assert pace.late_after() == pytest.approx(0.11)
 
 
 @given(st.lists(st.booleans(), max_size=2000))
@@ -116,9 +119,31 @@ def test_extra_requests_stay_under_their_share(hungry: list[bool]) -> None:
         pace.usual.add(0.05)
     for wants in hungry:
         pace.requests += 1
-        if wants and pace.late_after(0.0) is not None:
+        if wants and pace.late_after() is not None:
             pace.extra += 1
         assert pace.extra <= EXTRA_SHARE * pace.requests + EXTRA_FIRST
+
+
+def test_a_lost_answer_is_asked_for_again_where_nothing_is_known() -> None:
+    pace = Pace(64)
+    assert pace.again_at(7.0) == 7.0 + LOST_LEAST_S
+    # A server that takes long for everything is not asked twice for everything.
+    pace.usual.add(1.0)
+    assert pace.again_at(7.0) == 7.0 + LOST_P95
+
+
+@given(st.lists(st.booleans(), max_size=500))
+def test_lost_answers_have_a_share_of_their_own(hungry: list[bool]) -> None:
+    pace = Pace(64)
+    for _ in range(ENOUGH):
+        pace.usual.add(0.05)
+    pace.extra = 1000
+    for wants in hungry:
+        pace.requests += 1
+        if wants and pace.again_at(0.0) is not None:
+            pace.asks_again(0.0, 100.0)
+        assert pace.lost <= EXTRA_SHARE * pace.requests + LOST_FIRST
+    assert pace.extra == 1000
 
 
 @given(st.lists(st.floats(0, 10), min_size=1, max_size=3 * USUAL), st.floats(0, 1))

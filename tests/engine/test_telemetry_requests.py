@@ -177,7 +177,7 @@ async def test_what_cannot_be_decoded_is_wasted(root: Path) -> None:
 
 async def test_the_second_request_for_a_late_read_is_a_hedge(monkeypatch: pytest.MonkeyPatch, root: Path) -> None:
     """Every read is late at once, and of a chunk the server only answers the second request."""
-    monkeypatch.setattr(Pace, "late_after", lambda self, now: 0.0)
+    monkeypatch.setattr(Pace, "late_after", lambda self: 0.0)
     asked = Counter[str]()
 
     async def handler(request: web.Request) -> web.StreamResponse:

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ from stored import SIDE, write_image
 from virtual import now, virtually
 
 from brickstream.chunks import ChunkedImage
+from brickstream.chunks.http.pace import LOST_LEAST_S
 from brickstream.chunks.source import Index
 from brickstream.engine import Engine
-from brickstream.latency import PROFILES, Network, Server
+from brickstream.engine.update import Outcome
+from brickstream.latency import PROFILES, Fault, Network, Server
 from brickstream.multiscale import View
 from brickstream.testing import StepSource, VirtualClock, memory_image
 
@@ -78,3 +81,28 @@ def test_the_same_network_takes_the_same_time_twice(folder: Path) -> None:
         with asyncio.Runner(loop_factory=VirtualClock) as runner:
             runs.append(runner.run(play()))
     assert runs[0] == runs[1]
+
+
+@virtually
+async def test_a_document_whose_answer_is_lost_is_asked_for_again_after_three_seconds(folder: Path) -> None:
+
+    def first(key: str, number: int) -> Fault | None:
+        return Fault("hang") if key == "image/zarr.json" and number == 0 else None
+
+    async with Server(folder, Network(latency_ms=100), faults=first) as server, Engine() as engine:
+        await engine.open(f"{server.url}/image")
+        assert LOST_LEAST_S < now() < LOST_LEAST_S + 0.5
+
+
+@pytest.mark.parametrize("seed", range(6))
+@virtually
+async def test_on_a_bad_day_a_picture_is_complete_all_the_same(folder: Path, seed: int) -> None:
+    """3 % of the answers are 503, others are reset, never begin, or stop half-way."""
+    network = replace(PROFILES["bad-day"], seed=seed)
+    async with Server(folder, network) as server, Engine() as engine:
+        image = await engine.open(f"{server.url}/image")
+        view = View.plane(image, canvas=(GRID * SIDE, GRID * SIDE))
+        updates = [update async for update in engine.slice(image, view)]
+        assert len([update for update in updates if update.level == 0]) == GRID * GRID
+        assert {update.outcome for update in updates} == {Outcome.LOADED}
+        assert now() < 25

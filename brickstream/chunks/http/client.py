@@ -47,7 +47,9 @@ class HttpOptions:
     trust_env : bool, default True
         Whether ``.netrc``, ``HTTP_PROXY`` and their like count.
     connect_s, read_s : float
-        Seconds to wait for a connection, and for the next bytes of an answer.
+        Seconds to wait for a connection, and for an answer to begin.
+    stall_s : float
+        Seconds to wait for the next bytes of an answer that has begun; no more than `read_s`.
     missing_statuses : tuple of int
         HTTP statuses that say "there is no such key". A bucket that must not be listed answers 403.
     retry : RetryPolicy
@@ -63,6 +65,7 @@ class HttpOptions:
     trust_env: bool = True
     connect_s: float = 20.0
     read_s: float = 30.0
+    stall_s: float = 8.0
     missing_statuses: tuple[int, ...] = (404, 410)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     hedge: bool = True
@@ -126,7 +129,7 @@ class HttpClient:
         # What readers of other kinds of store keep open between reads, by what it is for; closed with the client.
         self.kept: dict[Hashable, Any] = {}
         self.closing = AsyncExitStack()
-        self.patience = Patience(options.read_s, options.connect_s)
+        self.patience = Patience(options.read_s + options.connect_s, min(options.stall_s, options.read_s))
         # Who waits for a connection does not wait for an answer yet.
         self.gate = asyncio.Semaphore(_connections(most, options))
         self.closing.callback(self.patience.close)

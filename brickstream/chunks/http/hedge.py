@@ -95,25 +95,24 @@ class Hedge:
                 await asyncio.wait([race.second])
 
     def _watch(self) -> None:
-        """Wake when the read that has waited longest is late, if that can be said."""
-        if self._timer is not None or not self._waiting:
+        """Wake when the read that has waited longest is to be asked for again, if that can be said."""
+        again = self._pace.again_at(next(iter(self._waiting)).asked) if self._waiting else None
+        if again is None or (self._timer is not None and self._timer.when() <= again):
             return
-        loop = asyncio.get_running_loop()
-        late = self._pace.late_after(loop.time())
-        if late is not None:
-            longest = next(iter(self._waiting))
-            self._timer = loop.call_at(longest.asked + late, self._look)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_at(again, self._look)
 
     def _look(self) -> None:
         """Ask again for what is late."""
         self._timer = None
         loop = asyncio.get_running_loop()
         for race in list(self._waiting):
-            late = self._pace.late_after(loop.time())
-            if late is None or race.asked + late > loop.time():
+            again = self._pace.again_at(race.asked)
+            if again is None or again > loop.time():
                 break
             del self._waiting[race]
-            self._pace.extra += 1
+            self._pace.asks_again(race.asked, loop.time())
             # The timer was set by some other read: what is known of this one is known in its own context.
             race.second = loop.create_task(_asked_again(race), context=race.context)
             race.second.add_done_callback(partial(_interrupt, race))

@@ -28,6 +28,9 @@ LATE_P95, LATE_DELAYS, LATE_MEDIAN = 1.5, 3.0, 2.0
 LATE_LEAST_S = 0.01
 # At most this share of the requests may be asked for twice, and a few at the start.
 EXTRA_SHARE, EXTRA_FIRST = 0.05, 2
+# An answer is lost after so many times the p95, and never before so many seconds; where nothing is known, after those.
+# Of lost ones as large a share may be asked for twice, and so many at the start.
+LOST_P95, LOST_LEAST_S, LOST_FIRST = 10.0, 3.0, 4
 # A server that sheds load (429, 503) is asked nothing twice for this long.
 SHEDDING_S = 2.0
 
@@ -85,7 +88,7 @@ class Pace:
 
     def __init__(self, most: int) -> None:
         self.most = most
-        self.requests = self.extra = 0
+        self.requests = self.extra = self.lost = 0
         self.usual = Usual()
         self._window = min(FIRST_WINDOW, most)
         self._rates: deque[tuple[float, float]] = deque()
@@ -147,16 +150,36 @@ class Pace:
         self._shedding_until = now + SHEDDING_S
         self._window = max(self._window // 2, min(SMALLEST_WINDOW, self.most))
 
-    def late_after(self, now: float) -> float | None:
-        """Seconds without a first byte after which to ask again; None where that is not known or must not be."""
-        if len(self.usual) < ENOUGH or now < self._shedding_until:
-            return None
-        if self.extra + 1 > EXTRA_SHARE * self.requests + EXTRA_FIRST:
+    def again_at(self, asked: float) -> float | None:
+        """When to ask again for what was asked for at a time and has no answer; None where that must not be.
+
+        Late answers hold a picture up a little, a lost one for as long as somebody waits for it: so it is asked for
+        again also where nothing is known yet, or too much was late.
+        """
+        waits = [wait for wait in (self.late_after(), self._lost()) if wait is not None]
+        return max(asked + min(waits), self._shedding_until) if waits else None
+
+    def asks_again(self, asked: float, now: float) -> None:
+        """Count what is asked for again."""
+        late = self.late_after()
+        if late is not None and asked + late <= now:
+            self.extra += 1
+        else:
+            self.lost += 1
+
+    def late_after(self) -> float | None:
+        """Seconds without a first byte after which to ask again; None where that is not known or was done too often."""
+        if len(self.usual) < ENOUGH or self.extra + 1 > EXTRA_SHARE * self.requests + EXTRA_FIRST:
             return None
         late = LATE_P95 * self.usual.quantile(0.95)
         if self.delay:
             late = min(late, LATE_DELAYS * self.delay)
         return max(late, LATE_MEDIAN * self.usual.quantile(0.5)) + LATE_LEAST_S
+
+    def _lost(self) -> float | None:
+        if self.lost + 1 > EXTRA_SHARE * self.requests + LOST_FIRST:
+            return None
+        return max(LOST_LEAST_S, LOST_P95 * self.usual.quantile(0.95) if len(self.usual) else 0.0)
 
 
 def _keep_most(values: deque[tuple[float, float]], now: float, value: float, memory: float) -> None:

@@ -50,15 +50,15 @@ class Patience:
 
     Parameters
     ----------
-    seconds : float
-        To wait for the next bytes; a quarter more at most.
-    connect_s : float, default 0
-        To wait besides until an answer begins: a connection may have to be made.
+    begin_s : float
+        To wait until an answer begins, the making of a connection included.
+    next_s : float
+        To wait for the next bytes of one that has begun. Both may be longer by a quarter of the shorter one.
     """
 
-    def __init__(self, seconds: float, connect_s: float = 0.0) -> None:
-        self._seconds = seconds
-        self._begin_s = seconds + connect_s
+    def __init__(self, begin_s: float, next_s: float) -> None:
+        self._begin_s, self._next_s = begin_s, next_s
+        self._every_s = min(begin_s, next_s) / LOOKS
         self._waits: dict[Wait, None] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -68,18 +68,18 @@ class Patience:
         if task is None:
             raise RuntimeError("reads run in tasks")
         if self._timer is None:
-            self._timer = loop.call_later(self._seconds / LOOKS, self._look)
+            self._timer = loop.call_later(self._every_s, self._look)
         return Wait(task, loop.time(), self._waits)
 
     def look(self, now: float) -> None:
         """See what has come until a time of the loop's clock."""
         for wait in list(self._waits):
-            wait.look(now, self._begin_s, self._seconds)
+            wait.look(now, self._begin_s, self._next_s)
 
     def _look(self) -> None:
         loop = asyncio.get_running_loop()
         self.look(loop.time())
-        self._timer = loop.call_later(self._seconds / LOOKS, self._look) if self._waits else None
+        self._timer = loop.call_later(self._every_s, self._look) if self._waits else None
 
     def close(self) -> None:
         """Forget the timer."""
