@@ -34,6 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # One answer is all that is known of the network before the first picture is asked for.
     with pytest.warns(ZarrUserWarning, match="not part"):
         zarr.consolidate_metadata(str(folder / "image"))
+    write_image(folder / "flat", grid=(GRID, GRID), levels=1)
     write_image(folder / "small", grid=(1, 1), levels=1)
     return folder
 
@@ -86,6 +87,12 @@ async def test_there_are_no_more_connections_and_the_first_picture_comes_no_late
     assert with_.connections <= without.connections
     assert with_.first == without.first
     assert with_.last <= without.last
+
+
+@virtually
+async def test_reads_that_begin_together_share_the_connections_that_the_first_of_them_begins(folder: Path) -> None:
+    shown = await show(folder, FAR, "flat", ahead=True)
+    assert shown.connections == GRID * GRID
 
 
 @virtually

@@ -16,25 +16,59 @@ from yarl import URL
 
 # Servers wait at least 20 s for a first request; what nobody has needed by then costs both sides a socket.
 UNUSED_S = 10.0
+# Every request asks whether more are needed: so long it is believed that those which were there still are.
+BELIEVED_S = 1.0
 
 
 class _Server:
-    """The connections to one server."""
+    """The connections to one server.
+
+    Attributes
+    ----------
+    made : list of ResponseHandler
+        Those that are there, in use or not; some may be closed since they were last looked at.
+    making : set of asyncio.Task
+        Those that were begun ahead and are not there yet, also if a request waits for them already.
+    begun : deque of asyncio.Task
+        Those that were begun ahead and that no request has taken, the oldest first.
+    unwilling : bool
+        Whether some of them were refused, or closed unused.
+    """
 
     def __init__(self) -> None:
         self.made: list[ResponseHandler] = []
+        self.making: set[asyncio.Task[ResponseHandler]] = set()
         self.begun: deque[asyncio.Task[ResponseHandler]] = deque()
         self.unwilling = False
+        self._looked = float("-inf")
 
-    def add(self, connection: ResponseHandler) -> None:
+    @property
+    def _count(self) -> int:
+        return len(self.made) + len(self.making)
+
+    def add(self, connection: ResponseHandler, now: float) -> None:
         """Know of one that is made."""
-        self._forget_closed()
+        if now > self._looked + BELIEVED_S:
+            self._look(now)
         self.made.append(connection)
 
-    def count(self) -> int:
-        """Count those that are there, in use or not, and those that are being made ahead."""
-        self._forget_closed()
-        return len(self.made) + sum(not task.done() for task in self.begun)
+    def begin(self, task: asyncio.Task[ResponseHandler]) -> None:
+        """Know of one that was begun ahead."""
+        self.begun.append(task)
+        self.making.add(task)
+        task.add_done_callback(self.making.discard)
+
+    def lacking(self, wanted: int, now: float) -> int:
+        """Count those that are to be begun, so that there are as many as wanted."""
+        if wanted > self._count or now > self._looked + BELIEVED_S:
+            self._look(now)
+        return 0 if self.unwilling else max(0, wanted - self._count)
+
+    def _look(self, now: float) -> None:
+        """See which are lost."""
+        self._looked = now
+        self.unwilling = self.unwilling or any(map(_is_lost, self.begun))
+        self.made = [connection for connection in self.made if connection.is_connected()]
 
     def next_begun(self) -> asyncio.Task[ResponseHandler] | None:
         """Take the one that was begun first, if any is still good."""
@@ -44,9 +78,6 @@ class _Server:
                 return task
             self.unwilling = True
         return None
-
-    def _forget_closed(self) -> None:
-        self.made = [connection for connection in self.made if connection.is_connected()]
 
 
 class EarlyConnector(aiohttp.TCPConnector):
@@ -74,15 +105,13 @@ class EarlyConnector(aiohttp.TCPConnector):
 
         A request that needs one later is told why it could not be made.
         """
-        server = self._server(url)
-        server.unwilling = server.unwilling or any(map(_is_lost, server.begun))
-        lacking = 0 if server.unwilling else wanted - server.count()
-        if lacking <= 0:
+        server, loop = self._server(url), asyncio.get_running_loop()
+        lacking = server.lacking(wanted, loop.time())
+        if not lacking:
             return
-        loop = asyncio.get_running_loop()
         for _ in range(lacking):
             request = aiohttp.ClientRequest("GET", url, loop=loop)
-            server.begun.append(loop.create_task(self._make(request, [], self._ahead_timeout)))
+            server.begin(loop.create_task(self._make(request, [], self._ahead_timeout)))
         if self._tidying is not None:
             self._tidying.cancel()
         self._tidying = loop.call_later(UNUSED_S, self._drop_unused)
@@ -113,11 +142,15 @@ class EarlyConnector(aiohttp.TCPConnector):
         self, req: aiohttp.ClientRequest, traces: list[Trace], patience: aiohttp.ClientTimeout
     ) -> ResponseHandler:
         connection = await super()._create_connection(req, traces, patience)
-        self._server(req.url).add(connection)
+        self._server(req.url).add(connection, asyncio.get_running_loop().time())
         return connection
 
     def _server(self, url: URL) -> _Server:
-        return self._servers.setdefault(url.origin(), _Server())
+        origin = url.origin()
+        server = self._servers.get(origin)
+        if server is None:
+            server = self._servers[origin] = _Server()
+        return server
 
     def _drop_unused(self) -> list[asyncio.Task[ResponseHandler]]:
         self._tidying = None
