@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache, partial
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 from numpy.typing import NDArray
 
@@ -32,6 +32,7 @@ class Want(NamedTuple):
     rank: Rank
 
 
+T = TypeVar("T")
 OnSettled = Callable[[Entry], None]
 
 
@@ -74,15 +75,11 @@ class Fetcher:
     async def __aexit__(self, *exc: object) -> None:
         for client in list(self._wanted):
             self.forget(client)
-        for task in list(self._tasks.values()):
-            task.cancel()
+        for entry in list(self._tasks):
+            self._cancel(entry)
         group, self._group = self._group, None
         if group is not None:
             await group.__aexit__(None, None, None)
-        # Reads that never ran could not give their slots back.
-        for entry in self._tasks:
-            self.table.move(entry, ChunkState.ABSENT)
-        self._tasks.clear()
         # Whoever waits for idleness waits for nothing now.
         self.idle.set()
 
@@ -186,11 +183,8 @@ class Fetcher:
                 # They have it already, and do not hear of it twice.
                 for client in list(entry.unread):
                     self.table.take(entry, client)
-            task = self._tasks.pop(entry, None)
-            if task is not None:
-                task.cancel()
             if entry.state not in (ChunkState.ABSENT, ChunkState.QUEUED):
-                self.table.move(entry, ChunkState.ABSENT)
+                self._cancel(entry)
         self._requeue()
         self._pump()
 
@@ -216,18 +210,15 @@ class Fetcher:
             self._due = True
             asyncio.get_running_loop().call_soon(self._act)
 
-    def _act(self) -> None:
+    def _act(self, goes_on: bool = False) -> Entry | None:
+        """Decide and act; says what a read that `goes_on` with another chunk should read next."""
         self._due = False
         if self._group is None:
-            return
+            return None
         window = None if self._window is None else self._window(len(self.table.queue))
         decision = self.table.decide(window, first_only=self._paused)
         for entry in (*decision.cancel, *decision.abort):
-            task = self._tasks.pop(entry, None)
-            if task is not None:
-                task.cancel()
-            # The slot is free at once: the task's own end only closes the request.
-            self.table.move(entry, ChunkState.ABSENT)
+            self._cancel(entry)
         for entry in decision.evict:
             self.table.move(entry, ChunkState.ABSENT)
         for entry in decision.start:
@@ -236,58 +227,109 @@ class Fetcher:
             self.table.move(entry, ChunkState.REQUESTED, rides_on=leader)
         if decision.abort:
             self._requeue()
+        # Reads that come by one request begin in one turn.
+        following = decision.start[0] if goes_on and decision.start and not decision.ride else None
         # With an eager task factory a read runs within `_start`, and must not decide in the middle of this.
         self._acting = True
         try:
             for entry in (*decision.start, *(rider for rider, _ in decision.ride)):
-                self._start(entry)
+                if entry is not following:
+                    self._start(entry)
         finally:
             self._acting = False
         if not (self.table.queue or self.table.running or self._working or self.planning()):
             self.idle.set()
+        return following
+
+    def _cancel(self, entry: Entry) -> None:
+        """End a read. Its slot is free at once: the task's own end only closes the request."""
+        task = self._tasks.pop(entry, None)
+        if task is not None:
+            task.cancel()
+        self.table.move(entry, ChunkState.ABSENT)
 
     def _start(self, entry: Entry) -> None:
         if self._group is None or entry.state is not ChunkState.REQUESTED or entry in self._tasks:
             return
-        task = self._group.create_task(self._read(entry))
-        # With an eager task factory the read may have ended within that line.
+        self._own(entry, self._group.create_task(self._read(entry)))
+
+    def _own(self, entry: Entry, task: asyncio.Task[None]) -> None:
+        # With an eager task factory it may have ended within the line that began it.
         if not task.done():
             self._tasks[entry] = task
 
     async def _read(self, entry: Entry) -> None:
-        me = asyncio.current_task()
-        if me is not None:
-            self._tasks[entry] = me
-        if self.table.observer is not None:
-            READING.set(entry)
+        """Read a chunk, then another one with the slot that is free: in the same turn, since turns may take long."""
+        me, following = _this_task(), cast(Entry | None, entry)
+        while following is not None:
+            self._tasks[following] = me
+            if self.table.observer is not None:
+                READING.set(following)
+            following = await (self._read_bytes if _in_steps(type(following.source)) else self._read_whole)(following)
 
-        def reached(state: ChunkState) -> None:
-            if self._tasks.get(entry) is me and entry.state in IN_FLIGHT and entry.state is not state:
-                self.table.move(entry, state)
-                if state is ChunkState.DECODING and not self._acting:
-                    # A slot is free: while many answers arrive at once a turn of the loop takes long.
-                    self._act()
-                else:
-                    self._pump()
+    async def _read_whole(self, entry: Entry) -> None:
+        """Read the pixels of a chunk."""
+        read = entry.source.read(entry.key[1], partial(self._begins, entry, _this_task()))
+        await self._finish(entry, read)
 
-        state, data, failure = ChunkState.ABSENT, None, None
+    async def _read_bytes(self, entry: Entry) -> Entry | None:
+        """Read the bytes of a chunk, and hand them on to be decoded; says what to read next."""
+        me, source = _this_task(), cast(SteppedSource, entry.source)
+
+        async def decoding() -> Awaitable[NDArray[Any]] | None:
+            encoded = await source.read_encoded(entry.key[1], partial(self._begins, entry, me))
+            if encoded is None or self._tasks.get(entry) is not me:
+                return None
+            self.table.move(entry, ChunkState.DECODING)
+            return source.decode(encoded)
+
+        decoded, failure = await self._awaited(entry, decoding())
+        if decoded is None or self._group is None:
+            self._end(entry, None, failure)
+            return None
+        task = self._group.create_task(self._finish(entry, decoded))
+        task.add_done_callback(partial(_end_unawaited, decoded))
+        self._own(entry, task)
+        if self._acting:
+            self._pump()
+            return None
+        return self._act(goes_on=True)
+
+    async def _finish(self, entry: Entry, pixels: Awaitable[NDArray[Any] | None]) -> None:
+        self._tasks[entry] = _this_task()
+        chunk, failure = await self._awaited(entry, _clipped(entry, pixels))
+        self._end(entry, chunk, failure)
+
+    def _begins(self, entry: Entry, task: asyncio.Task[None]) -> None:
+        """Hear that an answer begins to arrive."""
+        if self._tasks.get(entry) is task and entry.state is ChunkState.REQUESTED:
+            self.table.move(entry, ChunkState.RECEIVING)
+            self._pump()
+
+    async def _awaited(self, entry: Entry, step: Awaitable[T]) -> tuple[T | None, BrickstreamError | None]:
+        """Await a step of a read: what it gave, or why the chunk has failed."""
         try:
-            data = await _read_chunk(entry, reached)
-            state = ChunkState.MISSING if data is None else ChunkState.LOADED
+            return await step, None
         except BrickstreamError as error:
-            state, failure = ChunkState.FAILED, error
-        except asyncio.CancelledError as error:
-            if me is None or me.cancelling():
-                raise
-            # Not we cancelled this, but the source itself: nobody would ask for the chunk again.
-            state, failure = ChunkState.FAILED, _blame(entry, error)
+            return None, error
         except Exception as error:  # noqa: BLE001 - sources are other people's code: one chunk fails, not the engine
-            state, failure = ChunkState.FAILED, _blame(entry, error)
-        finally:
-            # A read that a decision cancelled has left the table already; any other end gives its slot back here.
-            if self._tasks.get(entry) is me:
-                del self._tasks[entry]
-                self._settle(entry, state, data, failure)
+            return None, _blame(entry, error)
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError) and not _this_task().cancelling():
+                # Not we cancelled this, but the source itself: nobody would ask for the chunk again.
+                return None, _blame(entry, error)
+            self._leave(entry, ChunkState.ABSENT, None, None)
+            raise
+
+    def _end(self, entry: Entry, chunk: NDArray[Any] | None, failure: BrickstreamError | None) -> None:
+        state = ChunkState.MISSING if chunk is None else ChunkState.LOADED
+        self._leave(entry, ChunkState.FAILED if failure is not None else state, chunk, failure)
+
+    def _leave(self, entry: Entry, state: ChunkState, chunk: NDArray[Any] | None, failure: BrickstreamError | None) -> None:
+        """Give the slot of a read back; one that a decision cancelled has left the table already."""
+        if self._tasks.get(entry) is _this_task():
+            del self._tasks[entry]
+            self._settle(entry, state, chunk, failure)
 
     def _settle(
         self, entry: Entry, state: ChunkState, data: NDArray[Any] | None, error: BrickstreamError | None
@@ -312,23 +354,29 @@ def _place_of(name: str, kind: type) -> int:
     return next((place for place, base in enumerate(kind.__mro__) if name in base.__dict__), len(kind.__mro__))
 
 
-async def _read_chunk(entry: Entry, reached: Callable[[ChunkState], None]) -> NDArray[Any] | None:
-    """Read a chunk and check that it is what its source says."""
-    source, index = entry.source, entry.key[1]
-    started = partial(reached, ChunkState.RECEIVING)
-    if _in_steps(type(source)):
-        stepped, chunk = cast(SteppedSource, source), None
-        encoded = await stepped.read_encoded(index, started)
-        if encoded is not None:
-            reached(ChunkState.DECODING)
-            chunk = await stepped.decode(encoded)
-    else:
-        chunk = await source.read(index, started)
+async def _clipped(entry: Entry, pixels: Awaitable[NDArray[Any] | None]) -> NDArray[Any] | None:
+    """Await pixels, and check that they are what the source says."""
+    chunk = await pixels
     try:
-        return None if chunk is None else clip_chunk(chunk, index, entry.source)
+        return None if chunk is None else clip_chunk(chunk, entry.key[1], entry.source)
     except CodecError as error:
         # What a chunk is called takes a while to say, and nearly all are as they should be.
         raise CodecError(error.what, entry.name) from error
+
+
+def _end_unawaited(decoding: Awaitable[Any], task: asyncio.Task[None]) -> None:
+    """End what a task was to await that was cancelled before it ran."""
+    if task.cancelled() and isinstance(decoding, asyncio.Future):
+        decoding.cancel()
+    elif task.cancelled() and isinstance(decoding, Coroutine):
+        decoding.close()
+
+
+def _this_task() -> asyncio.Task[None]:
+    task = asyncio.current_task()
+    if task is None:
+        raise RuntimeError("reads run in tasks")
+    return task
 
 
 def _blame(entry: Entry, error: BaseException) -> StoreError:

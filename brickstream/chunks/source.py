@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from math import prod
 from typing import Any, Protocol, runtime_checkable
 
@@ -86,8 +86,8 @@ class SteppedSource(Protocol):
     async def read_encoded(self, index: Index, started: Callable[[], None] = nothing_started) -> Any | None:
         """Read the bytes of a chunk; as :meth:`ChunkSource.read`, but for the decoding."""
 
-    async def decode(self, encoded: Any) -> NDArray[Any]:
-        """Make pixels of what :meth:`read_encoded` gave.
+    def decode(self, encoded: Any) -> Awaitable[NDArray[Any]]:
+        """Begin to make pixels of what :meth:`read_encoded` gave; awaited once, in another task.
 
         Raises
         ------

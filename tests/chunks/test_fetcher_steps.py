@@ -2,6 +2,8 @@
 
 import asyncio
 import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from fetching import Client, TwoStepSource, step_source, want
 
@@ -63,6 +65,41 @@ async def test_bytes_that_nobody_waits_for_are_dropped_before_they_are_decoded()
         await settle()
         assert (source.decoding, fetcher.table.running, fetcher.table.bytes_held) == ({}, 0, 0)
         assert fetcher.table.entries == {}
+
+
+class Leaving(TwoStepSource):
+    """Nobody wants a chunk any more as soon as its decoding has begun."""
+
+    leave: Callable[[], None]
+    ends: asyncio.Future[None]
+
+    def decode(self, encoded: object) -> Awaitable[Any]:  # type: ignore[override]
+        self.ends = asyncio.get_running_loop().create_future()
+        self.leave()
+        return self.ends
+
+
+async def test_decoding_that_has_begun_ends_also_where_nobody_has_awaited_it() -> None:
+    plain = step_source(steps=2)
+    source = Leaving(plain.array, plain.chunks, held=False)
+    async with Fetcher(limits(1)) as fetcher:
+        client = Client("me", fetcher)
+        source.leave = lambda: client.want([])
+        client.want([want(source, (0, 0))])
+        await settle()
+        assert source.ends.cancelled()
+        assert (fetcher.table.running, fetcher.table.entries) == (0, {})
+
+
+async def test_the_next_request_goes_out_in_the_turn_in_which_a_slot_is_free() -> None:
+    source = step_source(steps=2)
+    async with Fetcher(limits(1)) as fetcher:
+        client = Client("me", fetcher)
+        client.want([want(source, (0, i), distance=i) for i in range(2)])
+        await settle()
+        source.release((0, 0))
+        await settle(1)
+        assert source.waiting == [(0, 1)]
 
 
 async def test_bytes_that_are_no_pixels_are_a_failure() -> None:

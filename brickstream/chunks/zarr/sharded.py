@@ -257,6 +257,6 @@ class ShardedSource:
             raise StoreError("the shard vanished between two reads", f"{self.reader.url}/{key}")
         return raw
 
-    async def decode(self, encoded: bytes) -> NDArray[Any]:
-        """Decode an inner chunk in a thread."""
-        return await asyncio.get_running_loop().run_in_executor(self.executor, self.decoder.decode, encoded)
+    def decode(self, encoded: bytes) -> asyncio.Future[NDArray[Any]]:
+        """Begin to decode an inner chunk in a thread."""
+        return asyncio.get_running_loop().run_in_executor(self.executor, self.decoder.decode, encoded)

@@ -60,6 +60,6 @@ class ZarrSource:
         """Read the bytes of a chunk; see :class:`brickstream.chunks.source.SteppedSource`."""
         return await self.reader.read(self.key(index), None, started)
 
-    async def decode(self, encoded: bytes) -> NDArray[Any]:
-        """Decode a chunk in a thread."""
-        return await asyncio.get_running_loop().run_in_executor(self.executor, self.decoder.decode, encoded)
+    def decode(self, encoded: bytes) -> asyncio.Future[NDArray[Any]]:
+        """Begin to decode a chunk in a thread."""
+        return asyncio.get_running_loop().run_in_executor(self.executor, self.decoder.decode, encoded)
