@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 from numpy.typing import NDArray
 
-from brickstream.chunks.entry import IN_FLIGHT, READING, RUNNING, SETTLED, ChunkKey, ChunkState, Entry, Rank
+from brickstream.chunks.entry import READING, RUNNING, SETTLED, ChunkKey, ChunkState, Entry, Rank
 from brickstream.chunks.source import ChunkSource, SteppedSource, chunk_nbytes, clip_chunk
 from brickstream.chunks.table import ChunkTable, Limits
 from brickstream.errors import BrickstreamError, BudgetError, CodecError, StoreError
@@ -64,6 +64,8 @@ class Fetcher:
         self._due = self._acting = self._paused = False
         self._working = 0
         self._tasks: dict[Entry, asyncio.Task[None]] = {}
+        # What was begun for tasks that have not run yet.
+        self._decoding: dict[Entry, Awaitable[NDArray[Any]]] = {}
         self._listeners: dict[Hashable, OnSettled] = {}
         self._wanted: dict[Hashable, dict[ChunkKey, Entry]] = {}
         self._group: asyncio.TaskGroup | None = None
@@ -208,11 +210,14 @@ class Fetcher:
         """Decide when everything of this turn of the loop has happened: many changes are one decision."""
         if not self._due:
             self._due = True
-            asyncio.get_running_loop().call_soon(self._act)
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    def _turn(self) -> None:
+        self._due = False
+        self._act()
 
     def _act(self, goes_on: bool = False) -> Entry | None:
         """Decide and act; says what a read that `goes_on` with another chunk should read next."""
-        self._due = False
         if self._group is None:
             return None
         window = None if self._window is None else self._window(len(self.table.queue))
@@ -243,9 +248,11 @@ class Fetcher:
 
     def _cancel(self, entry: Entry) -> None:
         """End a read. Its slot is free at once: the task's own end only closes the request."""
-        task = self._tasks.pop(entry, None)
+        task, unawaited = self._tasks.pop(entry, None), self._decoding.pop(entry, None)
         if task is not None:
             task.cancel()
+        if unawaited is not None:
+            _give_up(unawaited)
         self.table.move(entry, ChunkState.ABSENT)
 
     def _start(self, entry: Entry) -> None:
@@ -259,50 +266,52 @@ class Fetcher:
             self._tasks[entry] = task
 
     async def _read(self, entry: Entry) -> None:
-        """Read a chunk, then another one with the slot that is free: in the same turn, since turns may take long."""
-        me, following = _this_task(), cast(Entry | None, entry)
+        """Read a chunk, then others with the slot that is free again: in the same turn, since turns may take long."""
+        following: Entry | None = entry
         while following is not None:
-            self._tasks[following] = me
+            self._tasks[following] = me = _this_task()
             if self.table.observer is not None:
                 READING.set(following)
-            following = await (self._read_bytes if _in_steps(type(following.source)) else self._read_whole)(following)
+            if _in_steps(type(following.source)):
+                following = await self._read_bytes(following, me)
+            else:
+                await self._finish(following, _whole(following, partial(self._begins, following, me)))
+                return
 
-    async def _read_whole(self, entry: Entry) -> None:
-        """Read the pixels of a chunk."""
-        read = entry.source.read(entry.key[1], partial(self._begins, entry, _this_task()))
-        await self._finish(entry, read)
-
-    async def _read_bytes(self, entry: Entry) -> Entry | None:
+    async def _read_bytes(self, entry: Entry, me: asyncio.Task[Any]) -> Entry | None:
         """Read the bytes of a chunk, and hand them on to be decoded; says what to read next."""
-        me, source = _this_task(), cast(SteppedSource, entry.source)
-
-        async def decoding() -> Awaitable[NDArray[Any]] | None:
-            encoded = await source.read_encoded(entry.key[1], partial(self._begins, entry, me))
-            if encoded is None or self._tasks.get(entry) is not me:
-                return None
-            self.table.move(entry, ChunkState.DECODING)
-            return source.decode(encoded)
-
-        decoded, failure = await self._awaited(entry, decoding())
-        if decoded is None or self._group is None:
+        decoding, failure = await self._awaited(entry, self._encoded(entry, me))
+        if decoding is None or self._group is None:
             self._end(entry, None, failure)
             return None
-        task = self._group.create_task(self._finish(entry, decoded))
-        task.add_done_callback(partial(_end_unawaited, decoded))
-        self._own(entry, task)
-        if self._acting:
-            self._pump()
+        self._decoding[entry] = decoding
+        self._own(entry, self._group.create_task(self._decode(entry)))
+        if not self._acting:
+            return self._act(goes_on=True)
+        self._pump()
+        return None
+
+    async def _encoded(self, entry: Entry, me: asyncio.Task[Any]) -> Awaitable[NDArray[Any]] | None:
+        """Read the bytes of a chunk, and begin to decode them."""
+        source = cast(SteppedSource, entry.source)
+        encoded = await source.read_encoded(entry.key[1], partial(self._begins, entry, me))
+        if encoded is None or self._tasks.get(entry) is not me:
             return None
-        return self._act(goes_on=True)
+        self.table.move(entry, ChunkState.DECODING)
+        return source.decode(encoded)
+
+    async def _decode(self, entry: Entry) -> None:
+        self._tasks[entry] = _this_task()
+        await self._finish(entry, self._decoding.pop(entry))
 
     async def _finish(self, entry: Entry, pixels: Awaitable[NDArray[Any] | None]) -> None:
-        self._tasks[entry] = _this_task()
-        chunk, failure = await self._awaited(entry, _clipped(entry, pixels))
+        """Await the pixels of a chunk, and tell of them."""
+        chunk, failure = await self._awaited(entry, _checked(entry, pixels))
         self._end(entry, chunk, failure)
 
-    def _begins(self, entry: Entry, task: asyncio.Task[None]) -> None:
+    def _begins(self, entry: Entry, me: asyncio.Task[Any]) -> None:
         """Hear that an answer begins to arrive."""
-        if self._tasks.get(entry) is task and entry.state is ChunkState.REQUESTED:
+        if self._tasks.get(entry) is me and entry.state is ChunkState.REQUESTED:
             self.table.move(entry, ChunkState.RECEIVING)
             self._pump()
 
@@ -318,14 +327,21 @@ class Fetcher:
             if isinstance(error, asyncio.CancelledError) and not _this_task().cancelling():
                 # Not we cancelled this, but the source itself: nobody would ask for the chunk again.
                 return None, _blame(entry, error)
-            self._leave(entry, ChunkState.ABSENT, None, None)
+            self._leave(entry, ChunkState.ABSENT)
             raise
 
     def _end(self, entry: Entry, chunk: NDArray[Any] | None, failure: BrickstreamError | None) -> None:
+        """End a read with what it gave: pixels, a failure, or neither where the store has no such chunk."""
         state = ChunkState.MISSING if chunk is None else ChunkState.LOADED
         self._leave(entry, ChunkState.FAILED if failure is not None else state, chunk, failure)
 
-    def _leave(self, entry: Entry, state: ChunkState, chunk: NDArray[Any] | None, failure: BrickstreamError | None) -> None:
+    def _leave(
+        self,
+        entry: Entry,
+        state: ChunkState,
+        chunk: NDArray[Any] | None = None,
+        failure: BrickstreamError | None = None,
+    ) -> None:
         """Give the slot of a read back; one that a decision cancelled has left the table already."""
         if self._tasks.get(entry) is _this_task():
             del self._tasks[entry]
@@ -354,7 +370,11 @@ def _place_of(name: str, kind: type) -> int:
     return next((place for place, base in enumerate(kind.__mro__) if name in base.__dict__), len(kind.__mro__))
 
 
-async def _clipped(entry: Entry, pixels: Awaitable[NDArray[Any] | None]) -> NDArray[Any] | None:
+async def _whole(entry: Entry, started: Callable[[], None]) -> NDArray[Any] | None:
+    return await entry.source.read(entry.key[1], started)
+
+
+async def _checked(entry: Entry, pixels: Awaitable[NDArray[Any] | None]) -> NDArray[Any] | None:
     """Await pixels, and check that they are what the source says."""
     chunk = await pixels
     try:
@@ -364,12 +384,12 @@ async def _clipped(entry: Entry, pixels: Awaitable[NDArray[Any] | None]) -> NDAr
         raise CodecError(error.what, entry.name) from error
 
 
-def _end_unawaited(decoding: Awaitable[Any], task: asyncio.Task[None]) -> None:
-    """End what a task was to await that was cancelled before it ran."""
-    if task.cancelled() and isinstance(decoding, asyncio.Future):
-        decoding.cancel()
-    elif task.cancelled() and isinstance(decoding, Coroutine):
-        decoding.close()
+def _give_up(unawaited: Awaitable[Any]) -> None:
+    """End what was begun, and what the task that was to await it never will."""
+    if isinstance(unawaited, asyncio.Future):
+        unawaited.cancel()
+    elif isinstance(unawaited, Coroutine):
+        unawaited.close()
 
 
 def _this_task() -> asyncio.Task[None]:

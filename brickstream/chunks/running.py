@@ -51,6 +51,8 @@ class Running:
     def note(self, entry: Entry) -> None:
         """Take down what an entry is now."""
         state, rank = entry.state, entry.rank
+        if state not in RUNNING and entry not in self.inflight and entry not in self.decoding:
+            return
         rides = state in IN_FLIGHT and entry.rides_on is not None
         (self.inflight.add if state in IN_FLIGHT else self.inflight.discard)(entry)
         (self.decoding.add if state is ChunkState.DECODING else self.decoding.discard)(entry)

@@ -158,8 +158,10 @@ class ChunkTable:
             # A new view moves hundreds of chunks like this, and none of the numbers changes.
             entry.state = state
             return
-        self.bytes_held += entry.nbytes * ((state in HOLDS_BYTES) - (entry.state in HOLDS_BYTES))
-        self.bytes_peak = max(self.bytes_peak, self.bytes_held)
+        held = (state in HOLDS_BYTES) - (entry.state in HOLDS_BYTES)
+        if held:
+            self.bytes_held += held * entry.nbytes
+            self.bytes_peak = max(self.bytes_peak, self.bytes_held)
         if state is ChunkState.ABSENT:
             for rider in [rider for rider in self._running.riding if rider.rides_on is entry]:
                 rider.rides_on = None
@@ -239,10 +241,15 @@ class ChunkTable:
         """
         running = self._running
         cancel = tuple(running.orphans)
+        if self._head is None:
+            return Decision(cancel=cancel)
         most = self.limits.max_inflight if window is None else min(window, self.limits.max_inflight)
-        most = min(most, (1 + BACKLOG) * self.limits.max_inflight - len(running.decoding.difference(cancel)))
+        decoding = len(running.decoding) - sum(entry.state is ChunkState.DECODING for entry in cancel)
+        most = min(most, (1 + BACKLOG) * self.limits.max_inflight - decoding)
         abort = self._worse(most - running.slots_after(set(cancel)))
         slots = most - running.slots_after({*cancel, *abort})
+        if slots <= 0:
+            return Decision(cancel=cancel, abort=abort)
         free = self.limits.max_bytes - self.bytes_held + sum(e.nbytes for e in (*cancel, *abort))
         start: list[Entry] = []
         ride: dict[Entry, Entry] = {}
