@@ -275,14 +275,14 @@ class Fetcher:
             if _in_steps(type(following.source)):
                 following = await self._read_bytes(following, me)
             else:
-                await self._finish(following, _whole(following, partial(self._begins, following, me)))
+                await self._finish(following, me, _whole(following, partial(self._begins, following, me)))
                 return
 
     async def _read_bytes(self, entry: Entry, me: asyncio.Task[Any]) -> Entry | None:
         """Read the bytes of a chunk, and hand them on to be decoded; says what to read next."""
-        decoding, failure = await self._awaited(entry, self._encoded(entry, me))
+        decoding, failure = await self._awaited(entry, me, self._encoded(entry, me))
         if decoding is None or self._group is None:
-            self._end(entry, None, failure)
+            self._end(entry, me, None, failure)
             return None
         self._decoding[entry] = decoding
         self._own(entry, self._group.create_task(self._decode(entry)))
@@ -301,13 +301,13 @@ class Fetcher:
         return source.decode(encoded)
 
     async def _decode(self, entry: Entry) -> None:
-        self._tasks[entry] = _this_task()
-        await self._finish(entry, self._decoding.pop(entry))
+        self._tasks[entry] = me = _this_task()
+        await self._finish(entry, me, self._decoding.pop(entry))
 
-    async def _finish(self, entry: Entry, pixels: Awaitable[NDArray[Any] | None]) -> None:
+    async def _finish(self, entry: Entry, me: asyncio.Task[Any], pixels: Awaitable[NDArray[Any] | None]) -> None:
         """Await the pixels of a chunk, and tell of them."""
-        chunk, failure = await self._awaited(entry, _checked(entry, pixels))
-        self._end(entry, chunk, failure)
+        chunk, failure = await self._awaited(entry, me, _checked(entry, pixels))
+        self._end(entry, me, chunk, failure)
 
     def _begins(self, entry: Entry, me: asyncio.Task[Any]) -> None:
         """Hear that an answer begins to arrive."""
@@ -315,7 +315,9 @@ class Fetcher:
             self.table.move(entry, ChunkState.RECEIVING)
             self._pump()
 
-    async def _awaited(self, entry: Entry, step: Awaitable[T]) -> tuple[T | None, BrickstreamError | None]:
+    async def _awaited(
+        self, entry: Entry, me: asyncio.Task[Any], step: Awaitable[T]
+    ) -> tuple[T | None, BrickstreamError | None]:
         """Await a step of a read: what it gave, or why the chunk has failed."""
         try:
             return await step, None
@@ -324,33 +326,32 @@ class Fetcher:
         except Exception as error:  # noqa: BLE001 - sources are other people's code: one chunk fails, not the engine
             return None, _blame(entry, error)
         except BaseException as error:
-            if isinstance(error, asyncio.CancelledError) and not _this_task().cancelling():
+            if isinstance(error, asyncio.CancelledError) and not me.cancelling():
                 # Not we cancelled this, but the source itself: nobody would ask for the chunk again.
                 return None, _blame(entry, error)
-            self._leave(entry, ChunkState.ABSENT)
+            self._leave(entry, me, ChunkState.ABSENT, None, None)
             raise
 
-    def _end(self, entry: Entry, chunk: NDArray[Any] | None, failure: BrickstreamError | None) -> None:
+    def _end(
+        self, entry: Entry, me: asyncio.Task[Any], chunk: NDArray[Any] | None, failure: BrickstreamError | None
+    ) -> None:
         """End a read with what it gave: pixels, a failure, or neither where the store has no such chunk."""
         state = ChunkState.MISSING if chunk is None else ChunkState.LOADED
-        self._leave(entry, ChunkState.FAILED if failure is not None else state, chunk, failure)
+        self._leave(entry, me, ChunkState.FAILED if failure is not None else state, chunk, failure)
 
     def _leave(
         self,
         entry: Entry,
+        me: asyncio.Task[Any],
         state: ChunkState,
-        chunk: NDArray[Any] | None = None,
-        failure: BrickstreamError | None = None,
+        chunk: NDArray[Any] | None,
+        failure: BrickstreamError | None,
     ) -> None:
-        """Give the slot of a read back; one that a decision cancelled has left the table already."""
-        if self._tasks.get(entry) is _this_task():
-            del self._tasks[entry]
-            self._settle(entry, state, chunk, failure)
-
-    def _settle(
-        self, entry: Entry, state: ChunkState, data: NDArray[Any] | None, error: BrickstreamError | None
-    ) -> None:
-        self.table.move(entry, state, data, error)
+        """Give the slot of a read back, and tell of it; one that a decision cancelled has left the table already."""
+        if self._tasks.get(entry) is not me:
+            return
+        del self._tasks[entry]
+        self.table.move(entry, state, chunk, failure)
         self.table.touch(entry)
         if state in SETTLED:
             # Not for everyone who wants it: who had it before it was evicted does not hear of it again.

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Set
 
-from brickstream.chunks.entry import IN_FLIGHT, RUNNING, VISIBLE, ChunkState, Entry
+from brickstream.chunks.entry import IN_FLIGHT, PREFETCH, RUNNING, VISIBLE, ChunkState, Entry
 
 Kind = tuple[int, int, ChunkState, bool]
 """Tier, place of the level, state, and whether the request is another read's."""
+
+# The tier of reads that nobody waits for: behind all others.
+NOBODY = PREFETCH + 1
 
 
 class Running:
@@ -15,67 +18,67 @@ class Running:
 
     Attributes
     ----------
-    inflight : set of Entry
-        Those whose bytes are not all here.
-    decoding : set of Entry
-        Those whose bytes are.
+    slots : int
+        Reads whose bytes are not all here and that have a request of their own.
+    decoding : int
+        Reads whose bytes are here, and that somebody waits for.
     riding : set of Entry
-        Those of `inflight` whose bytes come by the request of another one.
+        Reads whose bytes come by the request of another one.
     orphans : dict of Entry to None
-        Those that nobody waits for.
+        Reads that nobody waits for.
     """
 
     def __init__(self) -> None:
-        self.inflight: set[Entry] = set()
-        self.decoding: set[Entry] = set()
+        self.slots = self.decoding = 0
         self.riding: set[Entry] = set()
         self.orphans: dict[Entry, None] = {}
-        self._kind_of: dict[Entry, Kind] = {}
+        self._kinds: dict[Entry, Kind] = {}
         self._count: dict[Kind, int] = {}
 
     def __len__(self) -> int:
-        return len(self.inflight) + len(self.decoding)
+        return len(self._kinds)
 
-    @property
-    def slots(self) -> int:
-        """Slots that are taken: by reads that have a request of their own."""
-        return len(self.inflight) - len(self.riding)
+    def inflight(self) -> list[Entry]:
+        """List the reads whose bytes are not all here."""
+        return [entry for entry, kind in self._kinds.items() if kind[2] in IN_FLIGHT]
 
     def slots_after(self, gone: Set[Entry]) -> int:
         """Slots taken once some reads are gone: of a request whose first read is gone, the others take one each."""
         if not gone:
             return self.slots
-        riding = (rider for rider in self.riding if rider.rides_on not in gone)
-        return len(self.inflight - gone) - sum(rider not in gone for rider in riding)
+        left = (entry for entry in self.inflight() if entry not in gone)
+        return sum(entry.rides_on is None or entry.rides_on in gone for entry in left)
 
     def note(self, entry: Entry) -> None:
         """Take down what an entry is now."""
-        state, rank = entry.state, entry.rank
-        if state not in RUNNING and entry not in self.inflight and entry not in self.decoding:
+        kind = _kind(entry) if entry.state in RUNNING else None
+        old = self._kinds.get(entry)
+        if kind == old:
             return
-        rides = state in IN_FLIGHT and entry.rides_on is not None
-        (self.inflight.add if state in IN_FLIGHT else self.inflight.discard)(entry)
-        (self.decoding.add if state is ChunkState.DECODING else self.decoding.discard)(entry)
-        (self.riding.add if rides else self.riding.discard)(entry)
-        kind = None
-        self.orphans.pop(entry, None)
-        if state in RUNNING:
-            if not entry.unread:
-                # Wanting is not waiting: who had the chunk before it was evicted keeps no read of it alive.
-                self.orphans[entry] = None
-            elif rank is not None:
-                kind = (rank[0], rank[1], state, rides)
-        self._recount(entry, kind)
-
-    def _recount(self, entry: Entry, kind: Kind | None) -> None:
-        old = self._kind_of.pop(entry, None)
         if old is not None:
-            self._count[old] -= 1
-            if not self._count[old]:
-                del self._count[old]
+            self._add(-1, old)
+            del self._kinds[entry]
+            self.riding.discard(entry)
+            self.orphans.pop(entry, None)
         if kind is not None:
-            self._kind_of[entry] = kind
-            self._count[kind] = self._count.get(kind, 0) + 1
+            self._add(1, kind)
+            self._kinds[entry] = kind
+            if kind[3]:
+                self.riding.add(entry)
+            if kind[0] == NOBODY:
+                self.orphans[entry] = None
+
+    def _add(self, number: int, kind: Kind) -> None:
+        tier, _, state, rides = kind
+        if state in IN_FLIGHT:
+            self.slots += 0 if rides else number
+        elif tier < NOBODY:
+            self.decoding += number
+        count = self._count.get(kind, 0) + number
+        if count:
+            self._count[kind] = count
+        else:
+            del self._count[kind]
 
     @property
     def visible(self) -> bool:
@@ -90,6 +93,14 @@ class Running:
 
     @property
     def worst(self) -> tuple[int, int]:
-        """Tier and place of the least urgent request; before everything where there is none."""
-        kinds = (kind for kind in self._count if kind[2] in IN_FLIGHT and not kind[3])
+        """Tier and place of the least urgent request that is waited for; before everything where there is none."""
+        kinds = (kind for kind in self._count if kind[0] < NOBODY and kind[2] in IN_FLIGHT and not kind[3])
         return max((kind[:2] for kind in kinds), default=(VISIBLE, -1))
+
+
+def _kind(entry: Entry) -> Kind:
+    rides = entry.state in IN_FLIGHT and entry.rides_on is not None
+    if entry.rank is None or not entry.unread:
+        # Wanting is not waiting: who had the chunk before it was evicted keeps no read of it alive.
+        return NOBODY, 0, entry.state, rides
+    return entry.rank[0], entry.rank[1], entry.state, rides

@@ -169,7 +169,7 @@ class ChunkTable:
         entry.rides_on = (rides_on or entry.rides_on) if state in IN_FLIGHT else None
         entry.state, entry.data, entry.error = state, data, error
         self._running.note(entry)
-        self.inflight_max = max(self.inflight_max, self.inflight)
+        self.inflight_max = max(self.inflight_max, self._running.slots)
         self._loose.pop(entry, None)
         if state is ChunkState.LOADED and not entry.ranks:
             # The answer came before the read was cancelled.
@@ -244,8 +244,7 @@ class ChunkTable:
         if self._head is None:
             return Decision(cancel=cancel)
         most = self.limits.max_inflight if window is None else min(window, self.limits.max_inflight)
-        decoding = len(running.decoding) - sum(entry.state is ChunkState.DECODING for entry in cancel)
-        most = min(most, (1 + BACKLOG) * self.limits.max_inflight - decoding)
+        most = min(most, (1 + BACKLOG) * self.limits.max_inflight - running.decoding)
         abort = self._worse(most - running.slots_after(set(cancel)))
         slots = most - running.slots_after({*cancel, *abort})
         if slots <= 0:
@@ -312,8 +311,9 @@ class ChunkTable:
         head, worst = self._head, self._running.worst
         if head is None or head[0] > VISIBLE or worst <= head[:2] or (head[1] > 0 and worst[0] == VISIBLE):
             return ()
-        inflight = self._running.inflight
-        running = [(e.rank, e) for e in inflight if e.unread and e.rank is not None and e.rides_on is None]
+        running = [
+            (e.rank, e) for e in self._running.inflight() if e.unread and e.rank is not None and e.rides_on is None
+        ]
         # By the time of the wish besides: the order of a set differs from run to run.
         running.sort(key=lambda item: (item[0], item[1].used), reverse=True)
         queue = (e.rank for e in reversed(self._queue) if e.state is ChunkState.QUEUED)

@@ -88,7 +88,8 @@ class Way:
 class Host:
     """What is known of one server."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, origin: URL, most: int) -> None:
+        self.origin = origin
         self.pace = Pace(most)
         self.hedge = Hedge(self.pace)
         self.circuit = Circuit()
@@ -143,7 +144,7 @@ class HttpClient:
         origin = url.origin()
         host = self._hosts.get(origin)
         if host is None:
-            host = self._hosts[origin] = Host(self.most)
+            host = self._hosts[origin] = Host(origin, self.most)
         return host
 
     async def way(self, url: URL) -> Way:
@@ -154,15 +155,15 @@ class HttpClient:
             host.way = Way(self.options.proxy or way.proxy, {} if "Authorization" in self.secrets else way.login)
         return host.way
 
-    def connect_ahead(self, url: URL) -> None:
-        """Begin the connections to the server of a URL that the reads which wait are going to need.
+    def connect_ahead(self, host: Host) -> None:
+        """Begin the connections to a server that the reads which wait are going to need.
 
         None to a server that has not been of use yet, and none through a proxy. Who calls this is one of those that
         waited, and has a connection.
         """
-        host, others = self.host(url), self.waiting - 1
-        if self.options.connect_ahead and host.good and host.way is not None and not host.way.proxy:
-            self._connector.connect_ahead(url, min(others, host.pace.window))
+        wanted = min(self.waiting - 1, host.pace.window)
+        if wanted > 0 and self.options.connect_ahead and host.good and host.way is not None and not host.way.proxy:
+            self._connector.connect_ahead(host.origin, wanted)
 
     def window(self, waiting: int) -> int:
         """Say how many reads to have under way: what the fastest of the servers can do with.

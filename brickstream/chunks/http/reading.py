@@ -90,7 +90,7 @@ class _HttpRequest(Request):
         """Send the request, and again wherever the server redirects to."""
         client, where = self._client, self._where
         url, headers, secrets = self._url, self._headers(), client.secrets
-        client.connect_ahead(url)
+        client.connect_ahead(self._host)
         try:
             for _ in range(MAX_REDIRECTS + 1):
                 way = (self._host.way if url is self._url else None) or await client.way(url)
