@@ -1,4 +1,4 @@
-"""Reads what is wanted: acts on the table's decisions with one task a read, and tells the clients what came."""
+"""Reads what is wanted: acts on the table's decisions with a task for each slot, and tells the clients what came."""
 
 from __future__ import annotations
 

@@ -113,8 +113,8 @@ class Level:
 
     def chunk_box(self, index: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Pixels of a chunk as (start, stop), half-open, clipped to the level."""
-        start = tuple(i * c for i, c in zip(index, self.chunks, strict=True))
-        stop = tuple(min(s + c, n) for s, c, n in zip(start, self.chunks, self.shape, strict=True))
+        start = tuple([i * c for i, c in zip(index, self.chunks, strict=True)])
+        stop = tuple([min(s + c, n) for s, c, n in zip(start, self.chunks, self.shape, strict=True)])
         return start, stop
 
 
