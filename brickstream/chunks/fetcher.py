@@ -8,12 +8,14 @@ from contextlib import contextmanager
 from functools import lru_cache, partial
 from typing import Any, NamedTuple, TypeVar, cast
 
+import numpy as np
 from numpy.typing import NDArray
 
 from brickstream.chunks.entry import READING, RUNNING, SETTLED, ChunkKey, ChunkState, Entry, Rank
 from brickstream.chunks.source import ChunkSource, SteppedSource, chunk_nbytes, clip_chunk
 from brickstream.chunks.table import ChunkTable, Limits
 from brickstream.errors import BrickstreamError, BudgetError, CodecError, StoreError
+from brickstream.multiscale.stock import COMING, FAR, HERE
 
 
 class Want(NamedTuple):
@@ -34,6 +36,7 @@ class Want(NamedTuple):
 
 T = TypeVar("T")
 OnSettled = Callable[[Entry], None]
+_NEAR = dict.fromkeys(RUNNING, COMING) | {ChunkState.LOADED: HERE, ChunkState.MISSING: HERE}
 
 
 class Fetcher:
@@ -160,6 +163,15 @@ class Fetcher:
         """Count those of some chunks whose answer is here already: in memory, or known to be missing or failed."""
         entries = (self.table.entries.get(want.key) for want in wants)
         return sum(entry is not None and entry.state in SETTLED for entry in entries)
+
+    def nearness(self, source: ChunkSource, chunks: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Say how near chunks of a source are, for plans: see :data:`brickstream.multiscale.stock.Stock`.
+
+        Any thread may ask, since nothing is changed; what it hears may be a moment old.
+        """
+        number, entries = id(source), self.table.entries
+        found = (entries.get((number, tuple(index))) for index in chunks.tolist())
+        return np.array([FAR if entry is None else _NEAR.get(entry.state, FAR) for entry in found], dtype=np.int64)
 
     def retry_failed(self) -> None:
         """Forget which chunks have failed: who wants one again causes another read."""

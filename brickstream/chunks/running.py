@@ -92,6 +92,17 @@ class Running:
         return any(kind[:3] == (VISIBLE, 0, asked) for kind in self._count)
 
     @property
+    def beside_first(self) -> int | None:
+        """Slots taken beside the first level of some view while that arrives, and nothing else does; else None."""
+        slots = dict.fromkeys((True, False), 0)
+        for (tier, place, state, rides), count in self._count.items():
+            first = (tier, place) == (VISIBLE, 0)
+            if not first and tier < NOBODY and state is not ChunkState.REQUESTED:
+                return None
+            slots[first] += count * (state in IN_FLIGHT and not rides)
+        return slots[False] if slots[True] else None
+
+    @property
     def worst(self) -> tuple[int, int]:
         """Tier and place of the least urgent request that is waited for; before everything where there is none."""
         kinds = (kind for kind in self._count if kind[0] < NOBODY and kind[2] in IN_FLIGHT and not kind[3])

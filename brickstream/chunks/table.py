@@ -34,6 +34,9 @@ MAX_REMEMBERED = 50_000
 # So many answers may wait to be decoded, for each read that may run: memory for them is reserved, but who looks
 # elsewhere wants other ones.
 BACKLOG = 1
+# So many other reads are begun while the first level arrives, for a round trip at most: its bytes tell how slow the
+# link is, and what is asked for on a slow one cannot be overtaken any more.
+BESIDE_FIRST = 4
 
 
 @dataclass(frozen=True)
@@ -230,7 +233,8 @@ class ChunkTable:
         """Decide what to start, cancel, abort and evict. Pure: nothing changes here.
 
         Coarse comes first, and the first level of a view has the line to itself until its answers begin to arrive: on
-        a slow link the finer chunks would only share the bandwidth that the first picture needs.
+        a slow link the finer chunks would only share the bandwidth that the first picture needs. Until they are here,
+        or others begin to arrive, only a few other reads are begun.
 
         Parameters
         ----------
@@ -247,6 +251,9 @@ class ChunkTable:
         most = min(most, (1 + BACKLOG) * self.limits.max_inflight - running.decoding)
         abort = self._worse(most - running.slots_after(set(cancel)))
         slots = most - running.slots_after({*cancel, *abort})
+        beside = running.beside_first
+        if beside is not None and self._head[:2] != (VISIBLE, 0):
+            slots = min(slots, BESIDE_FIRST - beside)
         if slots <= 0:
             return Decision(cancel=cancel, abort=abort)
         free = self.limits.max_bytes - self.bytes_held + sum(e.nbytes for e in (*cancel, *abort))

@@ -22,6 +22,7 @@ from brickstream.engine.tiles import Tiles
 from brickstream.engine.update import Failure, Outcome, Prefix, Update
 from brickstream.errors import BrickstreamError
 from brickstream.multiscale import Budget, Plan
+from brickstream.multiscale.stock import Stock
 
 _OUTCOMES = {
     ChunkState.LOADED: Outcome.LOADED,
@@ -272,6 +273,10 @@ class Core:
             step(session.nothing())
         elif not wants:
             finished()
+
+    def stock(self, image: ChunkedImage) -> Stock:
+        """Say how near chunks of an image are, for plans; any thread may ask."""
+        return lambda level, chunks: self.fetcher.nearness(image.sources[level], chunks)
 
     def release(self, slot: Hashable, request: Request, update: Update) -> None:
         """Say that an update was taken: its chunk may leave memory."""

@@ -37,6 +37,7 @@ from brickstream.multiscale import (
     plan_picture,
     thick_axes,
 )
+from brickstream.multiscale.stock import Stock
 
 # Bytes at most that a pixel of a thick slice takes besides, until all of its planes have come: a count and two sums.
 GATHERED = 24
@@ -74,8 +75,12 @@ def check_view(pyramid: Pyramid, view: View) -> None:
         raise ViewError("a volume across more than three axes cannot be shown", f"it runs through {names}")
 
 
-def plan_shown(pyramid: Pyramid, view: View, budget: Callable[[Pyramid, View], Budget]) -> tuple[Plan, Budget]:
+def plan_shown(
+    pyramid: Pyramid, view: View, budget: Callable[[Pyramid, View], Budget], stock: Stock | None = None
+) -> tuple[Plan, Budget]:
     """Plan what a view shows, within what its sink says that it can hold of the picture's pixels.
+
+    Of what is in memory or being read `stock` tells; without it the plan is that of an image of which nothing is.
 
     Raises
     ------
@@ -86,7 +91,7 @@ def plan_shown(pyramid: Pyramid, view: View, budget: Callable[[Pyramid, View], B
     """
     check_view(pyramid, view)
     limit = budget(picture_pyramid(pyramid, view), view)
-    return plan_picture(pyramid, view, limit), limit
+    return plan_picture(pyramid, view, limit, stock=stock), limit
 
 
 class Showing:
@@ -156,7 +161,8 @@ class Showing:
             self._wish = image, view
             return Plan(view, pyramid, (), (1,) * view.ndisplay, localize(pyramid, view))
         in_memory = partial(memory_budget, max_bytes=self._max_bytes)
-        plan, budget = plan_shown(pyramid, view, in_memory if self.sink is None else self.sink.budget)
+        held_by = in_memory if self.sink is None else self.sink.budget
+        plan, budget = plan_shown(pyramid, view, held_by, self._core.stock(image))
         if self.request is not None and self.request.image is not image:
             self._stop_playing()
         self._generation += 1

@@ -125,6 +125,18 @@ class Grids:
         bottom, top = self.low[:, level, None], self.high[:, level, None]
         return np.maximum(first.astype(np.int64), bottom), np.minimum(last.astype(np.int64), top)
 
+    def chunks_under(
+        self, levels: IntArray, size: IntArray, low: FloatArray, high: FloatArray
+    ) -> tuple[IntArray, IntArray]:
+        """Chunks in view (both ends inclusive) that lie in boxes (d, n), where none do an empty box.
+
+        `levels` (n,) says of which level, `size` (d, n) how many pixels a chunk of it has.
+        """
+        step, edge = self.scales.take(levels, axis=1) * size, self._edges[0].take(levels, axis=1)
+        first = np.maximum(np.floor((low - edge) / step + SLIVER), self.first.take(levels, axis=1) // size)
+        last = np.minimum(np.ceil((high - edge) / step - SLIVER) - 1, self.last.take(levels, axis=1) // size)
+        return first.astype(np.int64), last.astype(np.int64)
+
     @cached_property
     def nested(self) -> list[bool]:
         """For each level, whether each of its bricks lies in one of the next coarser level's; the last one's do not."""

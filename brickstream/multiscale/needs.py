@@ -24,6 +24,8 @@ class Needs:
         Whether a brick of the finished picture needs the chunk, and whether a stand-in does.
     seen : ndarray of shape (m,), bool
         Which bricks need any chunk: the others have no pixel in view.
+    brick, chunk : ndarray of shape (p,), int64
+        Which brick needs which of the chunks, one pair for each.
     """
 
     levels: IntArray
@@ -31,6 +33,20 @@ class Needs:
     final: BoolArray
     standin: BoolArray
     seen: BoolArray
+    brick: IntArray
+    chunk: IntArray
+
+    def bricks_of(self, chunks: BoolArray) -> BoolArray:
+        """Which bricks need one of some chunks: shape (m,)."""
+        bricks = np.zeros(len(self.seen), dtype=bool)
+        bricks[self.brick[chunks[self.chunk]]] = True
+        return bricks
+
+    def chunks_of(self, bricks: BoolArray) -> BoolArray:
+        """Which chunks some bricks need: shape (n,)."""
+        chunks = np.zeros(len(self.levels), dtype=bool)
+        chunks[self.chunk[bricks[self.brick]]] = True
+        return chunks
 
     def counts(self, layers: FloatArray) -> tuple[list[float], list[float], list[float]]:
         """Chunks of each level that final bricks need, that stand-ins need, and that either need; finest level first.
@@ -72,11 +88,12 @@ def find_needs(grids: Grids, chunk_shapes: IntArray, found: Found) -> Needs:
     seen[owner] = True
     final = found.final[owner]
     if not len(kept):
-        return Needs(levels, chunks, final, ~final, seen)
+        return Needs(levels, chunks, final, ~final, seen, owner, owner)
     order, starts = groups(column_keys(np.concatenate([-levels[None], chunks])))
     first, final = order[starts], final[order]
     by_final, by_standin = np.logical_or.reduceat(final, starts), np.logical_or.reduceat(~final, starts)
-    return Needs(levels[first], chunks.take(first, axis=1), by_final, by_standin, seen)
+    row = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(order)))
+    return Needs(levels[first], chunks.take(first, axis=1), by_final, by_standin, seen, owner[order], row)
 
 
 def chunks_in_brick(brick: IntArray, chunk_shapes: IntArray, shapes: IntArray) -> FloatArray:

@@ -15,6 +15,7 @@ from brickstream.multiscale.oblique import Oblique, find_oblique
 from brickstream.multiscale.plan import MAX_CHUNKS, Budget, LevelPlan, Plan, Sources, plan_view
 from brickstream.multiscale.pyramid import Pyramid
 from brickstream.multiscale.sampled import find_chunks
+from brickstream.multiscale.stock import Stock
 from brickstream.multiscale.view import View
 
 
@@ -30,7 +31,9 @@ def picture_pyramid(pyramid: Pyramid, view: View) -> Pyramid:
     return pyramid if oblique is None else oblique.pyramid
 
 
-def plan_picture(pyramid: Pyramid, view: View, budget: Budget, previous: Plan | None = None) -> Plan:
+def plan_picture(
+    pyramid: Pyramid, view: View, budget: Budget, previous: Plan | None = None, stock: Stock | None = None
+) -> Plan:
     """Plan what a view needs, as :func:`plan_view` does; of an oblique cut tiles, and the chunks that they are made of.
 
     Parameters
@@ -42,6 +45,8 @@ def plan_picture(pyramid: Pyramid, view: View, budget: Budget, previous: Plan | 
         Bricks of the picture's own axes, be it a cut or not: see :func:`picture_pyramid`.
     previous : Plan, optional
         Of the view shown until now.
+    stock : Stock, optional
+        What is in memory or being read of the image; of a cut, whose tiles nobody holds, nothing is asked.
 
     Raises
     ------
@@ -52,7 +57,7 @@ def plan_picture(pyramid: Pyramid, view: View, budget: Budget, previous: Plan | 
     """
     oblique = find_oblique(pyramid, view)
     if oblique is None:
-        return plan_view(pyramid, view, budget, previous)
+        return plan_view(pyramid, view, budget, previous, stock)
     plan = replace(plan_view(oblique.pyramid, view, budget, previous), oblique=oblique)
     if seen_box(pyramid, localize(pyramid, view)) is None:
         return replace(plan, levels=(), cover=0)

@@ -18,8 +18,9 @@ from brickstream.multiscale.local import LocalView, level_window, localize
 from brickstream.multiscale.needs import Needs, chunks_in_brick, find_needs
 from brickstream.multiscale.oblique import Oblique
 from brickstream.multiscale.pyramid import Pyramid
-from brickstream.multiscale.search import Found, Search
+from brickstream.multiscale.search import BoolArray, Found, Search
 from brickstream.multiscale.standins import affordable, worthwhile
+from brickstream.multiscale.stock import Stock, chunks_between
 from brickstream.multiscale.view import View
 
 # A plan lists no more chunks than about this: beyond, nobody waits for them one by one.
@@ -194,7 +195,9 @@ class Plan:
         return np.stack([start, stop], axis=1)
 
 
-def plan_view(pyramid: Pyramid, view: View, budget: Budget, previous: Plan | None = None) -> Plan:
+def plan_view(
+    pyramid: Pyramid, view: View, budget: Budget, previous: Plan | None = None, stock: Stock | None = None
+) -> Plan:
     """Plan what a view needs: levels, corner pixels, bricks and chunks in order.
 
     One level fills a plane, a cut and a picture without perspective; in perspective each brick is as fine as it has to
@@ -208,6 +211,9 @@ def plan_view(pyramid: Pyramid, view: View, budget: Budget, previous: Plan | Non
     budget : Budget
     previous : Plan, optional
         Of the view shown until now: a level stays at the border between two.
+    stock : Stock, optional
+        What is in memory or being read: no stand-ins are begun beside it (see :mod:`~brickstream.multiscale.stock`).
+        None plans as if nothing were.
 
     Raises
     ------
@@ -225,8 +231,8 @@ def plan_view(pyramid: Pyramid, view: View, budget: Budget, previous: Plan | Non
         scene = _Scene(pyramid, view, local, box, budget)
         found = Search(scene.grids, scene.detail(previous), budget.max_bricks, scene.weights).run()
         needs = find_needs(scene.grids, scene.chunk_shapes, found)
-        kept = [] if found.partial else scene.standins(found, needs)
-        levels = scene.levels(found, needs, kept)
+        standins, kept = scene.standins(found, needs, stock)
+        levels = scene.levels(found, needs, standins)
         cover = sum(part.level >= kept[-1] for part in levels) if kept else len(levels)
         partial = found.partial or not scene.layers.whole
         return Plan(view, pyramid, levels, budget.brick_shape, local, partial, cover)
@@ -280,20 +286,32 @@ class _Scene:
             until_now = previous.target.level
         return OneLevel(choose_level(self.pyramid, self.view, until_now, local=self.local))
 
-    def standins(self, found: Found, needs: Needs) -> list[int]:
-        """Levels whose stand-ins are planned, finest first."""
-        count = len(self.weights)
-        kept = worthwhile(*needs.counts(self.layers.counts))
-        final = np.bincount(found.levels[needs.seen & found.final], minlength=count) @ self.weights
-        standins = np.bincount(found.levels[needs.seen & ~found.final], minlength=count) * self.weights
-        return affordable(kept, standins.tolist(), self.budget.max_bricks - float(final))
+    def standins(self, found: Found, needs: Needs, stock: Stock | None) -> tuple[BoolArray, list[int]]:
+        """Choose the stand-ins that are planned: which bricks; and the levels that are worth it, finest first.
 
-    def levels(self, found: Found, needs: Needs, kept: list[int]) -> tuple[LevelPlan, ...]:
-        """Plan final bricks, and stand-ins of the kept levels."""
-        stay = np.zeros(len(self.weights), dtype=bool)
-        stay[kept] = True
-        bricks, final = self._bricks(found, np.flatnonzero(needs.seen & (found.final | stay[found.levels])))
-        chunks = self._chunks(needs, np.flatnonzero(needs.final | (needs.standin & stay[needs.levels])))
+        Of the last of these levels, the first picture, all are planned.
+        """
+        standin = needs.seen & ~found.final
+        whole = self._weigh(found, standin)
+        room = self.budget.max_bricks - sum(self._weigh(found, needs.seen & found.final))
+        kept = affordable(worthwhile(*needs.counts(self.layers.counts)), whole, room)
+        if stock is None or not kept:
+            return standin & np.isin(found.levels, kept), kept
+        chunks = chunks_between(stock, needs, kept, self.grids, self.layers, self.chunk_shapes)
+        between = standin & needs.bricks_of(chunks)
+        weights = self._weigh(found, between)
+        fits = affordable(np.flatnonzero(weights).tolist(), weights, room - whole[kept[-1]])
+        return standin & (found.levels == kept[-1]) | between & np.isin(found.levels, fits), kept
+
+    def _weigh(self, found: Found, bricks: BoolArray) -> list[float]:
+        """What some bricks take of the budget, by level."""
+        weights: list[float] = (np.bincount(found.levels[bricks], minlength=len(self.weights)) * self.weights).tolist()
+        return weights
+
+    def levels(self, found: Found, needs: Needs, standins: BoolArray) -> tuple[LevelPlan, ...]:
+        """Plan final bricks, and some stand-ins."""
+        chunks = self._chunks(needs, np.flatnonzero(needs.final | needs.chunks_of(standins)))
+        bricks, final = self._bricks(found, np.flatnonzero(needs.seen & (found.final | standins)))
         corners = self._corners(bricks)
         plans = []
         for level in bricks.places or [int(found.levels[-1])]:

@@ -33,7 +33,7 @@ def worthwhile(final: Counts, standin: Counts, both: Counts) -> list[int]:
         return []
     coarser = list(accumulate(reversed(final), initial=0.0))[-2::-1]
     cost = {level: coarser[level] + both[level] for level in levels}
-    kept = _cheap(final, standin, both)
+    kept = cheap(final, standin, both)
     if not kept:
         kept = [min(levels, key=lambda level: (cost[level], -level))]
         if cost[kept[0]] >= sum(final):
@@ -52,7 +52,7 @@ def _parents(final: Counts, standin: Counts) -> float:
     return total
 
 
-def _cheap(final: Counts, standin: Counts, both: Counts) -> list[int]:
+def cheap(final: Counts, standin: Counts, both: Counts) -> list[int]:
     """Levels whose stand-ins need at most a third of the chunks of what is shown next in their place."""
     kept = []
     following = 0.0

@@ -10,6 +10,7 @@ from fetching import Client, step_source, want
 
 from brickstream.chunks import ChunkState, Entry, Fetcher, Limits
 from brickstream.chunks.source import Index
+from brickstream.chunks.table import BESIDE_FIRST
 from brickstream.errors import BudgetError, CodecError, StoreError
 from brickstream.testing import StepSource, settle
 
@@ -43,6 +44,23 @@ async def test_the_first_level_has_the_line_to_itself_until_its_answers_begin() 
         coarse.start((0, 1))
         assert await fine.requested(1) == [(0, 0)]
         assert len(coarse.waiting) == 2
+
+
+async def test_a_few_others_are_begun_while_the_first_level_arrives_and_all_when_it_is_there_or_others_arrive() -> None:
+    for ends in (True, False):
+        coarse, fine = step_source((2, 2)), step_source()
+        async with Fetcher(Limits(1 << 20, 64)) as fetcher:
+            client = Client("a", fetcher)
+            client.want([want(coarse, (0, 0)), *(want(fine, (y, x), 1) for y in range(4) for x in range(4))])
+            await coarse.requested(1)
+            coarse.start((0, 0))
+            await settle()
+            assert len(fine.waiting) == BESIDE_FIRST
+            if ends:
+                coarse.release((0, 0))
+            else:
+                fine.start(fine.waiting[0])
+            assert len(await fine.requested(16)) == 16
 
 
 async def test_law_3_a_read_begun_for_an_older_view_and_still_wanted_is_not_repeated() -> None:

@@ -53,6 +53,45 @@ def test_a_fat_link_gets_many_reads_within_a_few_round_trips() -> None:
     assert took < 0.45
 
 
+def test_the_first_bytes_tell_of_a_slow_link() -> None:
+    pace = Pace(128)
+    pace.answered(Answer(0.0, 0.03, 0.03, 2_000, full=False))
+    assert pace.window == FIRST_WINDOW  # a document tells nothing
+    pace.answered(Answer(0.1, 0.16, 0.18, 80_000, full=True))
+    assert SMALLEST_WINDOW <= pace.window < 3 * SMALLEST_WINDOW
+
+
+def test_few_reads_say_nothing_of_a_window_of_many() -> None:
+    pace = Pace(128)
+    pace.running = FIRST_WINDOW // 2 - 2
+    assert not pace.busy
+    pace.running += 1
+    assert pace.busy
+
+
+def test_first_answers_that_share_a_link_tell_of_it_together() -> None:
+    slow, fast = Pace(128), Pace(128)
+    for number in range(1, 4):
+        slow.answered(Answer(0.0, 0.1, 0.1 + 0.02 * number, 40_000, full=True))
+        fast.answered(Answer(0.0, 0.1, 0.1 + 0.0002 * number, 40_000, full=True))
+    assert 2 * 0.1 * 2e6 / 40_000 <= slow.window <= 2 * 0.1 * 2e6 / 40_000 + 3  # one more with each answer
+    assert fast.window >= FIRST_WINDOW
+
+
+def test_a_first_answer_in_several_rounds_tells_nothing() -> None:
+    """As TCP begins: a far, fast link would look like a slow one."""
+    pace = Pace(128)
+    pace.answered(Answer(0.0, 0.1, 0.35, 80_000, full=True))
+    assert pace.window >= FIRST_WINDOW
+
+
+def test_one_slow_connection_is_no_slow_link() -> None:
+    """Where the first guess is for many reads as it is, all are begun: a round trip would be lost."""
+    pace = Pace(128)
+    pace.answered(Answer(0.0, 0.11, 0.121, 80_000, full=True))
+    assert pace.window >= FIRST_WINDOW
+
+
 @pytest.mark.parametrize("most", [1, 2, 6, 64, 500])
 def test_never_more_than_allowed(most: int) -> None:
     pace = Pace(most)

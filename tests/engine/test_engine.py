@@ -150,6 +150,8 @@ async def test_the_last_update_is_of_the_target_level_even_when_a_coarse_chunk_c
         waiting = await coarse.requested(1)
         for index in waiting:
             coarse.start(index)
+        for index in await fine.requested(1):
+            fine.start(index)
         await fine.requested(24)
         fine.release_all()
         await settle()

@@ -168,7 +168,7 @@ class Jump:
 
 async def jump(server: ThreadedServer, arrived: list[str], by: str) -> Jump:
     """Show the left half until its requests are under way and others wait for their turn; then look to the right."""
-    async with opened(server, max_inflight=16) as (engine, image):
+    async with opened(server, max_inflight=8) as (engine, image):
         arrived.clear()
         left, right = (near(image, SIZE / 2 - 0.5, SIZE * share - 0.5, SIZE // 2) for share in (0.25, 0.75))
         before = engine.stats().requests

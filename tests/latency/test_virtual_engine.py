@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from stored import SIDE, write_image
 from virtual import now, virtually
 
 from brickstream.chunks import ChunkedImage
-from brickstream.chunks.http.pace import LOST_LEAST_S
+from brickstream.chunks.http.pace import FIRST_WINDOW, LOST_LEAST_S
 from brickstream.chunks.source import Index
 from brickstream.engine import Engine
 from brickstream.engine.update import Outcome
@@ -69,6 +70,38 @@ async def test_an_image_opens_in_two_round_trips_and_is_seen_after_the_third(fol
         assert now() == pytest.approx(0.2, abs=1e-9)
         times = await watch(engine, image)
         assert times[0] == (pytest.approx(0.1, abs=1e-9), 2)
+
+
+@virtually
+async def test_documents_and_the_first_level_do_not_tell_how_many_reads_a_link_can_do_with(folder: Path) -> None:
+    async with Server(folder, Network(latency_ms=100)) as server, Engine() as engine:
+        await watch(engine, await engine.open(f"{server.url}/image"))
+        await server.idle()
+        begun = Counter(round(row.start, 6) for row in server.log if "/c/" in row.key)
+    assert begun[0.2] == 4
+    assert begun[0.3] == FIRST_WINDOW
+
+
+@virtually
+async def test_a_pan_reads_stand_ins_for_its_first_view_and_none_for_a_strip(folder: Path) -> None:
+    """The strip that comes into view is a column of chunks: stand-ins would be half as many reads besides."""
+    async with Server(folder, Network(latency_ms=100)) as server, Engine() as engine:
+        image = await engine.open(f"{server.url}/image")
+        viewport, half = engine.viewport(), GRID * SIDE // 2
+        plans = []
+        for step in range(GRID // 2 + 1):
+            center = {"y": half - 0.5, "x": half / 2 - 0.5 + step * SIDE}
+            plans.append(viewport.show(image, View.plane(image, canvas=(half, 2 * half), center=center, zoom=1.0)))
+            await asyncio.sleep(0.15)
+            viewport.poll()
+        await viewport.complete()
+        await server.idle()
+        asked = Counter(row.key for row in server.log if "/c/" in row.key)
+    standins = [{f"image/1/c/{y}/{x}" for p in plan.levels if p.level == 1 for y, x in p.chunks} for plan in plans]
+    assert [len(names) for names in standins[:3]] == [GRID, GRID, 0]  # by the third view finer ones are here
+    assert all(later <= earlier for earlier, later in pairwise(standins))
+    assert {key for key in asked if key.startswith("image/1/")} == standins[0]
+    assert set(asked.values()) == {1}
 
 
 def test_the_same_network_takes_the_same_time_twice(folder: Path) -> None:

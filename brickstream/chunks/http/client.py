@@ -285,6 +285,7 @@ class Request:
     async def _ask(self, started: Callable[[], None]) -> Reply:
         host, loop = self._host, asyncio.get_running_loop()
         host.pace.requests += 1
+        host.pace.running += 1
         asked = loop.time()
         exchange = Exchange(self._client.traffic, self._where, self._failed, hedge=self._running > 0)
         self._running += 1
@@ -306,10 +307,11 @@ class Request:
             raise
         finally:
             self._running -= 1
+            host.pace.running -= 1
         host.circuit.succeeded()
         host.good = True
         if reply.body is not None:
-            full = self._client.waiting > 0
+            full = self._client.waiting > 0 and host.pace.busy
             now = loop.time()
             began = now if exchange.began is None else exchange.began
             host.pace.answered(Answer(asked, began, now, len(reply.body), full))

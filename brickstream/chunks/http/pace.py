@@ -15,6 +15,11 @@ from math import ceil
 FIRST_WINDOW, SMALLEST_WINDOW = 64, 4
 # So many times the measured product: on a link that is not full yet this doubles the window with each round trip.
 GAIN = 2.0
+# Bytes in a row that are enough to guess a rate before there are enough answers to measure one.
+TELLING = 32_768
+# A guess counts where it is for fewer reads than this. One connection may be slower than the link: there, fewer reads
+# than the link can do with would cost a round trip.
+FEW = FIRST_WINDOW // 4
 # Seconds for which the highest rate and the shortest delay count: no sooner does the window follow a slower link.
 # Delays count longer: while a link is full they hold the time in its queue, which must not be taken for distance.
 RATE_MEMORY_S, DELAY_MEMORY_S = 5.0, 20.0
@@ -77,6 +82,33 @@ class Answer:
     full: bool
 
 
+@dataclass(frozen=True)
+class Run:
+    """Answers whose bytes came without a pause in between.
+
+    Attributes
+    ----------
+    began, ended : float
+        Clock times.
+    nbytes : int
+    """
+
+    began: float = 0.0
+    ended: float = float("-inf")
+    nbytes: int = 0
+
+    @property
+    def seconds(self) -> float:
+        """How long its bytes took."""
+        return self.ended - self.began
+
+    def and_then(self, answer: Answer) -> Run:
+        """Take in the next answer; where it began after all others had ended it is the first of another run."""
+        if answer.began > self.ended:
+            return Run(answer.began, answer.ended, answer.nbytes)
+        return Run(min(self.began, answer.began), answer.ended, self.nbytes + answer.nbytes)
+
+
 class Pace:
     """What is known of the way to one server. Pure bookkeeping: every time comes from the caller.
 
@@ -88,13 +120,14 @@ class Pace:
 
     def __init__(self, most: int) -> None:
         self.most = most
-        self.requests = self.extra = self.lost = 0
+        self.requests = self.extra = self.lost = self.running = 0
         self.usual = Usual()
         self._window = min(FIRST_WINDOW, most)
         self._rates: deque[tuple[float, float]] = deque()
         self._delays: deque[tuple[float, float]] = deque()
         self._recent: deque[tuple[float, int]] = deque()
         self._carried = 0
+        self._run = Run()
         self._size = 0.0
         self._shedding_until = 0.0
 
@@ -102,6 +135,11 @@ class Pace:
     def window(self) -> int:
         """Reads to have under way."""
         return self._window
+
+    @property
+    def busy(self) -> bool:
+        """Whether half of the window was used by the last answer: less would be taken for all that the link can do."""
+        return 2 * (self.running + 1) >= self._window
 
     @property
     def rate(self) -> float:
@@ -121,6 +159,8 @@ class Pace:
         _keep_least(self._delays, now, wait, DELAY_MEMORY_S)
         self._size = answer.nbytes if not self._size else 0.9 * self._size + 0.1 * answer.nbytes
         self._measure(now, answer.nbytes)
+        if not self.rate:
+            self._guess(answer)
         self._adapt(answer.full)
 
     def _measure(self, now: float, nbytes: int) -> None:
@@ -133,6 +173,17 @@ class Pace:
         over = now - recent[0][0]
         if len(recent) > BURST and over >= span:
             _keep_most(self._rates, now, (self._carried - recent[0][1]) / max(over, 1e-6), RATE_MEMORY_S)
+
+    def _guess(self, answer: Answer) -> None:
+        """Begin with fewer reads where the first bytes tell of a slow link.
+
+        What took longer than the way there and back may have come in several rounds: that tells how TCP begins.
+        """
+        self._run = run = self._run.and_then(answer)
+        if run.nbytes >= TELLING and 0 < run.seconds < self.delay:
+            guess = ceil(GAIN * run.nbytes / run.seconds * self.delay / answer.nbytes)
+            if guess < FEW:
+                self._window = min(self._window, max(guess, SMALLEST_WINDOW))
 
     def _adapt(self, full: bool) -> None:
         if not self.rate or not self._size:
