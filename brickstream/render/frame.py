@@ -30,11 +30,6 @@ class Frame:
         The whole target level, local.
     window : ndarray of shape (2, 3), float64
         The part of it that has bricks in view, local.
-    levels : int
-        Levels in the page table.
-    finest : tuple of (ndarray, ndarray, ndarray, float)
-        Of the finest of them: pixels for one local unit, place of the local origin relative to its window, cells of the
-        window (x, y, z), and number of the first cell.
     draft : float
         Pixels of the target in one pixel of the finest level that is shown: 1 once the target itself is.
     sides : ndarray of shape (8, 4), float64, or None
@@ -48,8 +43,6 @@ class Frame:
     shift: FloatArray
     box: FloatArray
     window: FloatArray
-    levels: int
-    finest: tuple[FloatArray, FloatArray, FloatArray, float]
     draft: float
     sides: FloatArray | None = None
     target: int = 0
@@ -82,8 +75,7 @@ def make_frame(
     window = np.clip((np.stack(reach) - shift) / grid.scale, box[0], box[1])
     sides = None if oblique is None else _sides(oblique.samples(grid.layer.level), origin)
     scale, box, window = grid.scale[::-1], box[:, ::-1], window[:, ::-1]
-    levels = len(table.windows)
-    return Frame(scale, shift[::-1], box, window, levels, table.finest, _draft(table, shown), sides, table.target)
+    return Frame(scale, shift[::-1], box, window, _draft(table, shown), sides, table.target)
 
 
 def drafted(frame: Frame, table: PageTable, shown: list[int]) -> Frame:

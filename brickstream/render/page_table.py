@@ -191,7 +191,7 @@ class PageTable:
         Slot, position of the level to draw, smallest and largest value in the slot as texel values. Slot 0: nothing.
         Before these come three cells for each level: its pixels for one of the target (x, y, z) and the number of its
         first cell; where the first pixel of the target's window lies in it, relative to its own window, and its number;
-        the cells of its window.
+        the cells of its window, and 1 if it is the last.
     """
 
     def __init__(self, windows: list[Window], target: int, width: int, unit: float = 1.0) -> None:
@@ -225,13 +225,8 @@ class PageTable:
             row[1, :3] = ((origin - grid.shift) / grid.scale - window.low * grid.brick)[::-1]
             row[1, 3] = grid.layer.level
             row[2, :3] = window.count[::-1]
+        rows[-1, 2, 3] = 1
         return rows.reshape(-1, 4)
-
-    @property
-    def finest(self) -> tuple[FloatArray, FloatArray, FloatArray, float]:
-        """The header of the finest level: what most samples need."""
-        scale, shift, cells = self._flat[:HEADER].astype(np.float64)
-        return scale[:3], shift[:3], cells[:3], float(scale[3])
 
     def _order(self, i: int) -> list[int]:
         """Levels that may be drawn in a cell of level i, best first."""

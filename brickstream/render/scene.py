@@ -97,7 +97,7 @@ class BrickScene:
 
     @property
     def look(self) -> Look:
-        """How it looks; set another one at any time. Another method, kind of rays or "cubic" costs a new shader."""
+        """How it looks; set another one at any time. Another method, kind of rays, marks and "cubic" cost a shader."""
         return self._look
 
     @look.setter
@@ -231,7 +231,7 @@ class BrickScene:
         self._textures.write((0, 0, 0), np.zeros((1, 1, 1), dtype=np.uint8))
         self._textures.write_table(np.ones((1, 4, 4), dtype=np.float32), 0, 1)
         self._nodes[ndisplay].set_look(self._look, Placing.of_nothing())
-        self._nodes[ndisplay].set_frame(Frame(one, 0 * one, box, box, 1, (one, 0 * one, one, 0.0), 1.0))
+        self._nodes[ndisplay].set_frame(Frame(one, 0 * one, box, box, 1.0))
         self._draw_labels(self._nodes[ndisplay], self._look.labels, id_encoding(np.dtype(np.uint8)))
         self._nodes[ndisplay].visible = True
         self._drawn, self._looked = (), ()

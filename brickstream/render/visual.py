@@ -18,7 +18,7 @@ from brickstream.render.colors import resolve_colormap
 from brickstream.render.curves import bright_values, cubic_weights, visible_places
 from brickstream.render.frame import Frame
 from brickstream.render.ids import IdEncoding, Labels, chosen_table, factors, palette
-from brickstream.render.look import MARKS, MOST_PLANES, Look
+from brickstream.render.look import MOST_PLANES, Look
 from brickstream.render.placing import Placing
 from brickstream.render.surfaces import KNOTS, MOST_SHEETS, PATTERNS, Surfaces
 from brickstream.render.textures import Textures
@@ -106,7 +106,7 @@ class BrickVisual(Visual):  # type: ignore[misc]
         self._cubic = "u_weights_size" in fragment
         # Reads that are kept to the slot one by one need no place that is.
         self._inset = (-8.0,) * 3 if "kept_texel" in fragment else (float(self._cubic),) * 3
-        self._ids = "u_palette" in fragment
+        self._ids, self._told = "u_palette" in fragment, "u_target" in fragment
         if self._ids:
             self._uniforms["u_palette"] = Texture2D(palette()[None], interpolation="nearest")
         if self._cubic:
@@ -115,7 +115,7 @@ class BrickVisual(Visual):  # type: ignore[misc]
             self._uniforms["u_weights_size"] = weights.shape[1]
             sums = weights.sum(axis=-1, dtype=np.float64)
             self._uniforms["u_gain"] = sums.min() ** 3, sums.max() ** 3
-        self._uniforms["u_layer_opacity"], self._uniforms["u_marks"] = 1.0, 0.0
+        self._uniforms["u_layer_opacity"] = 1.0
         if self.ndisplay == 3:
             self._uniforms["u_places"] = 0.0
         if not self._ids:
@@ -178,7 +178,6 @@ class BrickVisual(Visual):  # type: ignore[misc]
             Its values and places, as the shader has them.
         """
         self._uniforms["u_layer_opacity"] = look.opacity
-        self._uniforms["u_marks"] = float(MARKS.index(look.marks))
         if not self._ids:
             self._uniforms["u_gamma"] = look.gamma
         if look.blending != self._blending:
@@ -218,8 +217,8 @@ class BrickVisual(Visual):  # type: ignore[misc]
         program["u_inset"] = self._inset
         rows, columns = self._textures.table.shape[:2]
         program["u_pages_shape"] = columns, rows
-        program["u_levels"], program["u_target"] = frame.levels, float(frame.target)
-        program["u_scale"], program["u_shift"], program["u_cells"], program["u_cell"] = frame.finest
+        if self._told:
+            program["u_target"] = float(frame.target)
         self._bounds_changed()
         self.update()
 
@@ -407,6 +406,7 @@ def _set_surfaces(program: Uniforms, surfaces: Surfaces, place: Placing) -> None
 
 def variant(look: Look, ndisplay: int) -> tuple[str, ...]:
     """Files that a look's shader is made of: two looks with the same ones can share a visual."""
+    marks = "unmarked.glsl" if look.marks is None else f"mark_{look.marks}.glsl"
     if look.labels is not None:
         base: tuple[str, ...] = ("atlas.glsl", "pages.glsl", "ids.glsl", "beside.glsl")
         plane, method = "plane_ids.glsl", "labels"
@@ -414,10 +414,10 @@ def variant(look: Look, ndisplay: int) -> tuple[str, ...]:
         base = "atlas.glsl", "texel.glsl", "pages.glsl", *_sampling(look, ndisplay), "colour.glsl"
         plane, method = "plane_values.glsl", look.method
     if ndisplay == 2:
-        return *base, "marks.glsl", plane
+        return *base, marks, plane
     beside = () if look.labels is not None else ("beside.glsl",)
     rays = "through.glsl" if look.slab is None else "slab.glsl"
-    return *base, "marks.glsl", *beside, "ray.glsl", rays, *NEEDS.get(method, ()), f"{method}.glsl"
+    return *base, marks, *beside, "ray.glsl", rays, *NEEDS.get(method, ()), f"{method}.glsl"
 
 
 def _sampling(look: Look, ndisplay: int) -> tuple[str, ...]:

@@ -10,7 +10,8 @@ float samples_wanted(vec2 span, float index, float count) {
 
 bool take_sample(float value, float index) {
     vec4 dark = 1.0 - colour_of(value);
-    for (float longer = g_longer * g_run; longer != 1.0; longer = 1.0)
+    float longer = g_longer * g_run;
+    if (longer != 1.0)
         dark = pow(max(dark, 0.0), vec4(longer));
     g_dark *= dark;
     return false;

@@ -17,7 +17,7 @@ void begin_ray(vec3 ray) {
 }
 
 float brightness(float value) {
-    return clamp((value - u_clim.x) / (u_clim.y - u_clim.x), 0.0, 1.0);
+    return clamp((value - u_clim.x) / g_contrast, 0.0, 1.0);
 }
 
 float dimming(float before) {

@@ -10,8 +10,8 @@ float sampled(vec3 coord) {
     weigh(part, x, y, z);
     vec3 left = vec3(x.r + x.g, y.r + y.g, z.r + z.g);
     vec3 right = vec3(x.b + x.a, y.b + y.a, z.b + z.a);
-    vec3 low = (pixel - part + vec3(x.g, y.g, z.g) / left - 0.5) / u_atlas_shape;
-    vec3 high = (pixel - part + vec3(x.a, y.a, z.a) / right + 1.5) / u_atlas_shape;
+    vec3 low = (pixel - part + vec3(x.g, y.g, z.g) / left - 0.5) * g_texel;
+    vec3 high = (pixel - part + vec3(x.a, y.a, z.a) / right + 1.5) * g_texel;
     vec2 near = vec2(texel(low), texel(vec3(low.xy, high.z)));
     vec2 below = vec2(texel(vec3(low.x, high.y, low.z)), texel(vec3(low.x, high.yz)));
     vec2 right_near = vec2(texel(vec3(high.x, low.yz)), texel(vec3(high.x, low.y, high.z)));

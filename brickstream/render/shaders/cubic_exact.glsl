@@ -9,8 +9,8 @@ float sampled(vec3 coord) {
     vec3 part = fract(pixel);
     vec4 x, y, z;
     weigh(part, x, y, z);
-    vec3 first = (pixel - part - 0.5) / u_atlas_shape;
-    vec3 step = vec3(0.0, 0.0, 1.0 / u_atlas_shape.z);
+    vec3 first = (pixel - part - 0.5) * g_texel;
+    vec3 step = vec3(0.0, 0.0, g_texel.z);
     vec2 above = vec2(plane_at(first, x, y), plane_at(first + step, x, y));
     return dot(z, vec4(above, plane_at(first + 2.0 * step, x, y), plane_at(first + 3.0 * step, x, y)));
 }

@@ -10,6 +10,11 @@ uniform float u_others;         // opacity of what is not in them
 uniform float u_layer_opacity;
 const float HASHES = 1021.0;
 const float RIM = 0.5;          // so far inside the border of the level ids change no more
+float g_half;                   // of a row of u_chosen, where a number or a colour is
+
+void open_colours() {
+    g_half = 0.5 / max(u_depth, 1.0);
+}
 
 vec4 bytes(vec4 colour) {
     return floor(255.0 * colour + 0.5);
@@ -34,8 +39,8 @@ vec4 colour_of(vec4 id) {
     vec4 colour = texture2D(u_palette, vec2(column, 0.5));
     colour.a *= u_others;
     for (float row = 0.0; row < u_depth; row += 1.0) {
-        vec4 known = bytes(texture2D(u_chosen, vec2(column, (2.0 * row + 0.5) / (2.0 * u_depth))));
-        vec4 chosen = texture2D(u_chosen, vec2(column, (2.0 * row + 1.5) / (2.0 * u_depth)));
+        vec4 known = bytes(texture2D(u_chosen, vec2(column, (2.0 * row + 0.5) * g_half)));
+        vec4 chosen = texture2D(u_chosen, vec2(column, (2.0 * row + 1.5) * g_half));
         colour = known == id ? chosen : colour;
     }
     return id == vec4(0.0) ? vec4(0.0) : colour;

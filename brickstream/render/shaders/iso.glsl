@@ -26,7 +26,7 @@ float samples_wanted(vec2 span, float index, float count) {
 
 // Shades a place as vispy does: brightest value around it, normal from differences over three pixels of the level.
 float shade(vec3 place, float value) {
-    vec3 reach = 1.5 / g_scale;
+    vec3 reach = 1.5 / g_level.scale;
     vec3 normal;
     for (int axis = 0; axis < 3; axis++) {
         vec3 aside = reach * vec3(axis == 0, axis == 1, axis == 2);
@@ -48,10 +48,10 @@ bool take_sample(float value, float index) {
     float from = index - g_run;
     bool near = value > u_threshold - NEAR;
     vec3 begin = place_of(from);
-    vec3 margin = 0.49 / g_scale;
+    vec3 margin = 0.49 / g_level.scale;
     bool away = near && (any(lessThan(begin, g_low - margin)) || any(greaterThan(begin, g_high + margin)));
     vec3 coord = atlas_coord(begin);
-    vec3 delta = 0.1 * g_run * g_stride * g_scale / u_atlas_shape;
+    vec3 delta = 0.1 * g_run * g_stride * g_along;
     for (float k = near && !away ? 0.0 : 10.0; k < 10.0 && !g_hit; k += 1.0) {
         float there = sampled(coord);
         if (there > u_threshold)
@@ -63,7 +63,7 @@ bool take_sample(float value, float index) {
         if (there > u_threshold)
             meet(from + 0.1 * k * g_run, there);
     }
-    for (; away; away = false)
+    if (away)
         find_brick(place_of(index));
     return g_hit;
 }

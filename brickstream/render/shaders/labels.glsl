@@ -31,7 +31,7 @@ bool end_ray(out vec4 colour, out float at) {
     vec3 place = place_of(g_at);
     find_brick(place);
     g_id = id_at(confined(atlas_coord(place)));
-    vec3 pixel = 1.0 / g_scale;
+    vec3 pixel = 1.0 / g_level.scale;
     vec3 normal = vec3(0.0);
     for (int axis = 0; axis < 3; axis++) {
         vec3 aside = pixel * vec3(axis == 0, axis == 1, axis == 2);

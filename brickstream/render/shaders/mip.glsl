@@ -11,7 +11,7 @@ void begin_ray(vec3 ray) {
 
 // All that is below the contrast limits has one colour: one sample of it does.
 float samples_wanted(vec2 span, float index, float count) {
-    bool dark = span.y <= min(u_clim.x, u_clim.y);
+    bool dark = span.y <= g_limits.x;
     bool one = dark || is_flat(span);
     bool none = span.y <= g_best || (dark && g_at >= 0.0);
     return none ? 0.0 : one ? 1.0 : count;
@@ -32,7 +32,7 @@ bool end_ray(out vec4 colour, out float at) {
     float best = g_best;
     find_brick(place_of(at));
     vec3 coord = atlas_coord(place_of(g_at - 0.5 * g_reach));
-    vec3 delta = 0.1 * g_reach * g_stride * g_scale / u_atlas_shape;
+    vec3 delta = 0.1 * g_reach * g_stride * g_along;
     int tries = g_at < 0.0 ? 0 : 10;
     for (int k = 0; k < tries; k++) {
         float value = sampled(confined(coord));

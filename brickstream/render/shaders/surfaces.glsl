@@ -82,7 +82,7 @@ void lay_sheets(float until) {
 vec3 normal_at(vec3 place) {
     vec3 normal;
     for (int axis = 0; axis < 3; axis++) {
-        vec3 aside = vec3(axis == 0, axis == 1, axis == 2) / g_scale;
+        vec3 aside = vec3(axis == 0, axis == 1, axis == 2) / g_level.scale;
         normal[axis] = value_at(place - aside) - value_at(place + aside);
     }
     // What has the same values on both sides, such as a sheet of one pixel, faces the eye.
@@ -110,7 +110,7 @@ float samples_wanted(vec2 span, float index, float count) {
     vec2 place = (span - u_first) / u_between;
     bool hollow = max(ceil(place.x), 0.0) > min(floor(place.y), u_count - 1.0);
     // What lies between two samples may begin in the brick before.
-    for (bool fresh = g_passed && !hollow; fresh; fresh = false) {
+    if (g_passed && !hollow) {
         g_from = index - 1.0;
         g_before = value_at(place_of(g_from));
         find_brick(place_of(index));
@@ -132,7 +132,7 @@ void lay_between(float value, float to) {
     for (float k = 0.0; least + k <= most; k += 1.0)
         lay_surface(u_first + u_between * (rising ? least + k : most - k), g_from, to, rising);
     lay_sheets(to);
-    for (; moved; moved = false)
+    if (moved)
         find_brick(place_of(to));
     g_before = value;
     g_from = to;
@@ -140,7 +140,7 @@ void lay_between(float value, float to) {
 
 bool take_sample(float value, float index) {
     // The first sample lies up to a step behind where the ray is cut off.
-    for (bool first = g_from < 0.0; first; first = false) {
+    if (g_from < 0.0) {
         g_from = g_part.x;
         g_before = value_at(place_of(g_from));
         find_brick(place_of(index));
@@ -152,9 +152,9 @@ bool take_sample(float value, float index) {
 bool end_ray(out vec4 colour, out float at) {
     float until = g_mixed.a > 0.99 ? -1.0 : g_part.y;
     // No surface lies in a brick that was walked past.
-    for (bool more = until > g_from && !g_passed; more; more = false)
+    if (until > g_from && !g_passed)
         lay_between(value_at(place_of(until)), until);
-    for (; until > 0.0; until = -1.0)
+    if (until > 0.0)
         lay_sheets(until + 0.01);
     colour = vec4(g_mixed.rgb / max(g_mixed.a, 1e-6), g_mixed.a);
     at = g_at;

@@ -1,4 +1,4 @@
-vec4 g_mixed;
+vec4 g_mixed;                   // colours premultiplied
 
 void begin_ray(vec3 ray) {
     g_mixed = vec4(0.0);
@@ -10,17 +10,17 @@ float samples_wanted(vec2 span, float index, float count) {
 
 bool take_sample(float value, float index) {
     vec4 colour = colour_of(value);
-    for (float longer = g_longer * g_run; longer != 1.0; longer = 1.0)
+    float longer = g_longer * g_run;
+    if (longer != 1.0)
         colour.a = 1.0 - pow(1.0 - colour.a, longer);
-    // Front to back, colours not premultiplied; the floor keeps the division alive.
+    // Front to back; the floor keeps the division alive.
     float behind = colour.a * (1.0 - g_mixed.a);
-    float alpha = max(g_mixed.a + behind, 0.001);
-    g_mixed = vec4((g_mixed.rgb * g_mixed.a + colour.rgb * behind) / alpha, alpha);
-    return alpha > 0.99;
+    g_mixed = vec4(g_mixed.rgb + colour.rgb * behind, max(g_mixed.a + behind, 0.001));
+    return g_mixed.a > 0.99;
 }
 
 bool end_ray(out vec4 colour, out float at) {
-    colour = g_mixed;
+    colour = vec4(g_mixed.rgb / max(g_mixed.a, 0.001), g_mixed.a);
     at = 0.0;
     return true;
 }

@@ -13,7 +13,7 @@ float visible_below(float place) {
 // well; but what is beyond the contrast limits has the colour of the first or the last place alone.
 bool is_visible(vec2 span) {
     bool visible = span.y > u_bright.x && span.x < u_bright.y;
-    for (bool gaps = u_gaps > 0.5 && visible; gaps; gaps = false) {
+    if (u_gaps > 0.5 && visible) {
         float a = level_of(span.x);
         float b = level_of(span.y);
         float low = min(a, b);

@@ -27,6 +27,8 @@ float scatter(vec2 pixel) {
 }
 
 void main() {
+    open_pages();
+    open_colours();
     vec3 near = v_near.xyz / v_near.w;
     vec3 ray = normalize(v_far.xyz / v_far.w - near);
     // A direction of exactly zero would make 0 / 0 on a face.
@@ -34,7 +36,7 @@ void main() {
     float count = lay_out(near, ray);
     // What a ray rounds its steps by is not corrected in a finished picture, as vispy does not.
     g_longer = 1.0;
-    for (bool other = u_draft != 1.0 || u_unit != vec3(1.0); other; other = false)
+    if (u_draft != 1.0 || u_unit != vec3(1.0))
         g_longer = length(g_stride * u_unit) / g_plain;
     vec2 part = clipped(max(count, 0.0));
     g_start += g_stride * u_jitter * scatter(gl_FragCoord.xy);
@@ -43,23 +45,27 @@ void main() {
     g_end = part.y;
     begin_ray(ray);
     bool taken = false;
-    float i = g_begin;
     vec3 forwards = vec3(greaterThan(g_stride, vec3(0.0)));
     vec3 steps = 1.0 / g_stride;
-    while (i < g_end) {
-        vec3 place = place_of(i);
-        look_up(place);
-        vec3 left = (mix(g_low, g_high, forwards) - place) * steps;
-        float stop = i + clamp(ceil(min(min(left.x, left.y), left.z)), 1.0, g_end - i);
-        taken = taken || g_there;
-        float last = g_there ? i + samples_wanted(reached(g_span), i, stop - i) : i;
-        // A loop and no if: software rasterisers walk both sides of an if, but leave out a loop that nobody enters.
-        for (bool closed = last > i; closed; closed = false)
-            open_brick();
+    float stop = g_begin;           // one past the last sample of the brick at hand
+    while (stop < g_end) {
+        float i;
+        float last;                 // one past the last that is wanted
+        vec3 place;
+        do {
+            i = stop;
+            place = place_of(i);
+            look_up(place);
+            vec3 left = (mix(g_low, g_high, forwards) - place) * steps;
+            stop = i + clamp(ceil(min(min(left.x, left.y), left.z)), 1.0, g_end - i);
+            taken = taken || g_there;
+            last = g_there ? i + samples_wanted(reached(g_span), i, stop - i) : i;
+        } while (last <= i && stop < g_end);
+        open_brick();
         // In a coarser brick one sample stands for as many as its pixels are longer.
-        float run = max(1.0, floor(1.0 / (max(max(g_scale.x, g_scale.y), g_scale.z) * g_draft) + 0.01));
+        float run = max(1.0, floor(1.0 / (max(max(g_level.scale.x, g_level.scale.y), g_level.scale.z) * g_draft) + 0.01));
         vec3 coord = atlas_coord(place);
-        vec3 delta = run * g_stride * g_scale / u_atlas_shape;
+        vec3 delta = run * g_stride * g_along;
         for (float j = i; j < last; j += run) {
             g_run = min(run, stop - j);
             if (take_sample(sampled(kept(coord)), j)) {
@@ -68,18 +74,14 @@ void main() {
             }
             coord += delta;
         }
-        i = stop;
     }
     if (!taken)
         discard;
     float depth_at = 0.0;
     if (!end_ray(gl_FragColor, depth_at))
         discard;
-    for (bool marked = u_marks > 0.5; marked; marked = false) {
-        find_brick(place_of(depth_at));
-        vec4 mark = mark_of(place_of(depth_at));
-        gl_FragColor.rgb = mix(gl_FragColor.rgb, mark.rgb, mark.a);
-    }
+    vec4 mark = mark_of(place_of(depth_at));
+    gl_FragColor.rgb = mix(gl_FragColor.rgb, mark.rgb, mark.a);
     gl_FragColor.a *= u_layer_opacity;
     for (bool places = u_places > 0.5; places; places = false)
         gl_FragColor = vec4(place_of(depth_at), 1.0);
