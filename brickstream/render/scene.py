@@ -97,7 +97,10 @@ class BrickScene:
 
     @property
     def look(self) -> Look:
-        """How it looks; set another one at any time. Another method, kind of rays, marks and "cubic" cost a shader."""
+        """How it looks; set another one at any time.
+
+        Another method, kind of rays or marks, or "cubic", costs a new shader.
+        """
         return self._look
 
     @look.setter
