@@ -17,10 +17,10 @@ struct Level {
 
 // What every lookup needs. Uniforms are read here, before any loop: a software rasteriser takes as long to read one
 // as to read a texel.
-vec2 g_page;                // one cell of the table, and one texel of the atlas, in coordinates of the textures
-vec3 g_texel;
-vec3 g_padded;              // a slot in texels
-vec3 g_turns;               // slots after which the next row, plane and texture of slots begins: 1 / their number
+vec2 g_page;                // a cell of the table, in texture coordinates
+vec3 g_texel;               // a texel of the atlas, in texture coordinates
+vec3 g_padded;              // a slot, in texels
+vec3 g_turns;               // a slot, in rows of slots, in planes of them, in textures
 Level g_finest;
 
 // The brick that was found.
