@@ -51,7 +51,7 @@ bool take_sample(float value, float index) {
     vec3 margin = 0.49 / g_level.scale;
     bool away = near && (any(lessThan(begin, g_low - margin)) || any(greaterThan(begin, g_high + margin)));
     vec3 coord = atlas_coord(begin);
-    vec3 delta = 0.1 * g_run * g_stride * g_along;
+    vec3 delta = 0.1 * g_run * g_stride * g_level.scale / u_atlas_shape;
     for (float k = near && !away ? 0.0 : 10.0; k < 10.0 && !g_hit; k += 1.0) {
         float there = sampled(coord);
         if (there > u_threshold)

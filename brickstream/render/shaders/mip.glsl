@@ -32,7 +32,7 @@ bool end_ray(out vec4 colour, out float at) {
     float best = g_best;
     find_brick(place_of(at));
     vec3 coord = atlas_coord(place_of(g_at - 0.5 * g_reach));
-    vec3 delta = 0.1 * g_reach * g_stride * g_along;
+    vec3 delta = 0.1 * g_reach * g_stride * g_level.scale / u_atlas_shape;
     int tries = g_at < 0.0 ? 0 : 10;
     for (int k = 0; k < tries; k++) {
         float value = sampled(confined(coord));

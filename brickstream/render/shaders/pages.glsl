@@ -33,7 +33,7 @@ float g_slot;
 float g_state;              // what the table adds to the slot of the finest cell: missing or failed
 vec2 g_span;                // smallest and largest value
 bool g_open;                // whether what follows is known
-vec3 g_along, g_origin;     // from target pixels to coordinates in the atlas
+vec3 g_base;                // atlas texel centre that belongs to pixel 0 of the level's window
 vec3 g_first, g_last;       // coordinates that may be read: centres of texels
 
 vec4 cell_at(float number) {
@@ -95,10 +95,9 @@ void open_brick() {
     vec3 turns = floor((g_slot + 0.5) * g_turns);
     vec3 corner = (vec3(g_slot, turns.xy) - turns * u_slots) * g_padded;
     g_atlas = turns.z;
+    g_base = corner + u_apron - g_cell * u_brick + 0.5;
     g_first = (corner + 0.5) * g_texel;
     g_last = (corner + g_padded - 0.5) * g_texel;
-    g_along = g_level.scale * g_texel;
-    g_origin = (g_level.shift - g_cell * u_brick + corner + u_apron + 0.5) * g_texel;
     g_open = true;
 }
 
@@ -109,9 +108,9 @@ bool find_brick(vec3 place) {
     return g_there;
 }
 
-// Atlas coordinate of a place in the brick that was found.
+// Atlas coordinate of a place in the brick that was found. Small numbers first: rays along faces of pixels show rounding.
 vec3 atlas_coord(vec3 place) {
-    return place * g_along + g_origin;
+    return (place * g_level.scale + g_level.shift + g_base) / u_atlas_shape;
 }
 
 // The same, kept to the texels of the brick.

@@ -65,7 +65,7 @@ void main() {
         // In a coarser brick one sample stands for as many as its pixels are longer.
         float run = max(1.0, floor(1.0 / (max(max(g_level.scale.x, g_level.scale.y), g_level.scale.z) * g_draft) + 0.01));
         vec3 coord = atlas_coord(place);
-        vec3 delta = run * g_stride * g_along;
+        vec3 delta = run * g_stride * g_level.scale / u_atlas_shape;
         for (float j = i; j < last; j += run) {
             g_run = min(run, stop - j);
             if (take_sample(sampled(kept(coord)), j)) {
