@@ -108,7 +108,7 @@ bool find_brick(vec3 place) {
     return g_there;
 }
 
-// Atlas coordinate of a place in the brick that was found. Small numbers first: rays along faces of pixels show rounding.
+// Atlas coordinate of a place in the brick that was found. The order keeps it exact: rays run along faces of pixels.
 vec3 atlas_coord(vec3 place) {
     return (place * g_level.scale + g_level.shift + g_base) / u_atlas_shape;
 }

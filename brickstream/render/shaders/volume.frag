@@ -63,9 +63,10 @@ void main() {
         } while (last <= i && stop < g_end);
         open_brick();
         // In a coarser brick one sample stands for as many as its pixels are longer.
-        float run = max(1.0, floor(1.0 / (max(max(g_level.scale.x, g_level.scale.y), g_level.scale.z) * g_draft) + 0.01));
+        vec3 scale = g_level.scale;
+        float run = max(1.0, floor(1.0 / (max(max(scale.x, scale.y), scale.z) * g_draft) + 0.01));
         vec3 coord = atlas_coord(place);
-        vec3 delta = run * g_stride * g_level.scale / u_atlas_shape;
+        vec3 delta = run * g_stride * scale / u_atlas_shape;
         for (float j = i; j < last; j += run) {
             g_run = min(run, stop - j);
             if (take_sample(sampled(kept(coord)), j)) {
@@ -83,7 +84,7 @@ void main() {
     vec4 mark = mark_of(place_of(depth_at));
     gl_FragColor.rgb = mix(gl_FragColor.rgb, mark.rgb, mark.a);
     gl_FragColor.a *= u_layer_opacity;
-    for (bool places = u_places > 0.5; places; places = false)
+    if (u_places > 0.5)
         gl_FragColor = vec4(place_of(depth_at), 1.0);
     vec4 point = $to_document(vec4(place_of(depth_at), 1.0));
     // A point at the near plane can round to behind the eye.
