@@ -8,6 +8,7 @@ last brick of an axis can be thinner than an apron: beyond it is the border, so 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import product
@@ -129,9 +130,17 @@ def _joints(apron: Triple, slot: Triple, size: Triple, low: Border, high: Border
     return tuple(made)
 
 
-def step(index: Index, offset: Offset) -> Index:
-    """Index of the neighbour at an offset."""
-    return index[0] + offset[0], index[1] + offset[1], index[2] + offset[2]
+def around(grid: LevelGrid, index: Index, layout: AtlasLayout) -> Iterator[Index]:
+    """Indices of all neighbours of a brick inside the level."""
+    z, y, x = index
+    return ((z + dz, y + dy, x + dx) for dz, dy, dx in _inside(layout.apron, *grid.at_border(index)))
+
+
+@lru_cache(128)
+def _inside(apron: Triple, low: Border, high: Border) -> tuple[Offset, ...]:
+    """Steps to neighbours that do not leave the level, for a brick that is the first or the last along some axes."""
+    leaving = [((-1,) if first else ()) + ((1,) if last else ()) for first, last in zip(low, high, strict=True)]
+    return tuple(o for o in offsets(apron) if not any(s in out for s, out in zip(o, leaving, strict=True)))
 
 
 def skins(interior: Array, apron: Triple) -> dict[Face, Array]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Set
 
+from brickstream.render import apron
 from brickstream.render.grid import Index, Layer, LevelGrid
 from brickstream.render.residency import Key, Residency
 
@@ -56,8 +57,9 @@ class Patching:
         if self._settled:
             grid, index = self._settled.popleft()
             bricks, missing = self._residency.layers.get(grid.layer, {}), missing_of(grid.layer)
-            for name in self._residency.around(grid, index):
-                if name in bricks and missing.isdisjoint(self._residency.around(grid, name)):
+            layout = self._residency.layout
+            for name in apron.around(grid, index, layout):
+                if name in bricks and not any(other in missing for other in apron.around(grid, name, layout)):
                     self._ripe[grid.layer, name] = grid
         elif self._ripe:
             key = next(iter(self._ripe))

@@ -142,11 +142,6 @@ class Residency:
         self.uploads.append(Upload((layer, index), brick, self.layout.origin(slot), texels))
         return brick
 
-    def around(self, grid: LevelGrid, index: Index) -> list[Index]:
-        """Indices of all neighbours inside the level."""
-        around = apron.joints(grid, index, self.layout)
-        return [apron.step(index, joint.reach) for joint in around if joint.reach == joint.offset]
-
     def patch(self, grid: LevelGrid, index: Index) -> None:
         """Queue uploads for those parts of a brick's apron whose neighbours have come since it was uploaded."""
         brick = self.get(grid.layer, index)
