@@ -59,7 +59,7 @@ def pick_plane(plan: Plan, view: View, x: float, y: float, level_at: LevelAt) ->
     """
     image, local = plan.image, localize(plan.pyramid, view)
     shown = dict(zip(view.displayed, world_at(view, x, y).tolist(), strict=True))
-    known = {**dict(zip(image.axis_names, image.origin.tolist(), strict=True)), **dict(view.point), **shown}
+    known = {**dict(zip(image.axis_names, image.origin.tolist(), strict=True)), **dict(plan.view.point), **shown}
     away = (np.array([y, x]) - np.array(view.canvas[::-1]) / 2) / view.zoom
     drawn = local.focus + local.along[:, :2] @ away
     world = np.array([known[name] for name in image.axis_names])

@@ -316,19 +316,18 @@ class BrickScene:
         Pick or None
             None outside the image, and where nothing is drawn.
         """
-        plan, view, frame = self.sink.plan, self.view, self.sink.frame
-        if plan is None or view is None or frame is None or not _same_axes(plan.view, view):
+        plan, view, frame, node = self.sink.drawn, self.view, self.sink.frame, self.visual
+        if plan is None or view is None or frame is None or node is None or not node.visible:
             return None
         if view.ndisplay == 2:
             return pick_plane(plan, view, x, y, self.sink.level_at)
-        place = place_under(self._canvas, self._finder(plan, frame), x, y)
+        place = place_under(self._canvas, self._finder(node, plan, frame), x, y)
         return (
             None if place is None else pick_volume(plan, (frame.shift + frame.scale * place)[::-1], self.sink.level_at)
         )
 
-    def _finder(self, plan: Plan, frame: Frame) -> BrickVisual:
+    def _finder(self, node: BrickVisual, plan: Plan, frame: Frame) -> BrickVisual:
         """The visual that finds places: that which is shown, or one of another method beside it."""
-        node = self._nodes[3]
         if self._look.labels is not None or self._look.method not in GATHERING:
             return node
         layout = self.sink.layout

@@ -412,6 +412,11 @@ class BrickSink:
         return self._screen.frame if self._screen is not None else None
 
     @property
+    def drawn(self) -> Plan | None:
+        """The plan that what is drawn belongs to: the newest one, or one before, until that has something in view."""
+        return self._screen.plan if self._screen is not None else None
+
+    @property
     def shows_newest(self) -> bool:
         """Whether what is drawn belongs to the newest plan; else it is what was there before, of other planes."""
         return self._coming is None

@@ -20,13 +20,19 @@ def limits(inflight: int, chunks: int = 16) -> Limits:
     return Limits(CHUNK * chunks, inflight)
 
 
+async def first_of_two(fetcher: Fetcher, source: TwoStepSource) -> Client:
+    """Want two chunks, one at a time; the bytes of the first have come."""
+    client = Client("me", fetcher)
+    client.want([want(source, (0, i), distance=i) for i in range(2)])
+    await settle()
+    source.release((0, 0))
+    return client
+
+
 async def test_the_next_read_begins_while_the_last_one_is_decoded() -> None:
     source = step_source(steps=2)
     async with Fetcher(limits(1)) as fetcher:
-        client = Client("me", fetcher)
-        client.want([want(source, (0, i), distance=i) for i in range(2)])
-        await settle()
-        source.release((0, 0))
+        client = await first_of_two(fetcher, source)
         await settle()
         assert (source.waiting, list(source.decoding)) == ([(0, 1)], [(0, 0)])
         assert (fetcher.table.inflight, fetcher.table.running, fetcher.table.bytes_held) == (1, 2, 2 * CHUNK)
@@ -94,10 +100,7 @@ async def test_decoding_that_has_begun_ends_also_where_nobody_has_awaited_it() -
 async def test_the_next_request_goes_out_in_the_turn_in_which_a_slot_is_free() -> None:
     source = step_source(steps=2)
     async with Fetcher(limits(1)) as fetcher:
-        client = Client("me", fetcher)
-        client.want([want(source, (0, i), distance=i) for i in range(2)])
-        await settle()
-        source.release((0, 0))
+        await first_of_two(fetcher, source)
         await settle(1)
         assert source.waiting == [(0, 1)]
 

@@ -108,3 +108,52 @@ def test_a_pick_finds_a_lone_bright_voxel_by_any_method(method: str) -> None:
         assert pixels[pick.index] == 250
         if method == "iso":
             assert screen.scene.pick(1.0, 1.0) is None
+
+
+@pytest.mark.parametrize("method", ["mip", "translucent"])
+def test_a_pick_before_anything_is_there_finds_nothing(method: str) -> None:
+    image, view = volume_of(np.full((12, 40, 80), 9, dtype=np.uint8))
+    with OffscreenView(CANVAS, look=Look(method=method)) as screen, Engine.in_thread(sink=screen.sink) as engine:
+        assert screen.scene.pick(40.0, 30.0) is None
+        screen.show(view)
+        engine.show(image, view)
+        assert screen.scene.pick(40.0, 30.0) is None
+        screen.commit()
+        assert screen.scene.pick(40.0, 30.0) is None
+        engine.complete(20)
+        screen.commit()
+        assert screen.scene.pick(40.0, 30.0) is not None
+        screen.scene.visible = False
+        assert screen.scene.pick(40.0, 30.0) is None
+
+
+def test_a_pick_while_another_plane_is_awaited_is_of_the_plane_on_screen() -> None:
+    pixels = np.random.default_rng(8).integers(1, 255, (5, 40, 50), dtype=np.uint8)
+    image = memory_image(pixels, (1, 16, 16), source=StepSource)
+
+    async def flow(held: bool) -> None:
+        image.sources[0].held = held
+        if not held:
+            image.sources[0].flow()
+
+    with OffscreenView(CANVAS, clim=(0, 255)) as screen, Engine.in_thread(sink=screen.sink) as engine:
+        views = [View.plane(image, point={"z": z}, canvas=CANVAS, zoom=1.5) for z in (1.0, 3.0)]
+        screen.show(views[0])
+        engine.show(image, views[0])
+        engine.submit(flow(held=False)).result()
+        engine.complete(10)
+        screen.commit()
+        engine.submit(flow(held=True)).result()
+        screen.show(views[1])
+        engine.show(image, views[1])
+        screen.commit()
+        pick = screen.scene.pick(40.0, 30.0)
+        assert pick is not None
+        assert pick.index[0] == 1
+        assert screen.draw()[30, 40, 0] == pixels[pick.index]
+        engine.submit(flow(held=False)).result()
+        engine.complete(10)
+        check_all(screen, [pixels], 0)
+        pick = screen.scene.pick(40.0, 30.0)
+        assert pick is not None
+        assert pick.index[0] == 3
